@@ -1,0 +1,50 @@
+package dbx
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Attempts counts tries in a table of the columns key (TEXT, primary key), n (BIGINT) and until (BIGINT, Unix
+// seconds). It implements throttle.Counter for whoever owns the table.
+type Attempts struct {
+	DB    *DB
+	Table string // a constant of the owner, never input
+}
+
+// Attempts returns how often key was counted and until when it has to wait; zero for an unknown key.
+func (a Attempts) Attempts(ctx context.Context, key string) (int, time.Time, error) {
+	var row struct {
+		N     int   `db:"n"`
+		Until int64 `db:"until"`
+	}
+	err := a.DB.Get(ctx, &row, "SELECT n, until FROM "+a.Table+" WHERE key = $1", key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, time.Time{}, nil
+	}
+	return row.N, time.Unix(row.Until, 0), err
+}
+
+// CountAttempt moves key from n to n+1 with a wait until then, and reports false when it does not stand at n any more.
+func (a Attempts) CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error) {
+	query := "UPDATE " + a.Table + " SET n = $2 + 1, until = $3 WHERE key = $1 AND n = $2"
+	if n == 0 {
+		query = "INSERT INTO " + a.Table + " (key, n, until) VALUES ($1, $2 + 1, $3) ON CONFLICT (key) DO NOTHING"
+	}
+	rows, err := a.DB.Exec(ctx, query, key, n, until.Unix())
+	return rows == 1, err
+}
+
+// ClearAttempts forgets key.
+func (a Attempts) ClearAttempts(ctx context.Context, key string) error {
+	_, err := a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE key = $1", key)
+	return err
+}
+
+// PruneAttempts forgets the keys whose wait ended before then.
+func (a Attempts) PruneAttempts(ctx context.Context, before time.Time) error {
+	_, err := a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE until < $1", before.Unix())
+	return err
+}

@@ -1,0 +1,123 @@
+package dbx
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// DB is a database of either engine with its prepared statements. It is safe for concurrent use.
+type DB struct {
+	sqlx *sqlx.DB
+
+	mu    sync.RWMutex
+	stmts map[string]*sqlx.Stmt
+}
+
+// Wrap returns a DB over a handle that the caller opened and will close.
+func Wrap(db *sqlx.DB) *DB {
+	return &DB{sqlx: db, stmts: make(map[string]*sqlx.Stmt)}
+}
+
+// SQLX returns the handle below, for packages that take one (mfasql, migrations).
+func (db *DB) SQLX() *sqlx.DB { return db.sqlx }
+
+// Postgres reports whether the engine is PostgreSQL; otherwise it is SQLite.
+func (db *DB) Postgres() bool { return db.sqlx.DriverName() == "postgres" }
+
+// Close closes the statements and the database.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, stmt := range db.stmts {
+		stmt.Close()
+	}
+	clear(db.stmts)
+	return db.sqlx.Close()
+}
+
+// Get reads one row into dest (a struct with db tags, or a scalar). No row is [sql.ErrNoRows].
+func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
+	stmt, err := db.prepared(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.GetContext(ctx, dest, args...)
+}
+
+// Select reads all rows into dest, a pointer to a slice.
+func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
+	stmt, err := db.prepared(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.SelectContext(ctx, dest, args...)
+}
+
+// Exec runs a statement and returns how many rows it touched: the answer to "was I the one?" of every conditional
+// statement.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	stmt, err := db.prepared(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// prepared returns query's statement, prepared once for the process and bound to the transaction in ctx, if any.
+func (db *DB) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	db.mu.RLock()
+	stmt := db.stmts[query]
+	db.mu.RUnlock()
+	tx := db.txOf(ctx)
+	switch {
+	case tx == nil && stmt == nil:
+		return db.prepare(ctx, query)
+	case tx == nil:
+		return stmt, nil
+	case stmt == nil:
+		// Not through the pool while a transaction is open: with every connection taken that would wait for ever.
+		tx.missed = append(tx.missed, query)
+		return tx.PreparexContext(ctx, query)
+	}
+	return tx.StmtxContext(ctx, stmt), nil
+}
+
+func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	fresh, err := db.sqlx.PreparexContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("dbx: prepare: %w", err)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if stmt := db.stmts[query]; stmt != nil { // somebody else was quicker
+		return stmt, fresh.Close()
+	}
+	db.stmts[query] = fresh
+	return fresh, nil
+}
+
+// IsTaken reports whether err says that a unique or primary key exists already.
+func IsTaken(err error) bool {
+	if pq.As(err, pqerror.UniqueViolation) != nil {
+		return true
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) &&
+		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// IsNotFound reports whether err says that no row was there.
+func IsNotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }

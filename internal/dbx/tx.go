@@ -1,0 +1,70 @@
+package dbx
+
+import (
+	"context"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// txKey finds the open transaction of one handle in a context. The handle is part of the key so that two wrappers of
+// the same database (ours and mfasql's) share a transaction, and two databases never do.
+type txKey struct{ db *sqlx.DB }
+
+// transaction is an open transaction and the statements it met that were not prepared yet.
+type transaction struct {
+	*sqlx.Tx
+	missed []string
+}
+
+func (db *DB) txOf(ctx context.Context) *transaction {
+	tx, _ := ctx.Value(txKey{db.sqlx}).(*transaction)
+	return tx
+}
+
+// InTx runs fn in a transaction that rides in its context; inside another InTx it joins that one. The transaction is
+// committed when fn returns nil and rolled back otherwise, also when fn panics. On PostgreSQL fn runs again after a
+// serialization failure or a deadlock, so it must not have effects outside the database.
+func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
+	if db.txOf(ctx) != nil {
+		return fn(ctx)
+	}
+	var err error
+	for range 3 {
+		if err = db.once(ctx, fn); !retryable(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// Apart returns ctx without its transaction: what runs under it commits by itself, whatever becomes of the
+// transaction around it. Counting an attempt needs this. On SQLite, which has one writer, it must not be used for
+// writing inside an open transaction.
+func (db *DB) Apart(ctx context.Context) context.Context {
+	return context.WithValue(ctx, txKey{db.sqlx}, (*transaction)(nil))
+}
+
+func (db *DB) once(ctx context.Context, fn func(context.Context) error) error {
+	begun, err := db.sqlx.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer begun.Rollback() // after Commit it does nothing
+	tx := &transaction{Tx: begun}
+	if err := fn(context.WithValue(ctx, txKey{db.sqlx}, tx)); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, query := range tx.missed {
+		db.prepare(ctx, query) // the next transaction finds it; if this fails, that one tries again
+	}
+	return nil
+}
+
+func retryable(err error) bool {
+	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+}

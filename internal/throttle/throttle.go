@@ -1,0 +1,105 @@
+// Package throttle says how long somebody has to wait after how many tries, and counts a try before it is looked at.
+//
+// It keeps nothing: a [Counter], usually a table, is shared by all replicas. It does not know what is tried; account
+// counts passwords, mfa counts codes.
+package throttle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Counter keeps the number of tries per key, shared by all replicas. Its writes must commit by themselves: a count
+// that is rolled back with the failed attempt limits nobody.
+type Counter interface {
+	// Attempts returns how often key was counted and until when it waits; zero for an unknown key.
+	Attempts(ctx context.Context, key string) (n int, until time.Time, err error)
+	// CountAttempt moves key from n to n+1 with a wait until then. It reports false, without an error, when key does
+	// not stand at n any more.
+	CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error)
+	// ClearAttempts forgets key.
+	ClearAttempts(ctx context.Context, key string) error
+}
+
+// Wait is the pause that follows each try from the From-th on.
+type Wait struct {
+	From int
+	For  time.Duration
+}
+
+// Policy says what a series of tries without success costs.
+type Policy struct {
+	Waits []Wait // ascending by From; before the first one tries are free
+	Seal  int    // from this many tries on nothing is looked at any more; 0: never
+}
+
+// After returns the pause that follows the n-th try.
+func (p Policy) After(n int) time.Duration {
+	var pause time.Duration
+	for _, w := range p.Waits {
+		if n >= w.From {
+			pause = w.For
+		}
+	}
+	return pause
+}
+
+// Left returns how many tries are free after n of them, the next wait not yet begun.
+func (p Policy) Left(n int) int {
+	if len(p.Waits) == 0 {
+		return 0
+	}
+	return max(0, p.Waits[0].From-n)
+}
+
+// Validate refuses a policy that limits nothing.
+func (p Policy) Validate() error {
+	if len(p.Waits) == 0 {
+		return errors.New("throttle: a limit without waits is no limit")
+	}
+	last := Wait{}
+	for _, w := range p.Waits {
+		if w.From <= last.From || w.For <= 0 {
+			return fmt.Errorf("throttle: from the %d-th try on %v: tries must be at least 1 and ascend, waits be positive", w.From, w.For)
+		}
+		last = w
+	}
+	if p.Seal < 0 || p.Seal > 0 && p.Seal < p.Waits[0].From {
+		return fmt.Errorf("throttle: sealing after %d tries, before the first wait", p.Seal)
+	}
+	return nil
+}
+
+// Error says that a try was not looked at. It is not counted either.
+type Error struct {
+	Until  time.Time // when the next try is looked at; zero when sealed
+	Sealed bool
+}
+
+func (e *Error) Error() string {
+	if e.Sealed {
+		return "throttle: sealed"
+	}
+	return "throttle: wait until " + e.Until.UTC().Format(time.RFC3339)
+}
+
+// Reserve counts one try for key and returns its number in the series, or a [*Error] when it must not be looked at.
+// It is called before anything is compared: counting afterwards lets parallel tries through.
+func Reserve(ctx context.Context, c Counter, p Policy, key string, now time.Time) (int, error) {
+	for {
+		n, until, err := c.Attempts(ctx, key)
+		switch {
+		case err != nil:
+			return 0, err
+		case p.Seal > 0 && n >= p.Seal:
+			return 0, &Error{Sealed: true}
+		case now.Before(until):
+			return 0, &Error{Until: until}
+		}
+		if won, err := c.CountAttempt(ctx, key, n, now.Add(p.After(n+1))); err != nil || won {
+			return n + 1, err
+		}
+	}
+}
