@@ -1,0 +1,98 @@
+package login
+
+import (
+	"slices"
+	"time"
+)
+
+// Step is what a sign-in needs next.
+type Step int
+
+// The steps, in the order in which they are asked.
+const (
+	Password     Step = iota // who is it?
+	SecondFactor             // prove it with the factor that is enrolled
+	Enroll                   // enrol a factor first
+	Refuse                   // the client isn't for this person
+	Consent                  // may the client have what it asks for?
+	Remind                   // few recovery codes are left
+	Issue                    // nothing is missing: answer the client
+)
+
+// String returns the step's name for logs and tests.
+func (s Step) String() string {
+	return [...]string{"Password", "SecondFactor", "Enroll", "Refuse", "Consent", "Remind", "Issue"}[s]
+}
+
+// Need is a client's demand for a second factor, its "mfa" setting.
+type Need int
+
+// The demands. Whoever is enrolled is asked under each of them.
+const (
+	Optional Need = iota // only those enrolled are asked
+	Required             // everybody enrols; a remembered device counts
+	Always               // everybody enrols; a remembered device does not count
+)
+
+// State holds the facts of a sign-in as they were loaded, never a store or a request.
+type State struct {
+	Asked  time.Time     // the request's first arrival, kept while it is suspended
+	Prompt []string      // OpenID Connect Core section 3.1.2.1
+	MaxAge time.Duration // negative: absent
+	AAL2   bool          // asked for by acr_values or claims, aliases resolved
+
+	MFA         Need // the client's
+	Excluded    bool // its groups do not include the person
+	SkipConsent bool
+	AskAlways   bool // a native app: an earlier consent does not speak for this one (RFC 8252 section 8.6)
+
+	AuthTime     time.Time // password or passkey; zero: not signed in
+	FactorAt     time.Time // code, recovery code or passkey; zero: none
+	OtherSubject bool      // id_token_hint names somebody else
+	Remembered   bool      // this person's remembered-device token
+	Postponed    bool      // chose "not now" since AuthTime
+	Reminded     bool      // saw the reminder since AuthTime
+
+	Enrolled    bool
+	GroupMFA    bool      // policy.mfa_required_groups
+	GraceEnds   time.Time // until then GroupMFA may be postponed
+	FewCodes    bool      // three or fewer recovery codes left
+	ConsentedAt time.Time // last decision on the requested scopes; zero: some undecided
+}
+
+// Factor reports whether a second factor was given since the password.
+func (s State) Factor() bool { return !s.FactorAt.IsZero() && !s.FactorAt.Before(s.AuthTime) }
+
+// Strict reports whether a remembered device does not count.
+func (s State) Strict() bool { return s.MFA == Always || s.AAL2 }
+
+// Next returns the first step still missing.
+func Next(s State, now time.Time) Step {
+	prompt := func(v string) bool { return slices.Contains(s.Prompt, v) }
+	fresh := func(at time.Time) bool { return !at.Before(s.Asked) }
+
+	again := prompt("login") || prompt("select_account") || s.MaxAge == 0 ||
+		s.MaxAge > 0 && now.Sub(s.AuthTime) > s.MaxAge
+	if s.AuthTime.IsZero() || s.OtherSubject || again && !fresh(s.AuthTime) {
+		return Password
+	}
+
+	postponed := now.Before(s.GraceEnds) && (s.Postponed || prompt("none"))
+	switch {
+	case s.Factor():
+	case s.Enrolled && (s.Strict() || !s.Remembered):
+		return SecondFactor
+	case !s.Enrolled && (s.Strict() || s.MFA == Required || s.GroupMFA && !postponed):
+		return Enroll
+	}
+
+	switch {
+	case s.Excluded:
+		return Refuse
+	case (prompt("consent") || s.AskAlways) && !fresh(s.ConsentedAt), s.ConsentedAt.IsZero() && !s.SkipConsent:
+		return Consent
+	case s.Enrolled && s.FewCodes && !s.Reminded && !prompt("none"):
+		return Remind
+	}
+	return Issue
+}
