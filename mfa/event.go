@@ -1,0 +1,61 @@
+package mfa
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Kind says what an [Event] is about.
+type Kind string
+
+// The kinds of events, and what their details hold.
+const (
+	Enrolled             Kind = "enrolled"              // MFA is on; name, offset
+	AuthenticatorAdded   Kind = "authenticator_added"   // a further one; name, offset
+	AuthenticatorRenamed Kind = "authenticator_renamed" // name, before
+	AuthenticatorRemoved Kind = "authenticator_removed" // name
+	Disabled             Kind = "disabled"              // the last factor is gone, recovery codes and devices with it
+	CodesReplaced        Kind = "codes_replaced"        // a new set of recovery codes stands
+	CodeAccepted         Kind = "code_accepted"         // name
+	CodeRefused          Kind = "code_refused"          // failures
+	CodeReplayed         Kind = "code_replayed"         // failures
+	ClockWrong           Kind = "clock_wrong"           // offset, failures
+	RecoveryUsed         Kind = "recovery_used"         // left
+	RecoveryRefused      Kind = "recovery_refused"      // failures
+	DeviceRemembered     Kind = "device_remembered"     // device, browser, system
+	DeviceUsed           Kind = "device_used"           // device
+	DeviceForgotten      Kind = "device_forgotten"      // device, cause: "removed", or "reused" when a copied cookie came
+	DevicesForgotten     Kind = "devices_forgotten"     // count, cause
+	Warned               Kind = "warned"                // the 5th failure in a row: tell the person; factor
+	Throttled            Kind = "throttled"             // a code was not looked at; factor
+	Sealed               Kind = "sealed"                // factor
+	Unsealed             Kind = "unsealed"              // factor, cause
+	WasReset             Kind = "reset"                 // all factors, codes and devices were taken away; reason
+)
+
+// Event is something that happened to a person's factors. It never holds a code, a key or a token.
+type Event struct {
+	At      time.Time
+	Subject string
+	Kind    Kind
+	Detail  map[string]string // nil when there is nothing to add
+}
+
+// emit tells the host inside the store's transaction, so that nothing happens that is not on record.
+func (s *Service) emit(ctx context.Context, subject string, kind Kind, detail ...string) error {
+	if s.config.Observe == nil {
+		return nil
+	}
+	event := Event{At: s.config.Now(), Subject: subject, Kind: kind}
+	for i := 0; i+1 < len(detail); i += 2 {
+		if event.Detail == nil {
+			event.Detail = make(map[string]string, len(detail)/2)
+		}
+		event.Detail[detail[i]] = detail[i+1]
+	}
+	if err := s.config.Observe(ctx, event); err != nil {
+		return fmt.Errorf("mfa: observe %s: %w", kind, err)
+	}
+	return nil
+}
