@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
@@ -36,55 +35,80 @@ type State struct {
 	Current, Target int64 // versions; 0: nothing applied yet
 }
 
-// Up applies what is missing of the given streams. Replicas that start together wait for one another on PostgreSQL and
-// SQLite alike. It returns [ErrNewer], with both versions, when the database has what this program doesn't know.
+// Up applies what is missing of the given streams. Replicas that start together wait for one another: each file is
+// applied once, on either engine. It returns [ErrNewer], with both versions and before it changes anything, when the
+// database has what this program doesn't know.
+//
+// On PostgreSQL it needs a direct connection (session locks), and one without a statement time-out for long migrations.
 func Up(ctx context.Context, db *sqlx.DB, streams ...string) error {
-	for _, stream := range streams {
-		provider, err := open(db, stream)
+	return upAll(ctx, db, files, streams)
+}
+
+func upAll(ctx context.Context, db *sqlx.DB, files fs.FS, streams []string) error {
+	providers := make([]*goose.Provider, len(streams))
+	for i, stream := range streams {
+		provider, err := open(db, files, stream)
 		if err != nil {
 			return err
 		}
-		current, target, err := provider.GetVersions(ctx)
-		if err != nil {
-			return fmt.Errorf("migrations: %s: %w", stream, err)
+		if _, err := pending(ctx, provider, stream); err != nil {
+			return err
 		}
-		if current > target {
-			return fmt.Errorf("%w: %s stands at %d, the program knows %d", ErrNewer, stream, current, target)
-		}
-		if current == target {
-			continue
-		}
-		if err := up(ctx, provider); err != nil {
-			return fmt.Errorf("migrations: %s: %w", stream, err)
+		providers[i] = provider
+	}
+	for i, stream := range streams {
+		if err := up(ctx, db, providers[i], stream); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// up tries again while another starter holds the lock or has just applied the same file.
-func up(ctx context.Context, provider *goose.Provider) error {
-	var err error
-	for range 20 {
-		if _, err = provider.Up(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
+// up applies one stream. A starter that loses a race on SQLite, where there is no lock to wait for, has its
+// transaction refused by the unique version and looks again.
+func up(ctx context.Context, db *sqlx.DB, provider *goose.Provider, stream string) error {
+	for {
+		at, err := pending(ctx, provider, stream)
+		if at == nil {
 			return err
-		case <-time.After(250 * time.Millisecond):
 		}
-		if pending, e := provider.HasPending(ctx); e == nil && !pending {
+		if db.DriverName() != "postgres" {
+			once := "CREATE UNIQUE INDEX IF NOT EXISTS schema_" + stream + "_once ON schema_" + stream + " (version_id)"
+			if _, err := db.ExecContext(ctx, once); err != nil {
+				return fmt.Errorf("migrations: %s: %w", stream, err)
+			}
+		}
+		_, failed := provider.Up(ctx)
+		if failed == nil {
 			return nil
+		}
+		// When another starter was quicker the version has moved; otherwise the file itself is at fault.
+		after, err := pending(ctx, provider, stream)
+		if err != nil || after != nil && after.Current == at.Current {
+			return fmt.Errorf("migrations: %s: %w", stream, failed)
 		}
 	}
-	return err
+}
+
+// pending returns where a stream stands, nil when nothing is missing.
+func pending(ctx context.Context, provider *goose.Provider, stream string) (*State, error) {
+	current, target, err := provider.GetVersions(ctx)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("migrations: %s: %w", stream, err)
+	case current > target:
+		return nil, fmt.Errorf("%w: %s stands at %d, the program knows %d", ErrNewer, stream, current, target)
+	case current == target:
+		return nil, nil
+	}
+	return &State{Stream: stream, Current: current, Target: target}, nil
 }
 
 // Status returns where the given streams stand, without changing anything but the version table.
 func Status(ctx context.Context, db *sqlx.DB, streams ...string) ([]State, error) {
 	var out []State
 	for _, stream := range streams {
-		provider, err := open(db, stream)
+		provider, err := open(db, files, stream)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +121,7 @@ func Status(ctx context.Context, db *sqlx.DB, streams ...string) ([]State, error
 	return out, nil
 }
 
-func open(db *sqlx.DB, stream string) (*goose.Provider, error) {
+func open(db *sqlx.DB, files fs.FS, stream string) (*goose.Provider, error) {
 	folder, err := fs.Sub(files, stream)
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
@@ -106,7 +130,7 @@ func open(db *sqlx.DB, stream string) (*goose.Provider, error) {
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if db.DriverName() == "postgres" {
 		dialect = database.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second
 		if err != nil {
 			return nil, fmt.Errorf("migrations: %w", err)
 		}
@@ -117,7 +141,7 @@ func open(db *sqlx.DB, stream string) (*goose.Provider, error) {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}
 	options = append(options, goose.WithStore(store))
-	provider, err := goose.NewProvider("", db.DB, folder, options...)
+	provider, err := goose.NewProvider(goose.DialectCustom, db.DB, folder, options...)
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %s: %w", stream, err)
 	}

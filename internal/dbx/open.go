@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,22 +17,33 @@ import (
 )
 
 // answerWithin bounds each read from and write to PostgreSQL: lib/pq ignores a context's deadline while the server is
-// silent, so a frozen database would otherwise hang every request, the health check included.
-const answerWithin = 10 * time.Second
+// silent, so a frozen database would otherwise hang every request, the health check included. It is longer than the
+// server's own statement_timeout, whose error says more.
+const answerWithin = 4 * time.Second
 
 // Open opens the database that rawURL names and checks that it answers.
 //
 //	sqlite:PATH                       a file, made with its folder (mode 0600, 0700) when missing
 //	postgres://user@host/db?sslmode=… sslmode must be given; only verify-full, verify-ca and require off loopback
 //
-// The caller closes it.
+// On PostgreSQL a statement ends after 3.5 seconds, and a server that says nothing for 4 seconds is given up. The caller
+// closes it.
 func Open(ctx context.Context, rawURL string) (*DB, error) {
+	return open(ctx, rawURL, answerWithin)
+}
+
+// OpenPatient is Open without a limit for a statement's time, for migrations and maintenance.
+func OpenPatient(ctx context.Context, rawURL string) (*DB, error) {
+	return open(ctx, rawURL, 0)
+}
+
+func open(ctx context.Context, rawURL string, patience time.Duration) (*DB, error) {
 	var handle *sqlx.DB
 	var err error
 	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
 		handle, err = openSQLite(path)
 	} else {
-		handle, err = openPostgres(rawURL)
+		handle, err = openPostgres(rawURL, patience)
 	}
 	if err != nil {
 		return nil, err
@@ -44,7 +56,7 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 }
 
 func openSQLite(path string) (*sqlx.DB, error) {
-	if path == "" || strings.Contains(path, "?") {
+	if path == "" || strings.HasPrefix(path, ":") || strings.Contains(path, "?") {
 		return nil, fmt.Errorf("dbx: sqlite:%s: a file path is needed, without options", path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -68,35 +80,40 @@ func openSQLite(path string) (*sqlx.DB, error) {
 	return handle, nil
 }
 
-func openPostgres(rawURL string) (*sqlx.DB, error) {
+func openPostgres(rawURL string, patience time.Duration) (*sqlx.DB, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, fmt.Errorf("dbx: the database URL must begin with sqlite: or postgres://") // not quoted: it may hold a password
 	}
 	query := u.Query()
-	switch mode := query.Get("sslmode"); mode {
-	case "require", "verify-ca", "verify-full":
-	case "":
+	if query.Get("sslmode") == "" {
 		return nil, fmt.Errorf("dbx: the database URL of host %s needs an explicit sslmode", u.Hostname())
-	default:
-		if !local(u.Hostname(), query.Get("host")) {
-			return nil, fmt.Errorf("dbx: sslmode=%s sends secrets in the clear to %s: use verify-full or require", mode, u.Hostname())
-		}
 	}
-	for name, value := range map[string]string{
-		"connect_timeout": "5", "statement_timeout": "8000", "lock_timeout": "5000",
-		"idle_in_transaction_session_timeout": "30000", "application_name": "idp",
-	} {
+	settings := map[string]string{
+		"connect_timeout": "3", "application_name": "idp", "lock_timeout": "3000", "statement_timeout": "3500",
+		"idle_in_transaction_session_timeout": "30000",
+	}
+	if patience == 0 {
+		settings["lock_timeout"], settings["statement_timeout"] = "0", "0"
+	}
+	for name, value := range settings {
 		if !query.Has(name) {
 			query.Set(name, value)
 		}
 	}
 	u.RawQuery = query.Encode()
-	connector, err := pq.NewConnector(u.String())
+	config, err := pq.NewConfig(u.String())
 	if err != nil {
 		return nil, fmt.Errorf("dbx: the database URL of host %s is not understood", u.Hostname())
 	}
-	connector.Dialer(dialer{})
+	if err := checkTransport(config); err != nil {
+		return nil, err
+	}
+	connector, err := pq.NewConnectorConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("dbx: the database URL of host %s is not understood", u.Hostname())
+	}
+	connector.Dialer(dialer{patience})
 	handle := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	handle.SetMaxOpenConns(20)
 	handle.SetMaxIdleConns(20)
@@ -104,20 +121,36 @@ func openPostgres(rawURL string) (*sqlx.DB, error) {
 	return handle, nil
 }
 
-// local reports whether a connection to host, or to the socket folder or host in the query, stays on this machine.
-func local(host, override string) bool {
-	if override != "" {
-		host = override
+// checkTransport refuses an sslmode that may send secrets in the clear to another machine. It judges what the driver
+// has understood, every host of it: a URL can name hosts in more than one place.
+func checkTransport(config pq.Config) error {
+	switch config.SSLMode {
+	case pq.SSLModeRequire, pq.SSLModeVerifyCA, pq.SSLModeVerifyFull:
+		return nil
 	}
-	if host == "localhost" || strings.HasPrefix(host, "/") {
-		return true
+	hosts := append([]pq.ConfigMultihost{{Host: config.Host, Hostaddr: config.Hostaddr}}, config.Multi...)
+	for _, h := range hosts {
+		if !local(h) {
+			return fmt.Errorf("dbx: sslmode=%s sends secrets in the clear to %s: use verify-full or require", config.SSLMode, h.Host)
+		}
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return nil
 }
 
-// dialer gives every connection a deadline for each answer.
-type dialer struct{}
+// local reports whether a connection to h stays on this machine.
+func local(h pq.ConfigMultihost) bool {
+	if h.Hostaddr.IsValid() {
+		return h.Hostaddr.IsLoopback()
+	}
+	if h.Host == "localhost" || filepath.IsAbs(h.Host) {
+		return true
+	}
+	ip, err := netip.ParseAddr(h.Host)
+	return err == nil && ip.IsLoopback()
+}
+
+// dialer gives every connection a deadline for each answer; 0 means none.
+type dialer struct{ patience time.Duration }
 
 func (d dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
@@ -130,25 +163,31 @@ func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net
 }
 
 // DialContext implements [pq.DialerContext].
-func (dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return deadlineConn{conn}, nil
+	if d.patience == 0 {
+		return conn, nil
+	}
+	return deadlineConn{conn, d.patience}, nil
 }
 
-type deadlineConn struct{ net.Conn }
+type deadlineConn struct {
+	net.Conn
+	patience time.Duration
+}
 
 func (c deadlineConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(answerWithin)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(p)
 }
 
 func (c deadlineConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(answerWithin)); err != nil {
+	if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)

@@ -1,0 +1,4 @@
+package migrations
+
+// UpFiles is Up with other files.
+var UpFiles = upAll
