@@ -1,0 +1,24 @@
+package audit
+
+import "context"
+
+// Request is where an event came from. The outermost handler puts it into the context.
+type Request struct {
+	ID      string // the request's, as it stands in the logs
+	Address string // the client's IP address
+	Agent   string // the User-Agent header
+	Actor   string // subject, or name of a program, that acts when an Event names no Actor
+}
+
+type requestKey struct{}
+
+// WithRequest returns ctx with the request that [Log.Record] notes.
+func WithRequest(ctx context.Context, r Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// RequestOf returns the request in ctx; zero outside of one.
+func RequestOf(ctx context.Context) Request {
+	r, _ := ctx.Value(requestKey{}).(Request)
+	return r
+}
