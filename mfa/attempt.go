@@ -1,6 +1,14 @@
 package mfa
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/focushq/idp/internal/throttle"
+)
 
 // Limits say how many wrong codes are looked at. A Limit that is left zero gets its default; there is no way to have
 // none.
@@ -12,7 +20,7 @@ type Limits struct {
 // Limit is the price of wrong codes in a row, counted per person over all sessions, addresses and replicas. Only a
 // success clears the count; time and restarts don't.
 type Limit struct {
-	Waits []Wait // ascending; the first may begin at the 10th failure at the latest
+	Waits []Wait // ascending; the first begins at the 10th failure at the latest
 	Seal  int    // after so many failures no code is looked at any more; at most 100 (NIST SP 800-63B, section 3.2.2)
 }
 
@@ -20,4 +28,151 @@ type Limit struct {
 type Wait struct {
 	From int
 	For  time.Duration // 30 seconds or more
+}
+
+// DefaultLimits return the limits that a zero [Config] has. Of the app's codes four are free, and whoever knows the
+// password and keeps guessing for as long as it takes gets in with a chance of 0.02 % before the seal.
+func DefaultLimits() Limits {
+	return Limits{
+		TOTP:     Limit{Waits: []Wait{{5, time.Minute}, {10, 15 * time.Minute}, {20, time.Hour}}, Seal: 60},
+		Recovery: Limit{Waits: []Wait{{5, 15 * time.Minute}}, Seal: 30},
+	}
+}
+
+// complete fills in the defaults and refuses what would limit too little.
+func (l Limits) complete() (Limits, error) {
+	fallback := DefaultLimits()
+	for _, each := range []struct {
+		name          string
+		limit, normal *Limit
+	}{{"Limits.TOTP", &l.TOTP, &fallback.TOTP}, {"Limits.Recovery", &l.Recovery, &fallback.Recovery}} {
+		if each.limit.Waits == nil && each.limit.Seal == 0 {
+			*each.limit = *each.normal
+		}
+		if err := each.limit.validate(); err != nil {
+			return l, fmt.Errorf("mfa: %s: %w", each.name, err)
+		}
+	}
+	return l, nil
+}
+
+func (l Limit) validate() error {
+	if err := l.policy().Validate(); err != nil {
+		return err
+	}
+	if l.Waits[0].From > 10 {
+		return fmt.Errorf("the first wait must begin at the 10th failure or before, not at the %dth", l.Waits[0].From)
+	}
+	for _, w := range l.Waits {
+		if w.For < Period {
+			return fmt.Errorf("a wait of %v is shorter than a code lives (%v)", w.For, Period)
+		}
+	}
+	if l.Seal < 1 || l.Seal > 100 {
+		return fmt.Errorf("the seal must come after 1 to 100 failures, not %d", l.Seal)
+	}
+	return nil
+}
+
+func (l Limit) policy() throttle.Policy {
+	policy := throttle.Policy{Seal: l.Seal}
+	for _, w := range l.Waits {
+		policy.Waits = append(policy.Waits, throttle.Wait{From: w.From, For: w.For})
+	}
+	return policy
+}
+
+// factor is a kind of code with a count of its own: wrong codes of one never spend the tries of another.
+type factor string
+
+const (
+	factorTOTP     factor = "totp"
+	factorRecovery factor = "recovery"
+)
+
+// warnAt is the failure in a row at which the person is told that somebody knows the password.
+const warnAt = 5
+
+func (f factor) key(subject string) string { return string(f) + "/" + subject }
+
+func (s *Service) policy(f factor) throttle.Policy {
+	if f == factorRecovery {
+		return s.config.Limits.Recovery.policy()
+	}
+	return s.config.Limits.TOTP.policy()
+}
+
+// reserve counts a try and returns its number in the series, or a [*ThrottledError]. It comes before any comparison
+// and is committed by itself: parallel guesses, and a sign-in that is rolled back, cost what they should.
+func (s *Service) reserve(ctx context.Context, subject string, f factor) (int, error) {
+	n, err := throttle.Reserve(ctx, s.store, s.policy(f), f.key(subject), s.config.Now())
+	var throttled *throttle.Error
+	if !errors.As(err, &throttled) {
+		return n, err
+	}
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		return s.emit(ctx, subject, Throttled, "factor", string(f), "sealed", strconv.FormatBool(throttled.Sealed))
+	})
+	if err != nil {
+		return 0, err
+	}
+	return 0, &ThrottledError{Until: throttled.Until, Sealed: throttled.Sealed}
+}
+
+// refuse puts the n-th failure on record and returns what the page is told: cause, and what is left.
+func (s *Service) refuse(ctx context.Context, subject string, f factor, n int, kind Kind, cause error) (*refusal, error) {
+	detail := []string{"factor", string(f), "failures", strconv.Itoa(n)}
+	var clock *ClockError
+	if errors.As(cause, &clock) {
+		detail = append(detail, "offset", clock.Offset.String())
+	}
+	if err := s.emit(ctx, subject, kind, detail...); err != nil {
+		return nil, err
+	}
+	policy := s.policy(f)
+	if n == warnAt {
+		if err := s.emit(ctx, subject, Warned, detail[:4]...); err != nil {
+			return nil, err
+		}
+	}
+	if n == policy.Seal {
+		if err := s.emit(ctx, subject, Sealed, detail[:4]...); err != nil {
+			return nil, err
+		}
+	}
+	out := &refusal{error: cause, left: policy.Left(n)}
+	if pause := policy.After(n); pause > 0 {
+		out.until = s.config.Now().Add(pause)
+	}
+	return out, nil
+}
+
+// clear forgets a factor's failures and says so on record when they had sealed it.
+func (s *Service) clear(ctx context.Context, subject string, f factor, cause string) error {
+	n, _, err := s.store.Attempts(ctx, f.key(subject))
+	if err != nil || n == 0 {
+		return err
+	}
+	if err := s.store.ClearAttempts(ctx, f.key(subject)); err != nil {
+		return err
+	}
+	if n < s.policy(f).Seal {
+		return nil
+	}
+	return s.emit(ctx, subject, Unsealed, "factor", string(f), "cause", cause)
+}
+
+// standing returns whether a factor is sealed, and else when its next code is looked at (zero: now).
+func (s *Service) standing(ctx context.Context, subject string, f factor) (sealed bool, retryAt time.Time, err error) {
+	n, until, err := s.store.Attempts(ctx, f.key(subject))
+	if err != nil {
+		return false, time.Time{}, err
+	}
+	if n >= s.policy(f).Seal {
+		return true, time.Time{}, nil
+	}
+	if s.config.Now().Before(until) {
+		return false, until, nil
+	}
+	return false, time.Time{}, nil
 }

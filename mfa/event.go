@@ -32,6 +32,7 @@ const (
 	Sealed               Kind = "sealed"                // factor
 	Unsealed             Kind = "unsealed"              // factor, cause
 	WasReset             Kind = "reset"                 // all factors, codes and devices were taken away; reason
+	Unsealable           Kind = "unsealable"            // a secret at rest was moved, changed or lost its key; place
 )
 
 // Event is something that happened to a person's factors. It never holds a code, a key or a token.

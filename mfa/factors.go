@@ -1,0 +1,189 @@
+package mfa
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Authenticator is an app that makes codes.
+type Authenticator struct {
+	ID, Name   string
+	AddedAt    time.Time
+	LastUsedAt time.Time     // zero: never, since it was added
+	Offset     time.Duration // the phone's clock minus ours, as far as it is allowed for
+}
+
+// Status is what a person has. Secrets are no part of it.
+type Status struct {
+	Enrolled       bool
+	Authenticators []Authenticator // oldest first
+	CodesLeft      int             // unused recovery codes
+	Devices        int             // remembered ones
+
+	Sealed         bool // no code of the app is looked at any more
+	RecoverySealed bool
+	// When the next code is looked at; zero: at once.
+	RetryAt         time.Time
+	RecoveryRetryAt time.Time
+}
+
+// Status returns what a person has; a subject that is not known has nothing.
+func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
+	known, err := s.store.Authenticators(ctx, subject)
+	if err != nil || len(known) == 0 {
+		return Status{}, err
+	}
+	out := Status{Enrolled: true}
+	for _, a := range known {
+		out.Authenticators = append(out.Authenticators, Authenticator{
+			ID: a.ID, Name: a.Name, AddedAt: a.AddedAt, LastUsedAt: a.LastUsedAt,
+			Offset: time.Duration(a.Offset) * Period,
+		})
+	}
+	codes, err := s.store.Codes(ctx, subject)
+	if err != nil {
+		return Status{}, err
+	}
+	out.CodesLeft = codes.unused()
+	devices, err := s.live(ctx, subject)
+	if err != nil {
+		return Status{}, err
+	}
+	out.Devices = len(devices)
+	if out.Sealed, out.RetryAt, err = s.standing(ctx, subject, factorTOTP); err != nil {
+		return Status{}, err
+	}
+	if out.RecoverySealed, out.RecoveryRetryAt, err = s.standing(ctx, subject, factorRecovery); err != nil {
+		return Status{}, err
+	}
+	return out, nil
+}
+
+// Rename gives an authenticator another name of up to 64 characters: [ErrName], [ErrNotFound].
+func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > 64 || !printable(name) {
+		return ErrName
+	}
+	return s.change(ctx, subject, func(ctx context.Context) error {
+		_, old, err := s.authenticator(ctx, subject, id)
+		if err != nil {
+			return err
+		}
+		if renamed, err := s.store.RenameAuthenticator(ctx, subject, id, name); err != nil || !renamed {
+			return cmpErr(err, ErrNotFound)
+		}
+		return s.emit(ctx, subject, AuthenticatorRenamed, "name", name, "before", old.Name)
+	})
+}
+
+// Remove takes an authenticator away, and with it remembered devices and enrolments that were begun. With the last one
+// MFA is off: the recovery codes go too. It returns [ErrNotFound].
+func (s *Service) Remove(ctx context.Context, subject, id string) error {
+	return s.change(ctx, subject, func(ctx context.Context) error {
+		count, gone, err := s.authenticator(ctx, subject, id)
+		if err != nil {
+			return err
+		}
+		if removed, err := s.store.RemoveAuthenticator(ctx, subject, id); err != nil || !removed {
+			return cmpErr(err, ErrNotFound)
+		}
+		if err := s.emit(ctx, subject, AuthenticatorRemoved, "name", gone.Name); err != nil {
+			return err
+		}
+		if count == 1 {
+			return s.removeAll(ctx, subject, Disabled)
+		}
+		if _, err := s.store.RemoveEnrollments(ctx, subject); err != nil {
+			return err
+		}
+		return s.forgetDevices(ctx, subject, string(AuthenticatorRemoved))
+	})
+}
+
+// Disable turns MFA off, as the person's own act: all authenticators, recovery codes and remembered devices go.
+// [ErrNotEnrolled] says that there was nothing to turn off.
+func (s *Service) Disable(ctx context.Context, subject string) error {
+	return s.change(ctx, subject, func(ctx context.Context) error {
+		if err := s.mayHaveCodes(ctx, Owner{Subject: subject}, ""); err != nil {
+			return err
+		}
+		return s.removeAll(ctx, subject, Disabled)
+	})
+}
+
+// Reset takes away everything that is known about a subject's factors, as an administrator's act or because the account
+// is deleted. The reason goes on record.
+func (s *Service) Reset(ctx context.Context, subject, reason string) error {
+	return s.change(ctx, subject, func(ctx context.Context) error {
+		return s.removeAll(ctx, subject, WasReset, "reason", reason)
+	})
+}
+
+// Unseal forgets a subject's wrong codes, as an administrator's act.
+func (s *Service) Unseal(ctx context.Context, subject string) error {
+	return s.change(ctx, subject, func(ctx context.Context) error {
+		return s.clearAll(ctx, subject, "administrator")
+	})
+}
+
+// Prune removes what ended: enrolments and unconfirmed recovery codes of yesterday, devices whose time is over. Call it
+// now and then, from one replica at a time.
+func (s *Service) Prune(ctx context.Context) error {
+	const batch = 500
+	for {
+		now := s.config.Now()
+		removed, err := s.store.Prune(ctx, now.Add(-24*time.Hour), now, batch)
+		if err != nil || removed == 0 {
+			return err
+		}
+	}
+}
+
+// change runs fn in a transaction that has this subject's factors for itself.
+func (s *Service) change(ctx context.Context, subject string, fn func(context.Context) error) error {
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.Lock(ctx, subject); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
+}
+
+// authenticator returns one of a subject's authenticators, and how many there are.
+func (s *Service) authenticator(ctx context.Context, subject, id string) (int, AuthenticatorRecord, error) {
+	known, err := s.store.Authenticators(ctx, subject)
+	if err != nil {
+		return 0, AuthenticatorRecord{}, err
+	}
+	at := slices.IndexFunc(known, func(a AuthenticatorRecord) bool { return a.ID == id })
+	if at < 0 {
+		return 0, AuthenticatorRecord{}, ErrNotFound
+	}
+	return len(known), known[at], nil
+}
+
+func (s *Service) removeAll(ctx context.Context, subject string, kind Kind, detail ...string) error {
+	if err := s.clearAll(ctx, subject, string(kind)); err != nil {
+		return err
+	}
+	if err := s.forgetDevices(ctx, subject, string(kind)); err != nil {
+		return err
+	}
+	if err := s.store.RemoveAll(ctx, subject); err != nil {
+		return err
+	}
+	return s.emit(ctx, subject, kind, detail...)
+}
+
+func (s *Service) clearAll(ctx context.Context, subject, cause string) error {
+	for _, f := range []factor{factorTOTP, factorRecovery} {
+		if err := s.clear(ctx, subject, f, cause); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package mfahttp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+
+	"github.com/mileusna/useragent"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// deviceCookie names the cookie of subject's remembered device: one per person, so that several can share a browser.
+func deviceCookie(subject string) string { return "device_" + short(subject) }
+
+// short is a name for text that does not show it.
+func short(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Remembered reports whether this browser is one that subject has had remembered, and renews its cookie. A cookie that
+// is damaged, foreign, revoked or too old is removed and counts for nothing. A host calls it after the password, and
+// puts no method into the session's amr for it: a remembered device is none.
+func Remembered(c Config, w http.ResponseWriter, r *http.Request, subject string) (bool, error) {
+	name := deviceCookie(subject)
+	token := c.Cookies.Get(r, name)
+	if token == "" || c.MFA.RememberFor() == 0 {
+		return false, nil
+	}
+	next, ok, err := c.MFA.DeviceRemembered(r.Context(), subject, token)
+	switch {
+	case err != nil:
+		return false, err
+	case !ok:
+		c.Cookies.Clear(w, name)
+		return false, nil
+	case next != "":
+		// The cookie may outlive the device, which ends its days after the tick whatever the browser keeps.
+		c.Cookies.Set(w, name, next, c.MFA.RememberFor())
+	}
+	return true, nil
+}
+
+// rememberDevice honours the box of the challenge. Where remembering is off it does nothing.
+func (h *handler) rememberDevice(w http.ResponseWriter, r *http.Request, subject string) error {
+	token, expires, err := h.MFA.RememberDevice(r.Context(), subject, label(r))
+	if err != nil || token == "" {
+		return err
+	}
+	h.Cookies.Set(w, deviceCookie(subject), token, expires.Sub(h.Now()))
+	return nil
+}
+
+// thisDevice returns the token of this browser's device, "" when it has none.
+func (h *handler) thisDevice(r *http.Request, subject string) string {
+	return h.Cookies.Get(r, deviceCookie(subject))
+}
+
+// label names a browser in its owner's list. What the browser says about itself proves nothing and may be anything.
+func label(r *http.Request) mfa.Label {
+	agent := useragent.Parse(r.UserAgent())
+	return mfa.Label{Browser: cut(agent.Name), System: cut(agent.OS)}
+}
+
+func cut(name string) string {
+	const enough = 40
+	for i := range name {
+		if i >= enough {
+			return name[:i]
+		}
+	}
+	return name
+}

@@ -1,0 +1,240 @@
+package mfahttp
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// start explains how it works.
+func (h *handler) start(w http.ResponseWriter, r *http.Request, user User) {
+	status, err := h.MFA.Status(r.Context(), user.Subject)
+	switch next := h.Resume(r); {
+	case err != nil:
+		h.Fail(w, r, err)
+	case status.Enrolled && signingIn(r) && next != "": // came back to a step that is done
+		h.goTo(w, r, next)
+	default:
+		h.showStart(w, r, http.StatusOK, user, status.Enrolled, nil)
+	}
+}
+
+func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, user User, enrolled bool, problem *Problem) {
+	page := &StartPage{
+		Query: journey(r), Enrolled: enrolled, Forced: signingIn(r) && !enrolled,
+		Client: h.Client(r), Cancel: h.Cancel != nil && signingIn(r), Problem: problem,
+	}
+	page.BackName, page.BackURL = h.Back(r)
+	page.Postpone, _ = h.Grace(r, user)
+	h.Pages.Render(w, r, status, PageStart, page)
+}
+
+// enroll makes the pending key: by POST only, and only for somebody who has just proved who they are.
+func (h *handler) enroll(w http.ResponseWriter, r *http.Request, user User) {
+	if h.Cancel != nil && r.PostFormValue("cancel") != "" {
+		h.Cancel(w, r)
+		return
+	}
+	if !h.Fresh(w, r, user) {
+		return
+	}
+	e, err := h.MFA.Enroll(r.Context(), h.owner(user), user.Account)
+	if err != nil {
+		h.lost(w, r, user, err)
+		return
+	}
+	h.goTo(w, r, link(pathScan, journey(r, "enrolment", e.ID)))
+}
+
+// postpone takes "not now" where the host's policy leaves the time.
+func (h *handler) postpone(w http.ResponseWriter, r *http.Request, user User) {
+	if _, ok := h.Grace(r, user); !ok {
+		h.goTo(w, r, link(pathStart, journey(r)))
+		return
+	}
+	h.Postpone(w, r, user)
+}
+
+// scan shows the key. It is the same one at every load, until the codes are in.
+func (h *handler) scan(w http.ResponseWriter, r *http.Request, user User) {
+	e := h.pending(w, r, user)
+	if e == nil {
+		return
+	}
+	picture, err := mfa.QR(e.URI)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	h.Pages.Render(w, r, http.StatusOK, PageScan, &ScanPage{
+		Query: journey(r, "enrolment", e.ID), Second: !e.First,
+		QR: template.HTML(picture), Key: grouped(e.Key), KeyRaw: e.Key, URI: template.URL(e.URI),
+		Account: e.Account, Issuer: e.Issuer, Type: "TOTP", Algorithm: "SHA1",
+		Digits: mfa.Digits, Period: int(mfa.Period / time.Second),
+		ExpiresAt: e.ExpiresAt, Next: link(pathCodes, journey(r, "enrolment", e.ID)),
+	})
+}
+
+// codes asks for two codes in a row.
+func (h *handler) codes(w http.ResponseWriter, r *http.Request, user User) {
+	e := h.pending(w, r, user)
+	switch {
+	case e == nil:
+	case e.Proven && e.First:
+		h.goTo(w, r, link(pathRecovery, journey(r, "enrolment", e.ID)))
+	default:
+		h.showPair(w, r, http.StatusOK, e, nil)
+	}
+}
+
+func (h *handler) showPair(w http.ResponseWriter, r *http.Request, status int, e *mfa.Enrollment, problem *Problem) {
+	period := int64(mfa.Period / time.Second)
+	h.Pages.Render(w, r, status, PageCodes, &CodesPage{
+		Query: journey(r, "enrolment", e.ID), Second: !e.First, Problem: problem,
+		Entry: entry(e.Issuer, e.Account), Remaining: int(period - h.Now().Unix()%period),
+		Code1: cut(r.PostFormValue("code1")), Code2: cut(r.PostFormValue("code2")),
+		ScanURL: link(pathScan, journey(r, "enrolment", e.ID)),
+	})
+}
+
+// prove takes the two codes. Sent again after they were right, it goes on to the next step.
+func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
+	e := h.pending(w, r, user)
+	if e == nil {
+		return
+	}
+	if !e.Proven {
+		_, err := h.MFA.VerifyEnrollment(r.Context(), h.owner(user), e.ID, r.PostFormValue("code1"), r.PostFormValue("code2"))
+		if err != nil {
+			if problem := h.pairProblem(e, err); problem != nil {
+				h.showPair(w, r, http.StatusUnprocessableEntity, e, problem)
+				return
+			}
+			h.lost(w, r, user, err)
+			return
+		}
+	}
+	if e.First {
+		h.goTo(w, r, link(pathRecovery, journey(r, "enrolment", e.ID)))
+		return
+	}
+	h.finish(w, r, user, e.ID, "")
+}
+
+// recoveryCodes shows a fresh set at every load; the set before is void.
+func (h *handler) recoveryCodes(w http.ResponseWriter, r *http.Request, user User) {
+	e := h.pending(w, r, user)
+	switch {
+	case e == nil:
+	case !e.Proven, !e.First:
+		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", e.ID)))
+	default:
+		h.showCodes(w, r, http.StatusOK, user, e.ID, nil)
+	}
+}
+
+// confirm turns MFA on, with the set of codes that the person saw.
+func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
+	e := h.pending(w, r, user)
+	switch {
+	case e == nil:
+	case r.PostFormValue("saved") == "":
+		h.showCodes(w, r, http.StatusUnprocessableEntity, user, e.ID, unsaved())
+	default:
+		h.finish(w, r, user, e.ID, r.PostFormValue("set"))
+	}
+}
+
+// finish makes the pending authenticator one of the person's, and its two codes this sign-in's second factor.
+func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enrolment, set string) {
+	_, err := h.MFA.Confirm(r.Context(), h.owner(user), enrolment, set)
+	switch {
+	case errors.Is(err, mfa.ErrReplaced):
+		h.showCodes(w, r, http.StatusUnprocessableEntity, user, enrolment, &Problem{ID: "problem.enrol.replaced"})
+		return
+	case errors.Is(err, mfa.ErrNotProven):
+		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", enrolment)))
+		return
+	case err != nil:
+		h.lost(w, r, user, err)
+		return
+	}
+	h.forgetShown(w)
+	if signingIn(r) {
+		if err := h.Proved(w, r, user, mfa.AMR(mfa.Password, mfa.TOTP)); err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+	}
+	h.goTo(w, r, link(pathDone, journey(r)))
+}
+
+// done tells the newest authenticator's name, and how far off its clock is when that is more than a step.
+func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
+	status, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	if len(status.Authenticators) == 0 {
+		h.goTo(w, r, link(pathStart, journey(r)))
+		return
+	}
+	newest := status.Authenticators[0]
+	for _, a := range status.Authenticators {
+		if !a.AddedAt.Before(newest.AddedAt) {
+			newest = a
+		}
+	}
+	page := &DonePage{Query: journey(r), Name: newest.Name, NextURL: h.onward(r)}
+	if newest.Offset.Abs() > mfa.Period {
+		page.Offset = newest.Offset
+	}
+	page.BackName, page.BackURL = h.Back(r)
+	h.Pages.Render(w, r, http.StatusOK, PageDone, page)
+}
+
+// pending returns the enrolment that the URL names, or answers the request and returns nil.
+func (h *handler) pending(w http.ResponseWriter, r *http.Request, user User) *mfa.Enrollment {
+	e, err := h.MFA.Enrollment(r.Context(), h.owner(user), r.URL.Query().Get("enrolment"))
+	if err != nil {
+		h.lost(w, r, user, err)
+		return nil
+	}
+	return e
+}
+
+// lost answers when an enrolment cannot begin or go on: it says why, and how to start again.
+func (h *handler) lost(w http.ResponseWriter, r *http.Request, user User, err error) {
+	switch {
+	case errors.Is(err, mfa.ErrNotFound):
+		h.message(w, r, http.StatusNotFound, "message.enrolment_unknown")
+		return
+	case !errors.Is(err, mfa.ErrExpired) && !errors.Is(err, mfa.ErrTooMany):
+		h.Fail(w, r, err)
+		return
+	}
+	status, lookup := h.MFA.Status(r.Context(), user.Subject)
+	switch {
+	case lookup != nil:
+		h.Fail(w, r, lookup)
+	case errors.Is(err, mfa.ErrExpired):
+		h.showStart(w, r, http.StatusGone, user, status.Enrolled, &Problem{ID: "problem.enrol.expired"})
+	default:
+		h.showStart(w, r, http.StatusUnprocessableEntity, user, status.Enrolled,
+			&Problem{ID: "problem.enrol.too_many", Args: map[string]any{"Max": mfa.MaxAuthenticators}})
+	}
+}
+
+// grouped splits a key into groups of four, for people who type it.
+func grouped(key string) string {
+	var groups []string
+	for len(key) > 4 {
+		groups, key = append(groups, key[:4]), key[4:]
+	}
+	return strings.Join(append(groups, key), " ")
+}

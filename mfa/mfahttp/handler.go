@@ -1,0 +1,238 @@
+package mfahttp
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/focushq/idp/internal/cookie"
+	"github.com/focushq/idp/mfa"
+)
+
+// The pages' paths. No step's path is a prefix of another step's.
+const (
+	pathChallenge = "/mfa"
+	pathSettings  = "/account/mfa"
+	pathStart     = "/account/mfa/enrol/start"
+	pathPostpone  = "/account/mfa/enrol/postpone"
+	pathScan      = "/account/mfa/enrol/scan"
+	pathCodes     = "/account/mfa/enrol/codes"
+	pathRecovery  = "/account/mfa/enrol/recovery"
+	pathDone      = "/account/mfa/enrol/done"
+	pathNewCodes  = "/account/mfa/codes"
+	pathGoOn      = "/account/mfa/codes/later"
+	pathRename    = "/account/mfa/rename"
+	pathRemove    = "/account/mfa/remove"
+	pathOff       = "/account/mfa/off"
+	pathForget    = "/account/mfa/devices/forget"
+)
+
+const formLimit = 64 << 10
+
+// User is a person whose password (or passkey) has been checked in this browser.
+type User struct {
+	Subject string // opaque, never shown
+	Account string // the name under which the entry stands in the app, such as an e-mail address
+	Session string // the session's lasting id; a pending enrolment is found in the same session only
+}
+
+// Pages writes the page called page. data is a pointer to the struct of that page: see pages.go.
+type Pages interface {
+	Render(w http.ResponseWriter, r *http.Request, status int, page string, data any)
+}
+
+// Cookies says how the device's cookie is written; Secure must be set when the public URL is https.
+type Cookies = cookie.Jar
+
+// Config is what the handlers need from their host. MFA, Pages, User, SignIn, Fresh, Passed and Fail are required.
+//
+// Hooks that get a ResponseWriter and no result answer the request. All get the request as it came: its query holds
+// request, to, client_id and return_to unchanged through all steps, and "request" in it means that the step belongs to
+// a sign-in that is still going on.
+type Config struct {
+	MFA     *mfa.Service
+	Pages   Pages
+	Cookies Cookies
+	Now     func() time.Time // nil: time.Now
+
+	// User tells whose password has been checked. For Settings a host answers false (or lets SignIn lead to /mfa) when
+	// a second factor is due first, except where the sign-in itself forces an enrolment.
+	User func(*http.Request) (User, bool)
+	// SignIn is called when User says nobody.
+	SignIn http.HandlerFunc
+	// Fresh says that the person has proved within the last minutes who they are, with a second factor once enrolled.
+	// If not, it has redirected to where that is done and returns false; the browser comes back by GET to r's URL.
+	Fresh func(http.ResponseWriter, *http.Request, User) bool
+
+	// Passed is called when the second factor was given: it adds amr to the session and sends the browser on.
+	Passed func(w http.ResponseWriter, r *http.Request, user User, amr []string)
+	// Proved is called when an enrolment inside a sign-in was confirmed: its two codes were a second factor. It adds amr
+	// to the session and does not answer; the page that follows leads to Resume. nil: the enrolment doesn't count.
+	Proved func(w http.ResponseWriter, r *http.Request, user User, amr []string) error
+	// Resume returns the URL that goes on with the sign-in, "" when there is none. nil: none.
+	Resume func(*http.Request) string
+	// Reminded is called inside a sign-in when the person has seen that few recovery codes are left, or has made new
+	// ones: it notes that and sends the browser on. nil: as if Resume had been asked.
+	Reminded func(http.ResponseWriter, *http.Request, User)
+
+	// Client returns the name of the app that asks for the sign-in, "" for none. nil: none.
+	Client func(*http.Request) string
+	// Back returns the name and URL of the relying party that the person came from, "" when there is none or its
+	// return_to is not to be trusted. nil: none.
+	Back func(*http.Request) (name, url string)
+	// Cancel ends the sign-in, for people who cannot go on. nil: no button.
+	Cancel http.HandlerFunc
+	// Grace says until when this person may put the enrolment off, false when they may not. nil: nobody may.
+	Grace func(*http.Request, User) (until time.Time, ok bool)
+	// Postpone notes "not now" and sends the browser on. It is called only while Grace allows it.
+	Postpone func(http.ResponseWriter, *http.Request, User)
+
+	// Fail logs an error that is nobody's mistake and answers with an error page.
+	Fail func(http.ResponseWriter, *http.Request, error)
+}
+
+// Challenge returns the handler of /mfa, the second factor while signing in. It panics when a required field of c is
+// missing.
+func Challenge(c Config) http.Handler {
+	h := newHandler(c)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathChallenge, h.person(h.challenge))
+	mux.HandleFunc("POST "+pathChallenge, h.person(h.answer))
+	return h.sameOrigin(mux)
+}
+
+// Settings returns the handler of /account/mfa and everything below it. It panics when a required field of c is
+// missing.
+func Settings(c Config) http.Handler {
+	h := newHandler(c)
+	mux := http.NewServeMux()
+	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request, User){
+		"GET " + pathSettings:  h.settings,
+		"GET " + pathStart:     h.start,
+		"POST " + pathStart:    h.enroll,
+		"POST " + pathPostpone: h.postpone,
+		"GET " + pathScan:      h.scan,
+		"GET " + pathCodes:     h.codes,
+		"POST " + pathCodes:    h.prove,
+		"GET " + pathRecovery:  h.recoveryCodes,
+		"POST " + pathRecovery: h.confirm,
+		"GET " + pathDone:      h.done,
+		"GET " + pathNewCodes:  h.newCodes,
+		"POST " + pathNewCodes: h.confirmNewCodes,
+		"POST " + pathGoOn:     h.goOn,
+		"POST " + pathRename:   h.rename,
+		"POST " + pathRemove:   h.remove,
+		"POST " + pathOff:      h.turnOff,
+		"POST " + pathForget:   h.forget,
+	} {
+		mux.HandleFunc(pattern, h.person(serve))
+	}
+	// Where the browser lands when Fresh has interrupted a POST.
+	for _, path := range []string{pathRemove, pathOff, pathForget} {
+		mux.HandleFunc("GET "+path, h.person(h.again))
+	}
+	return h.sameOrigin(mux)
+}
+
+type handler struct{ Config }
+
+func newHandler(c Config) *handler {
+	if c.MFA == nil || c.Pages == nil || c.User == nil || c.SignIn == nil || c.Fresh == nil || c.Passed == nil || c.Fail == nil {
+		panic("mfahttp: Config needs MFA, Pages, User, SignIn, Fresh, Passed and Fail")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Proved == nil {
+		c.Proved = func(http.ResponseWriter, *http.Request, User, []string) error { return nil }
+	}
+	if c.Resume == nil {
+		c.Resume = func(*http.Request) string { return "" }
+	}
+	if c.Client == nil {
+		c.Client = func(*http.Request) string { return "" }
+	}
+	if c.Back == nil {
+		c.Back = func(*http.Request) (string, string) { return "", "" }
+	}
+	if c.Grace == nil || c.Postpone == nil {
+		c.Grace = func(*http.Request, User) (time.Time, bool) { return time.Time{}, false }
+	}
+	h := &handler{Config: c}
+	if c.Reminded == nil {
+		h.Reminded = func(w http.ResponseWriter, r *http.Request, _ User) { h.goTo(w, r, h.onward(r)) }
+	}
+	return h
+}
+
+// sameOrigin keeps other sites from pressing a person's buttons, also in hosts that have no form tokens.
+func (h *handler) sameOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.message(w, r, http.StatusForbidden, "message.cross_origin")
+	}))
+	return protection.Handler(next)
+}
+
+// person lets only people through whose password has been checked.
+func (h *handler) person(serve func(http.ResponseWriter, *http.Request, User)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // also for pages of a stranger's making
+		// A form that is too large reads as an empty one, and each handler has a sentence for that.
+		r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+		user, ok := h.User(r)
+		if !ok {
+			h.SignIn(w, r)
+			return
+		}
+		serve(w, r, user)
+	}
+}
+
+// message shows a page with a title, a sentence and the way back to the settings.
+func (h *handler) message(w http.ResponseWriter, r *http.Request, status int, id string) {
+	h.Pages.Render(w, r, status, PageMessage, &Message{
+		Title: id + ".title", Text: id + ".text", Link: link(pathSettings, journey(r)),
+	})
+}
+
+// goTo answers a POST, or a GET of a step that is not the person's next one.
+func (h *handler) goTo(w http.ResponseWriter, r *http.Request, location string) {
+	http.Redirect(w, r, location, http.StatusSeeOther)
+}
+
+// onward returns where a person goes for whom this step is over: on with the sign-in, or to the settings.
+func (h *handler) onward(r *http.Request) string {
+	if next := h.Resume(r); next != "" {
+		return next
+	}
+	return link(pathSettings, journey(r))
+}
+
+func (h *handler) owner(user User) mfa.Owner {
+	return mfa.Owner{Subject: user.Subject, Session: user.Session}
+}
+
+// signingIn reports whether r is a step of a sign-in.
+func signingIn(r *http.Request) bool { return r.URL.Query().Get("request") != "" }
+
+// journey returns, encoded, the part of r's query that travels through all steps, with more pairs of name and value.
+func journey(r *http.Request, more ...string) string {
+	query, kept := r.URL.Query(), url.Values{}
+	for _, name := range [...]string{"request", "to", "client_id", "return_to"} {
+		if value := query.Get(name); value != "" {
+			kept.Set(name, value)
+		}
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		kept.Set(more[i], more[i+1])
+	}
+	return kept.Encode()
+}
+
+func link(path, query string) string {
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}

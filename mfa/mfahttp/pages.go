@@ -1,0 +1,145 @@
+package mfahttp
+
+import (
+	"html/template"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// The names of the pages. Whoever implements [Pages] gets one of them with a pointer to its struct.
+const (
+	PageChallenge     = "mfa"          // *ChallengePage
+	PageRecovery      = "recovery"     // *RecoveryPage
+	PageSettings      = "mfa_settings" // *SettingsPage
+	PageStart         = "mfa_start"    // *StartPage
+	PageScan          = "mfa_scan"     // *ScanPage
+	PageCodes         = "mfa_codes"    // *CodesPage
+	PageRecoveryCodes = "mfa_recovery" // *RecoveryCodesPage
+	PageDone          = "mfa_done"     // *DonePage
+	PageRemind        = "mfa_remind"   // *RemindPage
+	PageMessage       = "message"      // *Message
+)
+
+// Fields that several pages have: Query is an encoded query without "?" that belongs behind the path of every form of
+// the page; fields that end in URL are whole URLs; Cancel says that a form to the page's own path with cancel=1 ends
+// the sign-in.
+
+// ChallengePage asks for a code of the app. Form: POST /mfa with code, and remember=1 when ticked.
+type ChallengePage struct {
+	Query        string
+	Entry        string // the entry to look for in the app: "Issuer: account"
+	Client       string // the app that asks, "" for none
+	RememberDays int    // 0: no box
+	Problem      *Problem
+	RecoveryURL  string // the same step with a recovery code
+	Cancel       bool
+	Wait         time.Duration // no code is looked at before; 0: now
+}
+
+// RecoveryPage asks for a recovery code. Form: POST /mfa with recovery_code.
+type RecoveryPage struct {
+	Query     string
+	Problem   *Problem
+	BackURL   string // to the app's code
+	CodesLeft int
+	Cancel    bool
+	Wait      time.Duration
+}
+
+// SettingsPage shows what the person has; for somebody without a factor it explains, like [StartPage]. Forms: POST
+// /account/mfa/rename with id and name, /remove with id, /off, /devices/forget with id (without: all of them), and
+// /enrol/start to add an authenticator. New recovery codes: a link to /account/mfa/codes.
+type SettingsPage struct {
+	Query                  string
+	Enrolled               bool
+	Authenticators         []mfa.Authenticator
+	CodesLeft              int
+	Devices                []mfa.Device
+	Sealed, RecoverySealed bool // too many wrong codes: none is looked at
+	RememberDays           int
+	BackName, BackURL      string
+	Notice                 string // message id of what has just been done, "" for nothing
+	Forced                 bool   // a sign-in waits for the enrolment
+	Postpone               time.Time
+	Problem                *Problem
+}
+
+// StartPage explains how it works. Form: POST /account/mfa/enrol/start.
+type StartPage struct {
+	Query             string
+	Enrolled          bool // this will be a further authenticator
+	Forced            bool // a sign-in waits for the enrolment
+	Client            string
+	Postpone          time.Time // until when POST /account/mfa/enrol/postpone is possible; zero: it is not
+	Cancel            bool
+	BackName, BackURL string
+	Problem           *Problem
+}
+
+// ScanPage shows the key of a pending enrolment.
+type ScanPage struct {
+	Query          string
+	Second         bool          // a further authenticator: no recovery codes follow
+	QR             template.HTML // an SVG element with the id qr-image, black on white with its quiet zone
+	Key            string        // base32 in groups of four
+	KeyRaw         string
+	URI            template.URL // otpauth://
+	Account        string
+	Issuer         string
+	Type           string // always TOTP
+	Algorithm      string // always SHA1
+	Digits, Period int    // always 6 and 30 (seconds)
+	ExpiresAt      time.Time
+	Next           string // URL of the next step
+}
+
+// CodesPage asks for two codes, one after the other. Form: POST /account/mfa/enrol/codes with code1 and code2.
+type CodesPage struct {
+	Query        string
+	Second       bool // a further authenticator: no recovery codes follow
+	Problem      *Problem
+	Entry        string // the entry to look for in the app: "Issuer: account"
+	Remaining    int    // seconds until the app shows the next code
+	Code1, Code2 string // as they were typed
+	ScanURL      string
+}
+
+// RecoveryCodesPage shows recovery codes, this once. Form: POST /account/mfa/enrol/recovery, or /account/mfa/codes for a
+// Replacement, with set, and with saved=1 when the person has kept them.
+type RecoveryCodesPage struct {
+	Query        string
+	Codes        []string // in groups of four; no order is meant
+	Set          string
+	Product      string
+	Account      string
+	Date         time.Time
+	DownloadName string
+	DownloadURI  template.URL // data: a text file, for browsers without scripts too
+	Reloaded     bool         // codes that were shown before and not confirmed are void now
+	Problem      *Problem
+	Replacement  bool // the old codes are good until these are confirmed
+}
+
+// DonePage says that the enrolment is complete.
+type DonePage struct {
+	Query             string
+	Name              string        // the authenticator's
+	Offset            time.Duration // the phone's clock minus ours, when it is worth telling; else 0
+	BackName, BackURL string
+	NextURL           string // on with the sign-in, else the settings
+}
+
+// RemindPage says, inside a sign-in, that few recovery codes are left. Form: POST to GoOn.
+type RemindPage struct {
+	Query     string
+	CodesLeft int
+	MakeURL   string
+	GoOn      string
+}
+
+// Message is a page with a sentence and a way on. Title and Text are message ids.
+type Message struct {
+	Title, Text string
+	Link        string
+}

@@ -1,0 +1,156 @@
+package mfahttp
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// Problem is what was wrong with a form: the page chooses the sentence by ID.
+//
+//	problem.code.malformed, .wrong, .replayed, .clock, .sealed           a code at sign-in
+//	problem.recovery.malformed, .wrong, .sealed                          a recovery code at sign-in
+//	problem.throttled                                                    not looked at; Args Wait
+//	problem.enrol.same, .swapped, .gap, .field1, .field2, .malformed,
+//	    .wrong_entry, .other_entry, .other_abandoned, .clock             the two codes of an enrolment
+//	problem.enrol.unsaved, .replaced                                     its recovery codes
+//	problem.enrol.expired, .too_many                                     cannot go on, or begin
+//	problem.name                                                         an authenticator's new name
+//
+// Args may hold Left (int: tries left, when only one or two are), Wait and Offset (time.Duration; an Offset is the
+// phone's clock minus ours), Entry ("Issuer: account", the entry to look for in the app), Name (the entry that the
+// codes came from) and Max (int).
+type Problem struct {
+	ID    string
+	Field string // name of the input at fault, "" when it is the whole form
+	Args  map[string]any
+}
+
+// fewTries is from how many on the page says how many are left.
+const fewTries = 2
+
+// codeProblem puts the refusal of a code at sign-in, of kind "code" or "recovery", into a problem. It is nil for an
+// error that is not the person's.
+func (h *handler) codeProblem(kind string, err error) *Problem {
+	p := &Problem{Field: "code", Args: map[string]any{}}
+	if kind == "recovery" {
+		p.Field = "recovery_code"
+	}
+	var throttled *mfa.ThrottledError
+	var clock *mfa.ClockError
+	switch {
+	case errors.As(err, &throttled) && throttled.Sealed:
+		p.ID = kind + ".sealed"
+	case errors.As(err, &throttled):
+		p.ID = "throttled"
+	case errors.Is(err, mfa.ErrMalformedCode):
+		p.ID = kind + ".malformed"
+	case errors.As(err, &clock):
+		p.ID = kind + ".clock"
+		p.Args["Offset"] = clock.Offset
+	case errors.Is(err, mfa.ErrReplayed) && kind == "code":
+		p.ID = "code.replayed"
+	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, mfa.ErrReplayed):
+		p.ID = kind + ".wrong"
+	default:
+		return nil
+	}
+	p.ID = "problem." + p.ID
+	if left, ok := mfa.TriesLeft(err); ok && left > 0 && left <= fewTries {
+		p.Args["Left"] = left
+	}
+	if wait := h.wait(err); wait > 0 {
+		p.Args["Wait"] = wait
+	}
+	return p
+}
+
+// pairProblem puts the refusal of an enrolment's two codes into a problem. It is nil for an error that is not about
+// them.
+func (h *handler) pairProblem(e *mfa.Enrollment, err error) *Problem {
+	p := &Problem{Args: map[string]any{"Entry": entry(e.Issuer, e.Account)}}
+	var pair *mfa.PairError
+	var other *mfa.OtherEntryError
+	var clock *mfa.ClockError
+	switch {
+	case errors.Is(err, mfa.ErrSameCode):
+		p.ID, p.Field = "same", "code2"
+	case errors.Is(err, mfa.ErrSwapped):
+		p.ID, p.Field = "swapped", "code1"
+	case errors.Is(err, mfa.ErrNotConsecutive):
+		p.ID, p.Field = "gap", "code2"
+	case errors.As(err, &other):
+		p.ID, p.Field, p.Args["Name"] = "other_entry", "code1", other.Name
+		if other.Abandoned {
+			p.ID = "other_abandoned"
+		}
+	case errors.As(err, &clock):
+		p.ID, p.Field, p.Args["Offset"] = "clock", "code1", clock.Offset
+	case errors.As(err, &pair):
+		p.Field = pair.Field
+		switch {
+		case errors.Is(err, mfa.ErrMalformedCode):
+			p.ID = "malformed"
+		case pair.Field == "code2":
+			p.ID = "field2"
+		default:
+			p.ID = "field1"
+		}
+	case errors.Is(err, mfa.ErrMalformedCode):
+		p.ID, p.Field = "malformed", "code1"
+	case errors.Is(err, mfa.ErrInvalidCode):
+		p.ID, p.Field = "wrong_entry", "code1"
+	default:
+		return nil
+	}
+	p.ID = "problem.enrol." + p.ID
+	return p
+}
+
+// status returns the answer's status for the refusal of a code, after setting Retry-After where there is a wait.
+func (h *handler) status(w http.ResponseWriter, err error) int {
+	var throttled *mfa.ThrottledError
+	switch {
+	case !errors.As(err, &throttled):
+		return http.StatusUnprocessableEntity
+	case throttled.Sealed: // no waiting helps
+		return http.StatusForbidden
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(h.wait(err)/time.Second)))
+	return http.StatusTooManyRequests
+}
+
+// wait returns how long no code is looked at after err, in whole seconds rounded up.
+func (h *handler) wait(err error) time.Duration {
+	at, ok := mfa.RetryAt(err)
+	if !ok {
+		return 0
+	}
+	return h.until(at)
+}
+
+// until returns the time from now to at in whole seconds rounded up, zero when at is over or unset.
+func (h *handler) until(at time.Time) time.Duration {
+	left := at.Sub(h.Now())
+	if at.IsZero() || left <= 0 {
+		return 0
+	}
+	return time.Duration(math.Ceil(left.Seconds())) * time.Second
+}
+
+// standing returns what a page says before anything was typed: that codes are not looked at, and for how long.
+func (h *handler) standing(kind string, sealed bool, retryAt time.Time) (*Problem, time.Duration) {
+	if sealed {
+		return h.codeProblem(kind, &mfa.ThrottledError{Sealed: true}), 0
+	}
+	if wait := h.until(retryAt); wait > 0 {
+		return h.codeProblem(kind, &mfa.ThrottledError{Until: retryAt}), wait
+	}
+	return nil, 0
+}
+
+func entry(issuer, account string) string { return issuer + ": " + account }

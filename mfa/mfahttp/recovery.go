@@ -1,0 +1,164 @@
+package mfahttp
+
+import (
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/focushq/idp/mfa"
+)
+
+func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, status int, page *RecoveryPage) {
+	page.Query = journey(r, "way", "recovery")
+	page.BackURL = link(pathChallenge, journey(r))
+	page.Cancel = h.Cancel != nil
+	h.Pages.Render(w, r, status, PageRecovery, page)
+}
+
+// useRecoveryCode lets a recovery code stand in for the app. It never remembers the device, whatever the form says: it
+// may be a borrowed one.
+func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user User) {
+	_, err := h.MFA.VerifyRecoveryCode(r.Context(), user.Subject, r.PostFormValue("recovery_code"))
+	if err == nil {
+		h.Cookies.Clear(w, deviceCookie(user.Subject)) // its device has just ended, with all others
+		h.Passed(w, r, user, mfa.AMR(mfa.Password, mfa.RecoveryCode))
+		return
+	}
+	status, lookup := h.MFA.Status(r.Context(), user.Subject)
+	problem := h.codeProblem("recovery", err)
+	switch {
+	case lookup != nil:
+		h.Fail(w, r, lookup)
+	case errors.Is(err, mfa.ErrNotEnrolled) && !status.Enrolled:
+		h.goTo(w, r, h.onward(r))
+	case errors.Is(err, mfa.ErrNotEnrolled): // all codes are used
+		h.showRecovery(w, r, http.StatusUnprocessableEntity, &RecoveryPage{
+			Problem: &Problem{ID: "problem.recovery.wrong", Field: "recovery_code"},
+		})
+	case problem == nil:
+		h.Fail(w, r, err)
+	default:
+		h.showRecovery(w, r, h.status(w, err), &RecoveryPage{
+			CodesLeft: status.CodesLeft, Problem: problem, Wait: h.wait(err),
+		})
+	}
+}
+
+// newCodes shows a fresh set to somebody enrolled; inside a sign-in it first asks whether they want one.
+func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user User) {
+	status, err := h.MFA.Status(r.Context(), user.Subject)
+	switch {
+	case err != nil:
+		h.Fail(w, r, err)
+	case !status.Enrolled:
+		h.goTo(w, r, link(pathStart, journey(r)))
+	case signingIn(r) && r.URL.Query().Get("make") == "":
+		h.Pages.Render(w, r, http.StatusOK, PageRemind, &RemindPage{
+			Query: journey(r), CodesLeft: status.CodesLeft,
+			MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
+		})
+	case h.Fresh(w, r, user):
+		h.showCodes(w, r, http.StatusOK, user, "", nil)
+	}
+}
+
+// confirmNewCodes asks for no fresh proof: the set that it names was shown only after one, in this session. Asking
+// would throw away the codes that the person has just written down.
+func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user User) {
+	if r.PostFormValue("saved") == "" {
+		if h.Fresh(w, r, user) {
+			h.showCodes(w, r, http.StatusUnprocessableEntity, user, "", unsaved())
+		}
+		return
+	}
+	err := h.MFA.ConfirmRecoveryCodes(r.Context(), h.owner(user), r.PostFormValue("set"))
+	switch {
+	case errors.Is(err, mfa.ErrReplaced):
+		if h.Fresh(w, r, user) {
+			h.showCodes(w, r, http.StatusUnprocessableEntity, user, "", &Problem{ID: "problem.enrol.replaced"})
+		}
+	case errors.Is(err, mfa.ErrNotEnrolled):
+		h.goTo(w, r, link(pathStart, journey(r)))
+	case err != nil:
+		h.Fail(w, r, err)
+	case signingIn(r):
+		h.forgetShown(w)
+		h.Reminded(w, r, user)
+	default:
+		h.forgetShown(w)
+		h.notice(w, "notice.codes_replaced")
+		h.goTo(w, r, link(pathSettings, journey(r)))
+	}
+}
+
+// goOn leaves the reminder without new codes.
+func (h *handler) goOn(w http.ResponseWriter, r *http.Request, user User) { h.Reminded(w, r, user) }
+
+// unsaved is the answer to a "Confirm" before the codes were copied, downloaded or ticked as saved. Only their hashes
+// are kept: they cannot be shown again, so the page has new ones, and says so.
+func unsaved() *Problem { return &Problem{ID: "problem.enrol.unsaved", Field: "saved"} }
+
+// showCodes makes a fresh set for an enrolment, or for "" in the place of the active one, and shows it, this once.
+func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, user User, enrolment string, problem *Problem) {
+	codes, set, err := h.MFA.NewRecoveryCodes(r.Context(), h.owner(user), enrolment)
+	switch {
+	case errors.Is(err, mfa.ErrNotProven):
+		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", enrolment)))
+		return
+	case errors.Is(err, mfa.ErrNotEnrolled):
+		h.goTo(w, r, link(pathStart, journey(r)))
+		return
+	case err != nil:
+		h.lost(w, r, user, err)
+		return
+	}
+	page := &RecoveryCodesPage{
+		Codes: codes, Set: set, Product: h.MFA.Issuer(), Account: user.Account, Date: h.Now(),
+		Problem: problem, Replacement: enrolment == "", Reloaded: h.shownBefore(w, r, user, enrolment),
+	}
+	if enrolment == "" {
+		page.Query = journey(r, "make", "1")
+	} else {
+		page.Query = journey(r, "enrolment", enrolment)
+	}
+	page.DownloadName = fileName(page.Product)
+	page.DownloadURI = download(page)
+	h.Pages.Render(w, r, status, PageRecoveryCodes, page)
+}
+
+const shownCookie = "mfa_shown"
+
+// shownBefore reports whether this browser was shown an earlier set for the same purpose that was not confirmed, and
+// notes that it is now.
+func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user User, enrolment string) bool {
+	purpose := short(user.Subject + "/" + enrolment)
+	before := h.Cookies.Get(r, shownCookie) == purpose
+	h.Cookies.Set(w, shownCookie, purpose, mfa.EnrollmentLife)
+	return before
+}
+
+func (h *handler) forgetShown(w http.ResponseWriter) { h.Cookies.Clear(w, shownCookie) }
+
+// fileName names a download after the product, in characters that every file system takes.
+func fileName(product string) string {
+	plain := strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return unicode.ToLower(c)
+		}
+		return '-'
+	}, product)
+	return plain + "-recovery-codes.txt"
+}
+
+// download returns the codes as a text file inside a link: nothing but the page itself ever holds them.
+func download(page *RecoveryCodesPage) template.URL {
+	text := fmt.Sprintf("%s recovery codes\r\n\r\nAccount: %s\r\nDate: %s\r\n\r\n%s\r\n\r\n%s\r\n",
+		page.Product, page.Account, page.Date.UTC().Format(time.DateOnly), strings.Join(page.Codes, "\r\n"),
+		"Each code works once, in any order, when the authenticator app is not at hand. Nobody will ever ask you for them.")
+	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(text))
+}

@@ -1,0 +1,142 @@
+package mfa
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps a person's factors. Package mfasql has one for SQLite and PostgreSQL, mfatest one in memory and the
+// tests that any other has to pass.
+//
+// Reports of the form (bool, error) answer "was I the one?" of a single conditional statement: of any number of callers
+// at once exactly one gets true. Times are kept to the second. Subjects and identifiers are opaque text. Byte slices
+// that come from a Store are not changed by its callers, nor the other way round.
+type Store interface {
+	// InTx runs fn in a transaction that rides in fn's context; inside another InTx it joins that one. What fn did is
+	// undone when it returns an error. A Store may run fn again after a conflict.
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	// Lock serialises, until the transaction ends, everything else that locks the same subject.
+	Lock(ctx context.Context, subject string) error
+
+	// Attempts returns how often key was counted and until when it waits; zero for an unknown key.
+	Attempts(ctx context.Context, key string) (n int, until time.Time, err error)
+	// CountAttempt moves key from n to n+1 with a wait until then; false when it does not stand at n any more. It is
+	// committed by itself, even inside a transaction that is rolled back.
+	CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error)
+	// ClearAttempts forgets key.
+	ClearAttempts(ctx context.Context, key string) error
+
+	// AddEnrollment keeps a pending enrolment, and of this subject's others only the newest four.
+	AddEnrollment(ctx context.Context, e PendingEnrollment) error
+	// Enrollments returns a subject's pending enrolments, expired ones too, oldest first.
+	Enrollments(ctx context.Context, subject string) ([]PendingEnrollment, error)
+	// CountPair adds one to the pairs of codes tried; false when there were limit of them, or no such enrolment.
+	CountPair(ctx context.Context, subject, id string, limit int) (bool, error)
+	// Prove notes the two codes of an enrolment; false when that was done before.
+	Prove(ctx context.Context, subject, id string, offset, lastStep int64) (bool, error)
+	// RemoveEnrollments removes all pending enrolments of a subject and returns how many.
+	RemoveEnrollments(ctx context.Context, subject string) (int, error)
+
+	// Authenticators returns a subject's authenticators, oldest first.
+	Authenticators(ctx context.Context, subject string) ([]AuthenticatorRecord, error)
+	// AddAuthenticator keeps an authenticator; an identifier that exists is an error.
+	AddAuthenticator(ctx context.Context, a AuthenticatorRecord) error
+	// AdvanceStep moves an authenticator's last step to a.Step; false when it stands there or further already, or is
+	// gone. Offset and Run are set along with it, and the last use unless a.At is zero.
+	AdvanceStep(ctx context.Context, subject, id string, a Advance) (bool, error)
+	// RenameAuthenticator and RemoveAuthenticator return false when the subject has no such authenticator.
+	RenameAuthenticator(ctx context.Context, subject, id, name string) (bool, error)
+	RemoveAuthenticator(ctx context.Context, subject, id string) (bool, error)
+
+	// AddCodes keeps a pending set of recovery codes in the place of the subject's pending one.
+	AddCodes(ctx context.Context, set CodeSet) error
+	// Codes returns the subject's active set; one without an ID when there is none.
+	Codes(ctx context.Context, subject string) (CodeSet, error)
+	// ActivateCodes makes the owner's pending set of this enrolment ("": of none) the active one, in the place of the
+	// active one; false when that set isn't pending.
+	ActivateCodes(ctx context.Context, owner Owner, enrollment, set string) (bool, error)
+	// UseCode marks the n-th code of a set as used and forgets its hash; false when it was used, or the set is gone.
+	UseCode(ctx context.Context, subject, set string, n int, at time.Time) (bool, error)
+
+	// AddDevice keeps a remembered device.
+	AddDevice(ctx context.Context, d DeviceRecord) error
+	// Devices returns a subject's devices, newest first.
+	Devices(ctx context.Context, subject string) ([]DeviceRecord, error)
+	// SwapDevice writes d's Secret, Former, RotatedAt and LastUsedAt if the device's secret is still the one given.
+	SwapDevice(ctx context.Context, secret []byte, d DeviceRecord) (bool, error)
+	// RemoveDevice returns false when the subject has no such device, RemoveDevices how many there were.
+	RemoveDevice(ctx context.Context, subject, id string) (bool, error)
+	RemoveDevices(ctx context.Context, subject string) (int, error)
+
+	// RemoveAll removes all that is kept about a subject, but for its attempts.
+	RemoveAll(ctx context.Context, subject string) error
+	// Prune removes up to limit rows of each kind: enrolments that expired and pending sets that were made before
+	// stale, devices that expired before now. It returns how many.
+	Prune(ctx context.Context, stale, now time.Time, limit int) (int, error)
+}
+
+// PendingEnrollment is an authenticator that is being set up. It is no factor.
+type PendingEnrollment struct {
+	ID string
+	Owner
+	Account   string
+	Secret    []byte // sealed
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	Proven    bool
+	Offset    int64 // of a proven one, in steps
+	LastStep  int64 // the step of its second code, in the authenticator's clock
+}
+
+// AuthenticatorRecord is an authenticator that can be used. Steps are counted in its own clock, which is the server's
+// plus Offset: so LastStep only grows.
+type AuthenticatorRecord struct {
+	ID, Subject, Name string
+	Secret            []byte // sealed
+	Offset            int64  // in steps
+	Run               int    // accepted codes in a row at the edge of the window; negative: at its slow edge
+	LastStep          int64
+	AddedAt           time.Time
+	LastUsedAt        time.Time
+}
+
+// Advance is what an accepted (or burnt) code changes.
+type Advance struct {
+	Step, Offset int64
+	Run          int
+	At           time.Time
+}
+
+// CodeSet is a set of recovery codes.
+type CodeSet struct {
+	ID string
+	Owner
+	Enrollment string // of a pending set made while enrolling
+	Salt       []byte // sealed
+	CreatedAt  time.Time
+	Codes      []CodeRecord
+}
+
+// CodeRecord is one recovery code. A used one has no hash any more.
+type CodeRecord struct {
+	N      int
+	Hash   []byte
+	UsedAt time.Time // zero: unused
+}
+
+// DeviceRecord is a remembered device. Secrets are SHA-256 hashes.
+type DeviceRecord struct {
+	ID, Subject, Browser, System string
+	Secret                       []byte
+	Former                       []FormerSecret // oldest first
+	AddedAt                      time.Time      // the tick
+	RotatedAt                    time.Time
+	LastUsedAt                   time.Time
+	ExpiresAt                    time.Time
+}
+
+// FormerSecret is a device's secret that has a successor.
+type FormerSecret struct {
+	Hash  []byte
+	Until time.Time // accepted until then; zero: until the successor was seen
+}
