@@ -1,0 +1,193 @@
+package throttle_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/focushq/idp/internal/throttle"
+)
+
+// counter is a Counter in memory. Every CountAttempt after the first busy ones of a try loses a race to somebody else.
+type counter struct {
+	n     map[string]int
+	until map[string]time.Time
+	busy  int
+	fail  error
+}
+
+func newCounter() *counter {
+	return &counter{n: make(map[string]int), until: make(map[string]time.Time)}
+}
+
+func (c *counter) Attempts(_ context.Context, key string) (int, time.Time, error) {
+	return c.n[key], c.until[key], nil
+}
+
+func (c *counter) CountAttempt(_ context.Context, key string, n int, until time.Time) (bool, error) {
+	if c.fail != nil {
+		return false, c.fail
+	}
+	if c.busy > 0 { // somebody else was quicker
+		c.busy--
+		c.n[key]++
+		return false, nil
+	}
+	if c.n[key] != n {
+		return false, nil
+	}
+	c.n[key], c.until[key] = n+1, until
+	return true, nil
+}
+
+func (c *counter) ClearAttempts(_ context.Context, key string) error {
+	delete(c.n, key)
+	delete(c.until, key)
+	return nil
+}
+
+var start = time.Unix(1_800_000_000, 0)
+
+// policies draws valid policies.
+func policies(t *rapid.T) throttle.Policy {
+	var p throttle.Policy
+	from := 0
+	for range rapid.IntRange(1, 4).Draw(t, "waits") {
+		from += rapid.IntRange(1, 6).Draw(t, "free")
+		p.Waits = append(p.Waits, throttle.Wait{From: from, For: time.Duration(rapid.IntRange(1, 3600).Draw(t, "seconds")) * time.Second})
+	}
+	if rapid.Bool().Draw(t, "sealing") {
+		p.Seal = p.Waits[0].From + rapid.IntRange(0, 20).Draw(t, "seal")
+	}
+	return p
+}
+
+func TestDrawnPoliciesAreValid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		if err := policies(t).Validate(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Whatever the policy and the rhythm of the tries: a try is looked at exactly when its series is not sealed and the
+// wait before it is over, and a refused one changes nothing.
+func TestReserveKeepsToThePolicy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, c, now := policies(t), newCounter(), start
+		n, free := 0, now // the model
+		for range rapid.IntRange(1, 60).Draw(t, "tries") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 2000).Draw(t, "pause")) * time.Second)
+			got, err := throttle.Reserve(t.Context(), c, p, "key", now)
+			var refused *throttle.Error
+			switch sealed := p.Seal > 0 && n >= p.Seal; {
+			case sealed:
+				if !errors.As(err, &refused) || !refused.Sealed || !refused.Until.IsZero() {
+					t.Fatalf("after %d tries of %d: %d, %v", n, p.Seal, got, err)
+				}
+			case now.Before(free):
+				if !errors.As(err, &refused) || refused.Sealed || !refused.Until.Equal(free) {
+					t.Fatalf("%v before the wait's end: %d, %v", free.Sub(now), got, err)
+				}
+			default:
+				n++
+				free = now.Add(p.After(n))
+				if err != nil || got != n {
+					t.Fatalf("try %d: %d, %v", n, got, err)
+				}
+			}
+			if c.n["key"] != n {
+				t.Fatalf("%d counted, want %d", c.n["key"], n)
+			}
+			if rapid.IntRange(0, 9).Draw(t, "success") == 0 {
+				c.ClearAttempts(t.Context(), "key")
+				n, free = 0, now
+			}
+		}
+	})
+}
+
+// The bound that a policy promises: however the guesser times the tries, a day has room for a computable number.
+func TestPolicyBoundsADay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, c := policies(t), newCounter()
+		last := p.Waits[len(p.Waits)-1]
+		looked := 0
+		for now := start; now.Before(start.Add(24 * time.Hour)); now = now.Add(30 * time.Second) {
+			for range 5 {
+				if _, err := throttle.Reserve(t.Context(), c, p, "key", now); err == nil {
+					looked++
+				}
+			}
+		}
+		if most := last.From + int(24*time.Hour/last.For); looked > most {
+			t.Fatalf("%d tries a day with %+v, at most %d", looked, p, most)
+		}
+		if p.Seal > 0 && looked > p.Seal {
+			t.Fatalf("%d tries with a seal at %d", looked, p.Seal)
+		}
+	})
+}
+
+func TestAfterAndLeft(t *testing.T) {
+	p := throttle.Policy{Waits: []throttle.Wait{{From: 5, For: time.Minute}, {From: 10, For: time.Hour}}}
+	for n, want := range map[int]struct {
+		after time.Duration
+		left  int
+	}{0: {0, 5}, 1: {0, 4}, 4: {0, 1}, 5: {time.Minute, 0}, 9: {time.Minute, 0}, 10: {time.Hour, 0}, 99: {time.Hour, 0}} {
+		if p.After(n) != want.after || p.Left(n) != want.left {
+			t.Errorf("n = %d: After %v, Left %d, want %v, %d", n, p.After(n), p.Left(n), want.after, want.left)
+		}
+	}
+}
+
+func TestReserveLooksAgainAfterALostRace(t *testing.T) {
+	p := throttle.Policy{Waits: []throttle.Wait{{From: 3, For: time.Minute}}}
+	c := newCounter()
+	c.busy = 2
+	if n, err := throttle.Reserve(t.Context(), c, p, "key", start); n != 3 || err != nil {
+		t.Errorf("after two others: %d, %v, want 3", n, err)
+	}
+	c.fail = errors.New("disk full")
+	if _, err := throttle.Reserve(t.Context(), c, p, "other", start); !errors.Is(err, c.fail) {
+		t.Errorf("a try that cannot be counted is looked at: %v", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	wait := func(from int, d time.Duration) throttle.Wait { return throttle.Wait{From: from, For: d} }
+	for _, tt := range []struct {
+		policy throttle.Policy
+		want   string
+	}{
+		{throttle.Policy{}, "no limit"},
+		{throttle.Policy{Seal: 5}, "no limit"},
+		{throttle.Policy{Waits: []throttle.Wait{wait(0, time.Second)}}, "from the 0-th"},
+		{throttle.Policy{Waits: []throttle.Wait{wait(5, 0)}}, "waits be positive"},
+		{throttle.Policy{Waits: []throttle.Wait{wait(5, 1), wait(5, 2)}}, "ascend"},
+		{throttle.Policy{Waits: []throttle.Wait{wait(5, 1)}, Seal: -1}, "sealing"},
+		{throttle.Policy{Waits: []throttle.Wait{wait(5, 1)}, Seal: 4}, "sealing"},
+	} {
+		if err := tt.policy.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v, want %q", tt.policy, err, tt.want)
+		}
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	for _, tt := range []struct {
+		err  throttle.Error
+		want string
+	}{
+		{throttle.Error{Sealed: true}, "throttle: sealed"},
+		{throttle.Error{Until: start}, "throttle: wait until 2027-01-15T08:00:00Z"},
+	} {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
