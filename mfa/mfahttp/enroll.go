@@ -44,7 +44,7 @@ func (h *handler) enroll(w http.ResponseWriter, r *http.Request, user User) {
 	}
 	e, err := h.MFA.Enroll(r.Context(), h.owner(user), user.Account)
 	if err != nil {
-		h.lost(w, r, user, err)
+		h.lost(w, r, user, "", err)
 		return
 	}
 	h.goTo(w, r, link(pathScan, journey(r, "enrolment", e.ID)))
@@ -114,7 +114,7 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
 				h.showPair(w, r, http.StatusUnprocessableEntity, e, problem)
 				return
 			}
-			h.lost(w, r, user, err)
+			h.lost(w, r, user, e.ID, err)
 			return
 		}
 	}
@@ -160,7 +160,7 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", enrolment)))
 		return
 	case err != nil:
-		h.lost(w, r, user, err)
+		h.lost(w, r, user, enrolment, err)
 		return
 	}
 	h.forgetShown(w)
@@ -170,29 +170,24 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 			return
 		}
 	}
-	h.goTo(w, r, link(pathDone, journey(r)))
+	h.goTo(w, r, link(pathDone, journey(r, "enrolment", enrolment)))
 }
 
-// done tells the newest authenticator's name, and how far off its clock is when that is more than a step.
+// done says that the enrolment is complete, and how far off the phone's clock is when that is more than a step.
 func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	if len(status.Authenticators) == 0 {
-		h.goTo(w, r, link(pathStart, journey(r)))
+	added := find(status.Authenticators, r.URL.Query().Get("enrolment"))
+	if added == nil {
+		h.goTo(w, r, link(pathSettings, journey(r)))
 		return
 	}
-	newest := status.Authenticators[0]
-	for _, a := range status.Authenticators {
-		if !a.AddedAt.Before(newest.AddedAt) {
-			newest = a
-		}
-	}
-	page := &DonePage{Query: journey(r), Name: newest.Name, NextURL: h.onward(r)}
-	if newest.Offset.Abs() > mfa.Period {
-		page.Offset = newest.Offset
+	page := &DonePage{Query: journey(r), Name: added.Name, NextURL: h.Resume(r)}
+	if added.Offset.Abs() > mfa.Period {
+		page.Offset = added.Offset
 	}
 	page.BackName, page.BackURL = h.Back(r)
 	h.Pages.Render(w, r, http.StatusOK, PageDone, page)
@@ -200,34 +195,44 @@ func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
 
 // pending returns the enrolment that the URL names, or answers the request and returns nil.
 func (h *handler) pending(w http.ResponseWriter, r *http.Request, user User) *mfa.Enrollment {
-	e, err := h.MFA.Enrollment(r.Context(), h.owner(user), r.URL.Query().Get("enrolment"))
+	id := r.URL.Query().Get("enrolment")
+	e, err := h.MFA.Enrollment(r.Context(), h.owner(user), id)
 	if err != nil {
-		h.lost(w, r, user, err)
+		h.lost(w, r, user, id, err)
 		return nil
 	}
 	return e
 }
 
-// lost answers when an enrolment cannot begin or go on: it says why, and how to start again.
-func (h *handler) lost(w http.ResponseWriter, r *http.Request, user User, err error) {
-	switch {
-	case errors.Is(err, mfa.ErrNotFound):
-		h.message(w, r, http.StatusNotFound, "message.enrolment_unknown")
-		return
-	case !errors.Is(err, mfa.ErrExpired) && !errors.Is(err, mfa.ErrTooMany):
-		h.Fail(w, r, err)
-		return
-	}
+// lost answers when an enrolment cannot begin or go on: it says why, beside the button to start again. One that was
+// confirmed already (a second click, the Back button) leads to the page that says so.
+func (h *handler) lost(w http.ResponseWriter, r *http.Request, user User, id string, err error) {
 	status, lookup := h.MFA.Status(r.Context(), user.Subject)
 	switch {
 	case lookup != nil:
 		h.Fail(w, r, lookup)
+	case errors.Is(err, mfa.ErrNotFound) && find(status.Authenticators, id) != nil:
+		h.goTo(w, r, link(pathDone, journey(r, "enrolment", id)))
+	case errors.Is(err, mfa.ErrNotFound):
+		h.showStart(w, r, http.StatusNotFound, user, status.Enrolled, &Problem{ID: "problem.enrol.not_found"})
 	case errors.Is(err, mfa.ErrExpired):
 		h.showStart(w, r, http.StatusGone, user, status.Enrolled, &Problem{ID: "problem.enrol.expired"})
-	default:
+	case errors.Is(err, mfa.ErrTooMany):
 		h.showStart(w, r, http.StatusUnprocessableEntity, user, status.Enrolled,
 			&Problem{ID: "problem.enrol.too_many", Args: map[string]any{"Max": mfa.MaxAuthenticators}})
+	default:
+		h.Fail(w, r, err)
 	}
+}
+
+// find returns the authenticator with this identifier, which is its enrolment's.
+func find(authenticators []mfa.Authenticator, id string) *mfa.Authenticator {
+	for i := range authenticators {
+		if authenticators[i].ID == id {
+			return &authenticators[i]
+		}
+	}
+	return nil
 }
 
 // grouped splits a key into groups of four, for people who type it.

@@ -98,7 +98,7 @@ func Challenge(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathChallenge, h.person(h.challenge))
 	mux.HandleFunc("POST "+pathChallenge, h.person(h.answer))
-	return h.sameOrigin(mux)
+	return sameOrigin(mux)
 }
 
 // Settings returns the handler of /account/mfa and everything below it. It panics when a required field of c is
@@ -131,7 +131,7 @@ func Settings(c Config) http.Handler {
 	for _, path := range []string{pathRemove, pathOff, pathForget} {
 		mux.HandleFunc("GET "+path, h.person(h.again))
 	}
-	return h.sameOrigin(mux)
+	return sameOrigin(mux)
 }
 
 type handler struct{ Config }
@@ -166,20 +166,17 @@ func newHandler(c Config) *handler {
 }
 
 // sameOrigin keeps other sites from pressing a person's buttons, also in hosts that have no form tokens.
-func (h *handler) sameOrigin(next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.message(w, r, http.StatusForbidden, "message.cross_origin")
-	}))
-	return protection.Handler(next)
+func sameOrigin(next http.Handler) http.Handler {
+	return http.NewCrossOriginProtection().Handler(next)
 }
 
 // person lets only people through whose password has been checked.
 func (h *handler) person(serve func(http.ResponseWriter, *http.Request, User)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // also for pages of a stranger's making
-		// A form that is too large reads as an empty one, and each handler has a sentence for that.
 		r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+		// What cannot be parsed, or is too large, reads as an empty form: each handler has a sentence for that.
+		_ = r.ParseForm()
 		user, ok := h.User(r)
 		if !ok {
 			h.SignIn(w, r)
@@ -187,13 +184,6 @@ func (h *handler) person(serve func(http.ResponseWriter, *http.Request, User)) h
 		}
 		serve(w, r, user)
 	}
-}
-
-// message shows a page with a title, a sentence and the way back to the settings.
-func (h *handler) message(w http.ResponseWriter, r *http.Request, status int, id string) {
-	h.Pages.Render(w, r, status, PageMessage, &Message{
-		Title: id + ".title", Text: id + ".text", Link: link(pathSettings, journey(r)),
-	})
 }
 
 // goTo answers a POST, or a GET of a step that is not the person's next one.

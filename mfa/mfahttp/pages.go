@@ -18,7 +18,6 @@ const (
 	PageRecoveryCodes = "mfa_recovery" // *RecoveryCodesPage
 	PageDone          = "mfa_done"     // *DonePage
 	PageRemind        = "mfa_remind"   // *RemindPage
-	PageMessage       = "message"      // *Message
 )
 
 // Fields that several pages have: Query is an encoded query without "?" that belongs behind the path of every form of
@@ -113,7 +112,7 @@ type RecoveryCodesPage struct {
 	Set          string
 	Product      string
 	Account      string
-	Date         time.Time
+	Date         string // 2006-01-02
 	DownloadName string
 	DownloadURI  template.URL // data: a text file, for browsers without scripts too
 	Reloaded     bool         // codes that were shown before and not confirmed are void now
@@ -127,7 +126,7 @@ type DonePage struct {
 	Name              string        // the authenticator's
 	Offset            time.Duration // the phone's clock minus ours, when it is worth telling; else 0
 	BackName, BackURL string
-	NextURL           string // on with the sign-in, else the settings
+	NextURL           string // on with the sign-in, "" outside of one
 }
 
 // RemindPage says, inside a sign-in, that few recovery codes are left. Form: POST to GoOn.
@@ -136,10 +135,4 @@ type RemindPage struct {
 	CodesLeft int
 	MakeURL   string
 	GoOn      string
-}
-
-// Message is a page with a sentence and a way on. Title and Text are message ids.
-type Message struct {
-	Title, Text string
-	Link        string
 }

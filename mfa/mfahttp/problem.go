@@ -18,12 +18,12 @@ import (
 //	problem.enrol.same, .swapped, .gap, .field1, .field2, .malformed,
 //	    .wrong_entry, .other_entry, .other_abandoned, .clock             the two codes of an enrolment
 //	problem.enrol.unsaved, .replaced                                     its recovery codes
-//	problem.enrol.expired, .too_many                                     cannot go on, or begin
-//	problem.name                                                         an authenticator's new name
+//	problem.enrol.expired, .not_found, .too_many                         cannot go on, or begin
+//	problem.settings.name, .not_found                                    rename, remove or forget
 //
-// Args may hold Left (int: tries left, when only one or two are), Wait and Offset (time.Duration; an Offset is the
-// phone's clock minus ours), Entry ("Issuer: account", the entry to look for in the app), Name (the entry that the
-// codes came from) and Max (int).
+// Args may hold Left (int: tries left, when only one or two are), Wait (time.Duration: no code is looked at before),
+// Offset (time.Duration: the phone's clock minus ours), Name ("Issuer: account", the entry to look for in the app), Other
+// (the entry that the codes came from) and Max (int: the most authenticators).
 type Problem struct {
 	ID    string
 	Field string // name of the input at fault, "" when it is the whole form
@@ -72,7 +72,7 @@ func (h *handler) codeProblem(kind string, err error) *Problem {
 // pairProblem puts the refusal of an enrolment's two codes into a problem. It is nil for an error that is not about
 // them.
 func (h *handler) pairProblem(e *mfa.Enrollment, err error) *Problem {
-	p := &Problem{Args: map[string]any{"Entry": entry(e.Issuer, e.Account)}}
+	p := &Problem{Args: map[string]any{"Name": entry(e.Issuer, e.Account)}}
 	var pair *mfa.PairError
 	var other *mfa.OtherEntryError
 	var clock *mfa.ClockError
@@ -84,7 +84,7 @@ func (h *handler) pairProblem(e *mfa.Enrollment, err error) *Problem {
 	case errors.Is(err, mfa.ErrNotConsecutive):
 		p.ID, p.Field = "gap", "code2"
 	case errors.As(err, &other):
-		p.ID, p.Field, p.Args["Name"] = "other_entry", "code1", other.Name
+		p.ID, p.Field, p.Args["Other"] = "other_entry", "code1", other.Name
 		if other.Abandoned {
 			p.ID = "other_abandoned"
 		}
@@ -120,7 +120,7 @@ func (h *handler) status(w http.ResponseWriter, err error) int {
 	case throttled.Sealed: // no waiting helps
 		return http.StatusForbidden
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(h.wait(err)/time.Second)))
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(h.wait(err)/time.Second))))
 	return http.StatusTooManyRequests
 }
 

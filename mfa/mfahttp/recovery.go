@@ -114,13 +114,14 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 		h.goTo(w, r, link(pathStart, journey(r)))
 		return
 	case err != nil:
-		h.lost(w, r, user, err)
+		h.lost(w, r, user, enrolment, err)
 		return
 	}
 	page := &RecoveryCodesPage{
-		Codes: codes, Set: set, Product: h.MFA.Issuer(), Account: user.Account, Date: h.Now(),
+		Codes: codes, Set: set, Product: h.MFA.Issuer(), Account: user.Account, Date: h.Now().UTC().Format(time.DateOnly),
 		Problem: problem, Replacement: enrolment == "", Reloaded: h.shownBefore(w, r, user, enrolment),
 	}
+	page.Reloaded = page.Reloaded || problem != nil // whoever confirmed has seen a set
 	if enrolment == "" {
 		page.Query = journey(r, "make", "1")
 	} else {
@@ -158,7 +159,7 @@ func fileName(product string) string {
 // download returns the codes as a text file inside a link: nothing but the page itself ever holds them.
 func download(page *RecoveryCodesPage) template.URL {
 	text := fmt.Sprintf("%s recovery codes\r\n\r\nAccount: %s\r\nDate: %s\r\n\r\n%s\r\n\r\n%s\r\n",
-		page.Product, page.Account, page.Date.UTC().Format(time.DateOnly), strings.Join(page.Codes, "\r\n"),
+		page.Product, page.Account, page.Date, strings.Join(page.Codes, "\r\n"),
 		"Each code works once, in any order, when the authenticator app is not at hand. Nobody will ever ask you for them.")
 	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(text))
 }

@@ -39,16 +39,16 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 func (h *handler) rename(w http.ResponseWriter, r *http.Request, user User) {
 	err := h.MFA.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name"))
 	if errors.Is(err, mfa.ErrName) {
-		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &Problem{ID: "problem.name", Field: "name"})
+		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &Problem{ID: "problem.settings.name", Field: "name"})
 		return
 	}
-	h.changed(w, r, err, "notice.renamed")
+	h.changed(w, r, user, err, "notice.renamed")
 }
 
 // remove takes an authenticator away; with the last one MFA is off.
 func (h *handler) remove(w http.ResponseWriter, r *http.Request, user User) {
 	if h.Fresh(w, r, user) {
-		h.changed(w, r, h.MFA.Remove(r.Context(), user.Subject, r.PostFormValue("id")), "notice.removed")
+		h.changed(w, r, user, h.MFA.Remove(r.Context(), user.Subject, r.PostFormValue("id")), "notice.removed")
 	}
 }
 
@@ -61,7 +61,7 @@ func (h *handler) turnOff(w http.ResponseWriter, r *http.Request, user User) {
 	if errors.Is(err, mfa.ErrNotEnrolled) {
 		err = nil
 	}
-	h.changed(w, r, err, "notice.off")
+	h.changed(w, r, user, err, "notice.off")
 }
 
 // forget ends one remembered device, or without an id all of them.
@@ -70,10 +70,10 @@ func (h *handler) forget(w http.ResponseWriter, r *http.Request, user User) {
 		return
 	}
 	if id := r.PostFormValue("id"); id != "" {
-		h.changed(w, r, h.MFA.ForgetDevice(r.Context(), user.Subject, id), "notice.device_forgotten")
+		h.changed(w, r, user, h.MFA.ForgetDevice(r.Context(), user.Subject, id), "notice.device_forgotten")
 		return
 	}
-	h.changed(w, r, h.MFA.ForgetDevices(r.Context(), user.Subject, "removed"), "notice.devices_forgotten")
+	h.changed(w, r, user, h.MFA.ForgetDevices(r.Context(), user.Subject, "removed"), "notice.devices_forgotten")
 }
 
 // again receives the browser after a POST was interrupted for a fresh proof: what the form held is gone, and the person
@@ -84,10 +84,10 @@ func (h *handler) again(w http.ResponseWriter, r *http.Request, _ User) {
 }
 
 // changed answers a change of the settings.
-func (h *handler) changed(w http.ResponseWriter, r *http.Request, err error, notice string) {
+func (h *handler) changed(w http.ResponseWriter, r *http.Request, user User, err error, notice string) {
 	switch {
 	case errors.Is(err, mfa.ErrNotFound):
-		h.message(w, r, http.StatusNotFound, "message.factor_unknown")
+		h.showSettings(w, r, http.StatusNotFound, user, &Problem{ID: "problem.settings.not_found"})
 	case err != nil:
 		h.Fail(w, r, err)
 	default:
