@@ -1,0 +1,235 @@
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/focushq/idp"
+
+// rule says which of our packages one package may import, and why it is so. An entry that ends in "/..." allows a whole
+// tree; "*" allows everything but packages for tests.
+type rule struct {
+	pkg string
+	may string
+	why string
+}
+
+var rules = []rule{
+	// Leaves.
+	{"internal/dbx", "", "one SQL text on two engines; knows no table"},
+	{"internal/seal", "", "encrypts what it is given"},
+	{"internal/throttle", "", "counts through an interface of its own"},
+	{"internal/cookie", "", "one manner for all cookies"},
+	{"internal/mail", "internal/dbx", "the outbox is a table"},
+	{"internal/arch", "", "tests only"},
+	{"internal/secrows", "", "a program over the sources"},
+	{"internal/vulngate", "", "a program over a scanner's output"},
+	{"internal/focushq", "", "a relying party knows a provider by its URLs only"},
+	{"migrations", "", "the schema; tables' owners import it through the assembly"},
+	{"templates", "", "pages are filled with what they are given"},
+
+	// Domains. They never import each other: what joins them is a func field that idp sets.
+	{"oauth", "internal/dbx internal/seal internal/cookie", "the protocol; asks who somebody is through Interaction"},
+	{"account", "internal/dbx internal/throttle", "who may sign in"},
+	{"session", "internal/dbx internal/cookie", "which browser is signed in"},
+	{"consent", "internal/dbx", "who decided what for which client"},
+	{"audit", "internal/dbx", "what happened"},
+	{"mfa", "internal/throttle", "pluggable into a stranger's server: no web, no database"},
+
+	// Satellites of mfa: whoever plugs it in chooses them one by one.
+	{"mfa/mfasql", "mfa internal/dbx", "its store"},
+	{"mfa/mfahttp", "mfa internal/cookie", "its pages; knows neither SQL nor OAuth"},
+	{"mfa/mfatest", "mfa", "a phone and conformance tests"},
+
+	// Pages.
+	{"login", "account audit consent mfa mfa/mfahttp oauth session templates internal/cookie internal/throttle",
+		"between an authorization request and its answer; throttle for the error that account returns"},
+	{"console", "account audit consent mfa mfa/mfahttp oauth session templates internal/cookie internal/throttle",
+		"profile, administration and API; the step-up it needs from login is a func field"},
+
+	// Assembly.
+	{"", "account audit consent console login mfa mfa/mfahttp mfa/mfasql migrations oauth session templates internal/cookie " +
+		"internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
+	{"cmd/idp", "*", "commands, each over the assembly"},
+
+	// For tests.
+	{"internal/dbxtest", "internal/dbx migrations", "fresh databases"},
+	{"internal/htmlcheck", "", "judges pages"},
+	{"idptest", "* mfa/mfatest", "a provider for relying parties' tests"},
+	{"e2e", "* idptest mfa/mfatest internal/dbxtest internal/htmlcheck", "the binary in a browser"},
+	{"examples/fosite", "mfa mfa/mfahttp mfa/mfasql mfa/mfatest migrations templates", "a stranger's server"},
+	{"examples/rp", "", "a stranger's relying party"},
+}
+
+// forTests are our packages that only tests may import, and that may import package testing.
+var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "idptest", "e2e"}
+
+// foreign says where a package of others may be imported directly.
+var foreign = []struct{ pkg, only, why string }{
+	{"net/http", "oauth session mfa/mfahttp login console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
+		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
+	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
+	{"github.com/jmoiron/sqlx", "internal/dbx migrations mfa/mfasql examples/fosite cmd/idp", "SQL goes through dbx"},
+	{"github.com/lib/pq/...", "internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
+	{"modernc.org/...", "internal/dbx cmd/idp examples/fosite", "dbx tells the engines apart"},
+	{"github.com/pressly/goose/v3/...", "migrations", "one place migrates"},
+	{"github.com/tink-crypto/tink-go/v2/...", "internal/seal", "one place holds keys"},
+	{"github.com/skip2/go-qrcode", "mfa mfa/mfahttp", "one function draws QR codes"},
+	{"math/rand", "", "every random number here is a secret or an identifier: crypto/rand"},
+	{"math/rand/v2", "", "as above"},
+	{"unsafe", "", "nothing here is that urgent"},
+}
+
+// unreachable says what a package must not reach, not even through others.
+var unreachable = []struct{ pkg, never, why string }{
+	{"mfa", "net/http database/sql github.com/jmoiron/sqlx github.com/ory/fosite", "it fits into any server, over any store"},
+	{"mfa/mfahttp", "database/sql github.com/jmoiron/sqlx github.com/ory/fosite", "it fits into any server, over any store"},
+	{"account", "github.com/ory/fosite", "a domain"},
+	{"session", "github.com/ory/fosite", "a domain"},
+	{"internal/focushq", "github.com/ory/fosite", "a relying party shares no code with its provider"},
+}
+
+// pkg is one package as `go list` sees it.
+type pkg struct {
+	ImportPath string
+	Imports    []string // of files that aren't tests
+	Deps       []string
+	Error      *struct{ Err string }
+}
+
+// name is the path below the module's root, "" for the root itself.
+func (p pkg) name() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+
+// packages lists the module's packages. Errors in a package are for the compiler to report.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,Deps,Error", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var p pkg
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// matches reports whether path is one of the blank-separated patterns.
+func matches(path, patterns string) bool {
+	for pattern := range strings.FieldsSeq(patterns) {
+		tree, isTree := strings.CutSuffix(pattern, "/...")
+		if path == pattern || isTree && (path == tree || strings.HasPrefix(path, tree+"/")) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestImportsOfOurs(t *testing.T) {
+	for _, p := range packages(t) {
+		i := slices.IndexFunc(rules, func(r rule) bool { return r.pkg == p.name() })
+		if i < 0 {
+			t.Errorf("%s has no row in the table", p.ImportPath)
+			continue
+		}
+		for _, path := range p.Imports {
+			ours, ok := strings.CutPrefix(path, module)
+			if !ok {
+				continue
+			}
+			ours = strings.TrimPrefix(ours, "/")
+			all := strings.HasPrefix(rules[i].may, "*") && !slices.Contains(forTests, ours)
+			if !all && (ours == "" || !matches(ours, rules[i].may)) {
+				t.Errorf("%s imports %s\n\t%s", p.ImportPath, path, rules[i].why)
+			}
+		}
+	}
+}
+
+func TestImportsOfOthers(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, path := range p.Imports {
+			for _, f := range foreign {
+				if matches(path, f.pkg) && p.name() != "" && !matches(p.name(), f.only) {
+					t.Errorf("%s imports %s\n\t%s", p.ImportPath, path, f.why)
+				}
+			}
+		}
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, u := range unreachable {
+			for _, path := range p.Deps {
+				if p.name() == u.pkg && matches(path, u.never) {
+					t.Errorf("%s reaches %s\n\t%s", p.ImportPath, path, u.why)
+				}
+			}
+		}
+	}
+}
+
+// TestSec_SC03_NoTestingCodeIsLinked: neither our packages nor the binary carry test doubles, debug handlers or cloud
+// clients.
+func TestSec_SC03_NoTestingCodeIsLinked(t *testing.T) {
+	const never = "testing/... net/http/httptest net/http/pprof expvar github.com/stretchr/testify/... go.uber.org/mock/... " +
+		"pgregory.net/rapid/... github.com/google/go-cmp/... github.com/rogpeppe/go-internal/... github.com/chromedp/... " +
+		"github.com/ory/x/... google.golang.org/grpc/... github.com/ory/fosite/storage"
+	shim := "github.com/ory/x/errorsx github.com/ory/x/otelx github.com/ory/x/randx" // our own, in third_party
+	for _, p := range packages(t) {
+		if slices.Contains(forTests, p.name()) || strings.HasPrefix(p.name(), "examples/") {
+			continue
+		}
+		for _, path := range p.Deps {
+			if matches(path, never) && !matches(path, shim) {
+				t.Errorf("%s links %s", p.ImportPath, path)
+			}
+			if ours := strings.TrimPrefix(path, module+"/"); slices.Contains(forTests, ours) {
+				t.Errorf("%s links %s", p.ImportPath, path)
+			}
+		}
+	}
+}
+
+// The pages before an authorization speak OAuth only by naming what went wrong.
+func TestLoginKnowsOnlyErrorsOfFosite(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.pkg != "login" || f.test {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, ok := selector.X.(*ast.Ident)
+			if ok && x.Name == "fosite" && !regexp.MustCompile("^Err|^RFC6749Error$").MatchString(selector.Sel.Name) {
+				t.Errorf("%s: fosite.%s", f.at(n), selector.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+func TestEveryRuleIsASentence(t *testing.T) {
+	for _, r := range rules {
+		if r.why == "" || filepath.ToSlash(filepath.Clean("/" + r.pkg))[1:] != r.pkg {
+			t.Errorf("rule %+v", r)
+		}
+	}
+}
