@@ -1,0 +1,179 @@
+// Command idp is the identity provider: its server, a demo and the administration of both.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/focushq/idp"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/console"
+)
+
+// cli is the command line (contract section 2).
+type cli struct {
+	Config      string `help:"YAML configuration file." placeholder:"FILE"`
+	DatabaseURL string `help:"Database, instead of IDP_DATABASE_URL: sqlite:PATH or postgres://…" placeholder:"URL"`
+	PublicURL   string `help:"Public URL, instead of IDP_PUBLIC_URL." placeholder:"URL"`
+	Verbose     bool   `help:"Log every request."`
+
+	Demo        demoCmd        `cmd:"" help:"Run the provider and the Focus HQ app with sample people, to try it."`
+	Serve       serveCmd       `cmd:"" help:"Run the provider."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date, or show where it stands."`
+	Apply       applyCmd       `cmd:"" help:"Make people, groups, clients and policy as a file says; prints a plan."`
+	User        userCmd        `cmd:"" help:"Administer people."`
+	Client      clientCmd      `cmd:"" help:"Administer clients."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running provider whether it is ready."`
+}
+
+// app is what a command runs with.
+type app struct {
+	context.Context
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	flags    map[string]string
+	file     string
+	log      *slog.Logger
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+}
+
+// run executes one command and returns its exit status: 0 done, 1 failed, 2 wrong usage.
+func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, getenv func(string) string) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("idp"), kong.Writers(out, stderr), kong.Exit(func(code int) { exit = code }),
+		kong.Description("An OAuth 2.0 and OpenID Connect provider with multi-factor authentication."), kong.UsageOnError())
+	if err != nil {
+		fmt.Fprintln(stderr, "idp:", err)
+		return 1
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 { // --help has been answered
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "idp: %v\nTry: idp --help\n", err)
+		return 2
+	}
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	a := &app{
+		Context: audit.WithRequest(ctx, audit.Request{Actor: "command line"}), in: in, out: out, err: stderr, getenv: getenv, file: c.Config,
+		flags: map[string]string{"IDP_DATABASE_URL": c.DatabaseURL, "IDP_PUBLIC_URL": c.PublicURL},
+		log:   slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level})),
+	}
+	err = parsed.Run(a)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "idp:", err)
+		return 2
+	}
+	fmt.Fprintln(stderr, "idp:", err)
+	return 1
+}
+
+// usageError is a command that was given the wrong words.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// config reads the configuration as every command sees it.
+func (a *app) config() (idp.Config, error) {
+	cfg, err := idp.LoadConfig(a.file, a.getenv, a.flags)
+	cfg.Log = a.log
+	return cfg, err
+}
+
+// open opens the provider that the configuration describes; the caller closes it.
+func (a *app) open() (*idp.IdP, error) {
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	return idp.New(a, cfg)
+}
+
+// with runs fn on the opened provider.
+func (a *app) with(fn func(*idp.IdP, *console.Actions) error) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return fn(p, p.Actions())
+}
+
+// secret reads a secret from the environment variable called name, or from standard input.
+func (a *app) secret(name string) (string, error) {
+	if v := a.getenv(name); v != "" {
+		return v, nil
+	}
+	fmt.Fprintf(a.err, "Reading from standard input (or set %s): ", name)
+	text, err := io.ReadAll(io.LimitReader(&firstLine{Reader: a.in}, 4096))
+	fmt.Fprintln(a.err)
+	if err != nil {
+		return "", err
+	}
+	value := strings.TrimRight(string(text), "\r\n")
+	if value == "" {
+		return "", usageError("a secret is needed on standard input or in " + name)
+	}
+	return value, nil
+}
+
+// firstLine ends after one line, so that a person at a terminal need not close the input.
+type firstLine struct {
+	io.Reader
+	done bool
+}
+
+func (l *firstLine) Read(p []byte) (int, error) {
+	if l.done || len(p) == 0 {
+		return 0, io.EOF
+	}
+	n, err := l.Reader.Read(p[:1])
+	l.done = n == 1 && p[0] == '\n'
+	return n, err
+}
+
+// output is the --output of listing commands.
+type output struct {
+	Output string `help:"text or json." enum:"text,json" default:"text"`
+}
+
+// print writes value as one JSON value, or as a table.
+func (o output) print(a *app, value any, header string, rows [][]string) error {
+	if o.Output == "json" {
+		encoder := json.NewEncoder(a.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	}
+	table := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, header)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	return table.Flush()
+}

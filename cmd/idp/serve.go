@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/focushq/idp"
+)
+
+type serveCmd struct {
+	Listen string `help:"Address to listen on, instead of IDP_LISTEN." placeholder:"ADDRESS"`
+}
+
+// Run serves until it is told to stop, then finishes what has begun.
+func (c *serveCmd) Run(a *app) error {
+	a.flags["IDP_LISTEN"] = c.Listen
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	p, err := idp.New(a, cfg)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	link, err := p.SetupLink(a)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "listening on %s, public URL %s\n", listener.Addr(), cfg.PublicURL)
+	if link != "" {
+		fmt.Fprintf(a.out, "no administrator yet: make the first one within 24 hours at\n\n    %s\n\n", link)
+	}
+	return serveAll(a, []served{{listener, p.Handler(), cfg.TLSCertFile, cfg.TLSKeyFile}}, p.Run)
+}
+
+// served is one listener and what answers on it.
+type served struct {
+	listener          net.Listener
+	handler           http.Handler
+	certFile, keyFile string
+}
+
+// serveAll serves all of them beside the background work until a is done, then lets open requests finish.
+func serveAll(a *app, all []served, background func(context.Context)) error {
+	ctx, cancel := context.WithCancel(a)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { background(ctx) })
+
+	failed := make(chan error, len(all))
+	var servers []*http.Server
+	for _, s := range all {
+		server := newServer(s.handler, a.log)
+		servers = append(servers, server)
+		go func() {
+			if s.certFile != "" {
+				failed <- server.ServeTLS(s.listener, s.certFile, s.keyFile)
+				return
+			}
+			failed <- server.Serve(s.listener)
+		}()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	grace, end := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer end()
+	for _, server := range servers {
+		err = errors.Join(err, server.Shutdown(grace))
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			// Of TLS 1.2 what RFC 9325 recommends; Go's own list still has CBC suites.
+			CipherSuites: []uint16{
+				tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+				tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			},
+		},
+	}
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp"
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/console"
+)
+
+type userCmd struct {
+	Add         userAddCmd         `cmd:"" help:"Add a person; the password comes from standard input or IDP_PASSWORD."`
+	List        userListCmd        `cmd:"" help:"List people."`
+	Show        userShowCmd        `cmd:"" help:"Show a person, with factors and sessions."`
+	Disable     userDisableCmd     `cmd:"" help:"Keep a person from signing in; ends sessions and tokens."`
+	Enable      userEnableCmd      `cmd:"" help:"Let a disabled person sign in again."`
+	SetPassword userSetPasswordCmd `cmd:"" help:"Set a password, from standard input or IDP_PASSWORD; ends sessions and tokens."`
+	ResetMFA    userResetMFACmd    `cmd:"" name:"reset-mfa" help:"Take a person's factors, recovery codes and devices away; ends sessions and tokens."`
+	Delete      userDeleteCmd      `cmd:"" help:"Delete a person."`
+}
+
+// who is the argument of commands about one person.
+type who struct {
+	Username string `arg:"" help:"User name or e-mail address."`
+}
+
+func (u who) find(a *app, p *idp.IdP) (*account.Account, error) {
+	found, err := p.Accounts.ByUsername(a, u.Username)
+	if errors.Is(err, account.ErrNotFound) {
+		return nil, fmt.Errorf("there is nobody called %s", u.Username)
+	}
+	return found, err
+}
+
+// each runs fn on the person and says what was done.
+func (u who) each(a *app, done string, fn func(*idp.IdP, *console.Actions, *account.Account) error) error {
+	return a.with(func(p *idp.IdP, actions *console.Actions) error {
+		found, err := u.find(a, p)
+		if err != nil {
+			return err
+		}
+		if err := fn(p, actions, found); err != nil {
+			return explain(err)
+		}
+		fmt.Fprintf(a.out, "%s: %s\n", done, found.Username)
+		return nil
+	})
+}
+
+// explain puts an account's refusals into words.
+func explain(err error) error {
+	var invalid *account.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		return fmt.Errorf("%s: %s", invalid.Field, strings.ReplaceAll(invalid.Reason, "_", " "))
+	case errors.Is(err, account.ErrTaken):
+		return errors.New("this user name or e-mail address is taken")
+	case errors.Is(err, account.ErrLastAdmin):
+		return errors.New("this is the last administrator: make another one first")
+	}
+	return err
+}
+
+type userAddCmd struct {
+	who
+	Email string   `help:"E-mail address."`
+	Name  string   `help:"Full name."`
+	Group []string `help:"Group; may be repeated."`
+	Admin bool     `help:"Make an administrator."`
+}
+
+// Run adds the person.
+func (c *userAddCmd) Run(a *app) error {
+	password, err := a.secret("IDP_PASSWORD")
+	if err != nil {
+		return err
+	}
+	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+		added, err := p.Accounts.Create(a, account.NewAccount{
+			Username: c.Username, Email: c.Email, Name: c.Name, Groups: c.Group, Admin: c.Admin, Password: password,
+		})
+		if err != nil {
+			return explain(err)
+		}
+		fmt.Fprintf(a.out, "added: %s (%s)\n", added.Username, added.Subject)
+		return nil
+	})
+}
+
+type userListCmd struct {
+	output
+	Query string `arg:"" optional:"" help:"Beginning of user names, e-mail addresses or names."`
+}
+
+// userView is a person as the command line shows them.
+type userView struct {
+	Subject     string     `json:"sub"`
+	Username    string     `json:"username"`
+	Email       string     `json:"email,omitempty"`
+	Name        string     `json:"name,omitempty"`
+	Groups      []string   `json:"groups"`
+	Admin       bool       `json:"admin"`
+	Disabled    bool       `json:"disabled"`
+	CreatedAt   time.Time  `json:"created_at"`
+	MFAEnrolled bool       `json:"mfa_enrolled"`
+	MFA         *mfaView   `json:"mfa,omitempty"`
+	Sessions    []timeSpan `json:"sessions,omitempty"`
+}
+
+type mfaView struct {
+	Authenticators []string `json:"authenticators"`
+	CodesLeft      int      `json:"recovery_codes_left"`
+	Devices        int      `json:"remembered_devices"`
+	Sealed         bool     `json:"sealed"`
+}
+
+type timeSpan struct {
+	ID       string    `json:"id"`
+	AuthTime time.Time `json:"auth_time"`
+	SeenAt   time.Time `json:"seen_at"`
+	Address  string    `json:"address"`
+}
+
+func view(a *account.Account) userView {
+	return userView{
+		Subject: a.Subject, Username: a.Username, Email: a.Email, Name: a.Name, Groups: append([]string{}, a.Groups...),
+		Admin: a.Admin, Disabled: a.Disabled, CreatedAt: a.CreatedAt.UTC(),
+	}
+}
+
+// Run lists everybody, a page of the database at a time.
+func (c *userListCmd) Run(a *app) error {
+	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+		views, rows := []userView{}, [][]string{}
+		after := ""
+		for {
+			page, err := p.Accounts.List(a, c.Query, after, 200)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				return c.print(a, views, "USERNAME\tE-MAIL\tGROUPS\tADMIN\tDISABLED\tMFA", rows)
+			}
+			for _, person := range page {
+				status, err := p.MFA.Status(a, person.Subject)
+				if err != nil {
+					return err
+				}
+				v := view(person)
+				v.MFAEnrolled = status.Enrolled
+				views = append(views, v)
+				rows = append(rows, []string{v.Username, v.Email, strings.Join(v.Groups, ","), yes(v.Admin), yes(v.Disabled), yes(v.MFAEnrolled)})
+			}
+			after = page[len(page)-1].Username
+		}
+	})
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+type userShowCmd struct {
+	who
+	output
+}
+
+// Run shows one person.
+func (c *userShowCmd) Run(a *app) error {
+	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+		found, err := c.find(a, p)
+		if err != nil {
+			return err
+		}
+		v := view(found)
+		status, err := p.MFA.Status(a, found.Subject)
+		if err != nil {
+			return err
+		}
+		v.MFAEnrolled = status.Enrolled
+		v.MFA = &mfaView{Authenticators: []string{}, CodesLeft: status.CodesLeft, Devices: status.Devices, Sealed: status.Sealed}
+		for _, authenticator := range status.Authenticators {
+			v.MFA.Authenticators = append(v.MFA.Authenticators, authenticator.Name)
+		}
+		sessions, err := p.Sessions.List(a, found.Subject)
+		if err != nil {
+			return err
+		}
+		for _, s := range sessions {
+			v.Sessions = append(v.Sessions, timeSpan{s.ID, s.AuthTime.UTC(), s.SeenAt.UTC(), s.Address})
+		}
+		return c.print(a, v, "WHAT\tVALUE", [][]string{
+			{"sub", v.Subject}, {"username", v.Username}, {"e-mail", v.Email}, {"name", v.Name},
+			{"groups", strings.Join(v.Groups, ",")}, {"administrator", yes(v.Admin)}, {"disabled", yes(v.Disabled)},
+			{"MFA", yes(v.MFAEnrolled)}, {"authenticators", strings.Join(v.MFA.Authenticators, ", ")},
+			{"recovery codes left", fmt.Sprint(v.MFA.CodesLeft)}, {"remembered devices", fmt.Sprint(v.MFA.Devices)},
+			{"sealed", yes(v.MFA.Sealed)}, {"sessions", fmt.Sprint(len(v.Sessions))},
+		})
+	})
+}
+
+type userDisableCmd struct{ who }
+
+// Run disables the person.
+func (c *userDisableCmd) Run(a *app) error {
+	return c.each(a, "disabled", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		return actions.Disable(a, who.Subject)
+	})
+}
+
+type userEnableCmd struct{ who }
+
+// Run enables the person.
+func (c *userEnableCmd) Run(a *app) error {
+	return c.each(a, "enabled", func(p *idp.IdP, _ *console.Actions, who *account.Account) error {
+		return p.Accounts.Enable(a, who.Subject)
+	})
+}
+
+type userSetPasswordCmd struct{ who }
+
+// Run sets the password.
+func (c *userSetPasswordCmd) Run(a *app) error {
+	password, err := a.secret("IDP_PASSWORD")
+	if err != nil {
+		return err
+	}
+	return c.each(a, "password set", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		return actions.SetPassword(a, who.Subject, password)
+	})
+}
+
+type userResetMFACmd struct {
+	who
+	Reason string `required:"" help:"Why; stands in the audit log and in the mail to the person."`
+}
+
+// Run resets the second factor.
+func (c *userResetMFACmd) Run(a *app) error {
+	if strings.TrimSpace(c.Reason) == "" {
+		return usageError("--reason must say why")
+	}
+	return c.each(a, "MFA reset", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		return actions.ResetMFA(a, who.Subject, c.Reason)
+	})
+}
+
+type userDeleteCmd struct{ who }
+
+// Run deletes the person.
+func (c *userDeleteCmd) Run(a *app) error {
+	return c.each(a, "deleted", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		return actions.Delete(a, who.Subject)
+	})
+}

@@ -1,0 +1,268 @@
+package idp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/focushq/idp/internal/mail"
+	"github.com/focushq/idp/internal/throttle"
+	"github.com/focushq/idp/mfa"
+)
+
+// Config is everything an installation can set. The zero value is not usable; begin with [Defaults] or [LoadConfig].
+type Config struct {
+	PublicURL         string   `yaml:"public_url"`          // the one URL that issuer, links and cookies derive from
+	AllowInsecureHTTP bool     `yaml:"allow_insecure_http"` // accept an http PublicURL off loopback
+	Listen            string   `yaml:"listen"`              // address of the public listener
+	MetricsListen     string   `yaml:"metrics_listen"`      // address of the listener for /metrics; "": off
+	DatabaseURL       string   `yaml:"database_url"`        // sqlite:PATH or postgres://…
+	KeysetFile        string   `yaml:"keyset_file"`         // keyset for secrets at rest; made when missing
+	TLSCertFile       string   `yaml:"tls_cert_file"`       // serve TLS ourselves
+	TLSKeyFile        string   `yaml:"tls_key_file"`
+	TrustedProxies    []string `yaml:"trusted_proxies"` // CIDRs whose X-Forwarded-For and -Proto are believed
+	SMTPURL           string   `yaml:"smtp_url"`        // smtp:// or smtps://; "": no mail
+	SMTPFrom          string   `yaml:"smtp_from"`
+	Product           string   `yaml:"product"` // the provider's own name on its pages
+
+	MFA    MFAConfig    `yaml:"mfa"`
+	Limits LimitsConfig `yaml:"limits"`
+
+	Mail mail.Sender      `yaml:"-"` // sends the mail instead of SMTPURL
+	Log  *slog.Logger     `yaml:"-"` // nil: slog.Default
+	Now  func() time.Time `yaml:"-"` // nil: time.Now
+}
+
+// MFAConfig sets the second factor.
+type MFAConfig struct {
+	Issuer         string            `yaml:"issuer"`          // the name that an authenticator app shows; no colon
+	RememberDevice time.Duration     `yaml:"remember_device"` // how long "Remember me" skips the code; 0: off
+	ACRAliases     map[string]string `yaml:"acr_aliases"`     // further acr values and the level they stand for
+}
+
+// LimitsConfig sets the throttles. A limit that is not given keeps its default; none can be switched off.
+type LimitsConfig struct {
+	MinPassword int   `yaml:"min_password"` // fewest characters of a new password
+	Password    Limit `yaml:"password"`     // tries per person
+	Address     Limit `yaml:"address"`      // tries per network address
+	Code        Limit `yaml:"code"`         // app codes per person
+	Recovery    Limit `yaml:"recovery"`     // recovery codes per person
+}
+
+// Limit says after how many tries how long somebody waits, and when nothing is looked at any more.
+type Limit struct {
+	Waits []struct {
+		From int           `yaml:"from"`
+		For  time.Duration `yaml:"for"`
+	} `yaml:"waits"`
+	Seal int `yaml:"seal"` // 0: never
+}
+
+// Policy returns the limit in the form that the domains take; the zero value stands for their default.
+func (l Limit) Policy() throttle.Policy {
+	p := throttle.Policy{Seal: l.Seal}
+	for _, w := range l.Waits {
+		p.Waits = append(p.Waits, throttle.Wait{From: w.From, For: w.For})
+	}
+	return p
+}
+
+// codes returns the limits of the second factor, those not set as they are by default.
+func (l LimitsConfig) codes() mfa.Limits {
+	return mfa.Limits{TOTP: l.Code.factor(), Recovery: l.Recovery.factor()}
+}
+
+func (l Limit) factor() mfa.Limit {
+	out := mfa.Limit{Seal: l.Seal}
+	for _, w := range l.Waits {
+		out.Waits = append(out.Waits, mfa.Wait{From: w.From, For: w.For})
+	}
+	return out
+}
+
+// REFEDS is the name under which research federations ask for a second factor (refeds.org/profile/mfa).
+const REFEDS = "https://refeds.org/profile/mfa"
+
+// Defaults returns the configuration of `idp serve` with nothing set: SQLite in ./data, on loopback.
+func Defaults() Config {
+	return Config{
+		PublicURL: "http://localhost:8080", Listen: "127.0.0.1:8080",
+		DatabaseURL: "sqlite:data/idp.db", Product: "Focus HQ",
+		MFA:    MFAConfig{Issuer: "Focus HQ", RememberDevice: 720 * time.Hour, ACRAliases: map[string]string{REFEDS: "aal2"}},
+		Limits: LimitsConfig{MinPassword: 15},
+	}
+}
+
+// setting is one name in the environment and how its text gets into a Config.
+type setting struct {
+	env string
+	set func(*Config, string) error
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error { *field(c) = v; return nil }
+}
+
+func settings() []setting {
+	return []setting{
+		{"IDP_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
+		{"IDP_LISTEN", text(func(c *Config) *string { return &c.Listen })},
+		{"IDP_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
+		{"IDP_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
+		{"IDP_KEYSET_FILE", text(func(c *Config) *string { return &c.KeysetFile })},
+		{"IDP_TLS_CERT_FILE", text(func(c *Config) *string { return &c.TLSCertFile })},
+		{"IDP_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
+		{"IDP_SMTP_URL", text(func(c *Config) *string { return &c.SMTPURL })},
+		{"IDP_SMTP_FROM", text(func(c *Config) *string { return &c.SMTPFrom })},
+		{"IDP_MFA_ISSUER", text(func(c *Config) *string { return &c.MFA.Issuer })},
+		{"IDP_PRODUCT", text(func(c *Config) *string { return &c.Product })},
+		{"IDP_TRUSTED_PROXIES", func(c *Config, v string) error {
+			c.TrustedProxies = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+			return nil
+		}},
+		{"IDP_ALLOW_INSECURE_HTTP", func(c *Config, v string) (err error) {
+			c.AllowInsecureHTTP, err = strconv.ParseBool(v)
+			return err
+		}},
+	}
+}
+
+// LoadConfig reads a configuration in the order flag, environment, secret file (NAME_FILE), YAML file, default: what
+// comes first wins. file may be "". flags holds values by the name of their environment variable. Unknown keys in the
+// file and unusable values are errors that name the key.
+func LoadConfig(file string, getenv func(string) string, flags map[string]string) (Config, error) {
+	c := Defaults()
+	if file != "" {
+		if err := readYAML(file, &c); err != nil {
+			return c, err
+		}
+	}
+	for _, s := range settings() {
+		value, err := lookup(s.env, getenv, flags)
+		if err == nil && value != "" {
+			err = s.set(&c, value)
+		}
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", s.env, err)
+		}
+	}
+	return c, c.Validate()
+}
+
+func readYAML(path string, c *Config) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	decoder := yaml.NewDecoder(file)
+	decoder.KnownFields(true)
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func lookup(name string, getenv func(string) string, flags map[string]string) (string, error) {
+	if v := flags[name]; v != "" {
+		return v, nil
+	}
+	if v := getenv(name); v != "" {
+		return v, nil
+	}
+	path := getenv(name + "_FILE")
+	// Two settings are names of files themselves; IDP_TLS_KEY_FILE is not the secret file of an IDP_TLS_KEY.
+	if path == "" || strings.HasSuffix(name, "_FILE") {
+		return "", nil
+	}
+	content, err := os.ReadFile(path)
+	return strings.TrimSpace(string(content)), err
+}
+
+// Validate reports the first setting that cannot work, by its key.
+func (c *Config) Validate() error {
+	u, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("public_url: %q is not an http or https URL", c.PublicURL)
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("public_url: %q must be scheme and host alone", c.PublicURL)
+	case u.Scheme == "http" && !loopback(u.Hostname()) && !c.AllowInsecureHTTP:
+		return fmt.Errorf("public_url: %q would send passwords in the clear: use https, or set allow_insecure_http: true", c.PublicURL)
+	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
+		return errors.New("tls_cert_file and tls_key_file go together")
+	case c.SMTPURL != "" && c.SMTPFrom == "":
+		return errors.New("smtp_from: an address is needed with smtp_url")
+	case strings.Contains(c.MFA.Issuer, ":") || strings.TrimSpace(c.MFA.Issuer) == "":
+		return fmt.Errorf("mfa.issuer: %q must not be empty or hold a colon: authenticator apps cut the name there", c.MFA.Issuer)
+	case c.MFA.RememberDevice < 0 || c.MFA.RememberDevice > 30*24*time.Hour:
+		return fmt.Errorf("mfa.remember_device: %v is not between 0 (off) and 720h", c.MFA.RememberDevice)
+	case c.Limits.MinPassword < 15:
+		return fmt.Errorf("limits.min_password: %d is too few while a password alone can sign in: 15 or more", c.Limits.MinPassword)
+	}
+	for alias, level := range c.MFA.ACRAliases {
+		if level != "aal1" && level != "aal2" {
+			return fmt.Errorf("mfa.acr_aliases: %s stands for %q, not for aal1 or aal2", alias, level)
+		}
+	}
+	if _, err := c.proxies(); err != nil {
+		return err
+	}
+	for key, limit := range map[string]Limit{
+		"password": c.Limits.Password, "address": c.Limits.Address, "code": c.Limits.Code, "recovery": c.Limits.Recovery,
+	} {
+		if len(limit.Waits) == 0 && limit.Seal == 0 {
+			continue // the default
+		}
+		if err := limit.Policy().Validate(); err != nil {
+			return fmt.Errorf("limits.%s: %w", key, err)
+		}
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	return nil
+}
+
+// keyset returns the keyset file's path: beside the SQLite database unless set.
+func (c *Config) keyset() string {
+	if c.KeysetFile != "" {
+		return c.KeysetFile
+	}
+	if path, ok := strings.CutPrefix(c.DatabaseURL, "sqlite:"); ok {
+		return filepath.Join(filepath.Dir(path), "keyset.json")
+	}
+	return filepath.Join("data", "keyset.json")
+}
+
+// secure reports whether cookies carry Secure: always, but on http://localhost.
+func (c *Config) secure() bool {
+	u, err := url.Parse(c.PublicURL)
+	return err != nil || u.Scheme == "https" || !loopback(u.Hostname())
+}
+
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %q is no network such as 10.0.0.0/8", text)
+		}
+		out = append(out, prefix.Masked())
+	}
+	return out, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,74 @@
+package console
+
+import (
+	"context"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/consent"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/session"
+)
+
+// Actions is what an administrator does to a person across the domains, each with its audit row. Every way to do it
+// (pages, command line, declarative files) calls the same action.
+type Actions struct {
+	Accounts *account.Service
+	Sessions *session.Manager
+	Consents *consent.Store
+	MFA      *mfa.Service
+	OAuth    *oauth.Server
+	Audit    *audit.Log
+}
+
+// Disable keeps a person from signing in and ends every session and grant.
+func (a *Actions) Disable(ctx context.Context, subject string) error {
+	if err := a.Accounts.Disable(ctx, subject); err != nil {
+		return err
+	}
+	return a.end(ctx, subject)
+}
+
+// SetPassword gives a person another password and ends what the old one opened: sessions, grants, remembered devices.
+func (a *Actions) SetPassword(ctx context.Context, subject, password string) error {
+	if err := a.Accounts.SetPassword(ctx, subject, password); err != nil {
+		return err
+	}
+	if err := a.MFA.ForgetDevices(ctx, subject, "password"); err != nil {
+		return err
+	}
+	return a.end(ctx, subject)
+}
+
+// ResetMFA takes a person's factors, recovery codes and devices away, for the given reason, and ends every session and
+// grant. The person enrols anew at the next sign-in where the policy demands it.
+func (a *Actions) ResetMFA(ctx context.Context, subject, reason string) error {
+	if err := a.MFA.Reset(ctx, subject, reason); err != nil {
+		return err
+	}
+	return a.end(ctx, subject)
+}
+
+// Delete removes a person and everything kept about them, but for the audit log. It may be called again when it failed
+// in between: the account goes last.
+func (a *Actions) Delete(ctx context.Context, subject string) error {
+	// Disabled first: nothing new begins while the rest goes, and the last administrator is refused here.
+	if err := a.Disable(ctx, subject); err != nil {
+		return err
+	}
+	if err := a.MFA.Reset(ctx, subject, "account deleted"); err != nil {
+		return err
+	}
+	if err := a.Consents.RevokeAll(ctx, subject); err != nil {
+		return err
+	}
+	return a.Accounts.Delete(ctx, subject)
+}
+
+func (a *Actions) end(ctx context.Context, subject string) error {
+	if _, err := a.Sessions.EndAll(ctx, subject); err != nil {
+		return err
+	}
+	return a.OAuth.RevokeSubject(ctx, subject)
+}

@@ -1,0 +1,95 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/focushq/idp/account"
+)
+
+// setupPage is the data of the page that makes the first administrator.
+type setupPage struct {
+	Token                 string
+	Username, Name, Email string
+	MinPassword           int
+	Problem               *Problem
+}
+
+// Problem is a mistake that a page explains: the id of a sentence in the catalogue, the field at fault and what the
+// sentence mentions.
+type Problem struct {
+	ID    string
+	Field string
+	Args  map[string]any
+}
+
+// message is the data of the page that says one thing.
+type message struct {
+	Title, Text string
+	Link, Label string
+	Alert       bool
+}
+
+// showSetup shows the form to whoever has the one-time link. Looking at it does not spend it.
+func (c *Console) showSetup(w http.ResponseWriter, r *http.Request) {
+	token := r.URL.Query().Get("token")
+	if c.usable(w, r, token) {
+		c.Pages.Render(w, r, http.StatusOK, "setup", setupPage{Token: token, MinPassword: c.Accounts.MinPassword()})
+	}
+}
+
+// usable reports whether token still makes an administrator; otherwise it has said so, without a form.
+func (c *Console) usable(w http.ResponseWriter, r *http.Request, token string) bool {
+	_, err := c.Accounts.Link(r.Context(), account.PurposeSetup, token)
+	if err == nil {
+		return true
+	}
+	if !errors.Is(err, account.ErrNotFound) {
+		c.Fail(w, r, err)
+		return false
+	}
+	c.Pages.Render(w, r, http.StatusNotFound, "message", message{
+		Title: "setup.gone.title", Text: "setup.gone.text", Link: "/account", Label: "setup.gone.link", Alert: true,
+	})
+	return false
+}
+
+// setup makes the administrator, signs them in and leads straight into enrolment.
+func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
+	page := setupPage{
+		Token: r.PostFormValue("token"), Username: r.PostFormValue("username"), Name: r.PostFormValue("name"),
+		Email: r.PostFormValue("email"), MinPassword: c.Accounts.MinPassword(),
+	}
+	if !c.usable(w, r, page.Token) {
+		return
+	}
+	admin, err := c.Accounts.CreateByLink(r.Context(), account.PurposeSetup, page.Token, account.NewAccount{
+		Username: page.Username, Name: page.Name, Email: page.Email, Password: r.PostFormValue("password"), Admin: true,
+	})
+	var invalid *account.InvalidError
+	switch {
+	case errors.As(err, &invalid):
+		page.Problem = &Problem{
+			ID: "problem." + invalid.Field + "." + invalid.Reason, Field: invalid.Field, Args: map[string]any{"Min": page.MinPassword},
+		}
+	case errors.Is(err, account.ErrTaken):
+		page.Problem = &Problem{ID: "problem.username.taken", Field: "username"}
+	case errors.Is(err, account.ErrNotFound):
+		c.usable(w, r, page.Token)
+		return
+	case errors.Is(err, account.ErrBusy):
+		page.Problem = &Problem{ID: "problem.busy"}
+	}
+	if page.Problem != nil {
+		c.Pages.Render(w, r, http.StatusUnprocessableEntity, "setup", page)
+		return
+	}
+	if err == nil {
+		err = c.firstSession(w, r, admin.Subject)
+	}
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/account/mfa/enrol/start", http.StatusSeeOther)
+}

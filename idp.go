@@ -1,0 +1,302 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/consent"
+	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/internal/cookie"
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/focushq/idp/internal/mail"
+	"github.com/focushq/idp/internal/seal"
+	"github.com/focushq/idp/login"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfahttp"
+	"github.com/focushq/idp/mfa/mfasql"
+	"github.com/focushq/idp/migrations"
+	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/session"
+	"github.com/focushq/idp/templates"
+)
+
+// IdP is an identity provider: its domains, and the handler that shows them to the world. It is safe for concurrent
+// use, and any number of them may share one PostgreSQL database and one keyset file.
+type IdP struct {
+	Accounts *account.Service
+	Sessions *session.Manager
+	Consents *consent.Store
+	Audit    *audit.Log
+	MFA      *mfa.Service
+	OAuth    *oauth.Server
+
+	cfg      Config
+	db       *dbx.DB
+	keys     *seal.Keys
+	log      *slog.Logger
+	now      func() time.Time
+	proxies  []netip.Prefix
+	sessions *session.Manager
+	pages    *templates.Set
+	outbox   *mail.Outbox
+	mailing  bool
+	handler  http.Handler
+}
+
+// New opens the database that cfg names, brings it up to date, reads or makes the keys and wires everything. The
+// caller calls [IdP.Close], and [IdP.Run] for the background work.
+func New(ctx context.Context, cfg Config) (*IdP, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now}
+	if p.log == nil {
+		p.log = slog.Default()
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	p.proxies, _ = cfg.proxies() // validated above
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	for _, wire := range []func(context.Context) error{p.wireDomains, p.wireOAuth} {
+		if err := wire(ctx); err != nil {
+			p.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// open opens and migrates the database and loads the keys that belong to it.
+func (p *IdP) open(ctx context.Context) (err error) {
+	if p.db, err = dbx.Open(ctx, p.cfg.DatabaseURL); err != nil {
+		return err
+	}
+	if err = migrations.Up(ctx, p.db.SQLX(), migrations.Streams()...); err == nil {
+		p.keys, err = p.loadKeys(ctx)
+	}
+	if err != nil {
+		p.db.Close()
+	}
+	return err
+}
+
+// loadKeys reads the keyset, or makes one for a database that holds nothing sealed yet. A database with secrets whose
+// keyset is gone must not start: new keys would not open them, and would hide the loss.
+func (p *IdP) loadKeys(ctx context.Context) (*seal.Keys, error) {
+	path := p.cfg.keyset()
+	keys, err := seal.Load(path)
+	if !errors.Is(err, seal.ErrMissing) {
+		return keys, err
+	}
+	used, err := oauth.HasKeys(ctx, p.db)
+	if err != nil {
+		return nil, err
+	}
+	if used {
+		return nil, fmt.Errorf("keyset_file: %s is missing, and the database holds secrets that only it opens: "+
+			"restore it from the backup, or set keyset_file", path)
+	}
+	return seal.Create(path)
+}
+
+func (p *IdP) wireDomains(ctx context.Context) (err error) {
+	if p.pages, err = templates.New(templates.Options{Product: p.cfg.Product, Log: p.log}); err != nil {
+		return err
+	}
+	p.outbox = &mail.Outbox{DB: p.db, Cipher: p.keys, Sender: p.cfg.Mail, Now: p.now}
+	if p.cfg.Mail == nil && p.cfg.SMTPURL != "" {
+		if p.outbox.Sender, err = mail.SMTP(p.cfg.SMTPURL, p.cfg.SMTPFrom); err != nil {
+			return fmt.Errorf("smtp_url: %w", err)
+		}
+	}
+	p.mailing = p.outbox.Sender != nil
+	p.Audit = &audit.Log{DB: p.db, Now: p.now}
+	p.Consents = &consent.Store{DB: p.db, Now: p.now}
+
+	hasher := account.NewHasher(account.Params{})
+	names, err := p.keys.Derive("account names")
+	if err != nil {
+		return err
+	}
+	if p.Accounts, err = account.New(account.Config{
+		DB: p.db, Hasher: hasher, Key: names, MinPassword: p.cfg.Limits.MinPassword, Words: []string{p.cfg.Product},
+		Limits: account.Limits{Person: p.cfg.Limits.Password.Policy(), Address: p.cfg.Limits.Address.Policy()},
+		Now:    p.now, Observe: p.accountChanged,
+	}); err != nil {
+		return err
+	}
+	forms, err := p.keys.Derive("session forms")
+	if err != nil {
+		return err
+	}
+	p.Sessions = &session.Manager{
+		DB: p.db, Cookies: cookie.Jar{Secure: p.cfg.secure()}, Key: forms, Now: p.now,
+		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
+	}
+	p.sessions = p.Sessions
+	p.MFA, err = mfa.New(mfa.Config{
+		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: p.cfg.MFA.RememberDevice,
+		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate,
+	})
+	return err
+}
+
+func (p *IdP) wireOAuth(ctx context.Context) (err error) {
+	flow := &login.Flow{
+		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
+		Levels: p.cfg.MFA.ACRAliases, Now: p.now, Fail: p.fail,
+		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: p.Sessions.Cookies, Now: p.now, Fail: p.fail},
+	}
+	if p.OAuth, err = oauth.New(ctx, oauth.Config{
+		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
+		Cookies: p.Sessions.Cookies, Now: p.now, Log: p.log, Claims: p.claims, Alive: p.alive,
+		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened,
+	}); err != nil {
+		return err
+	}
+	flow.OAuth = p.OAuth
+	pages := &console.Console{
+		Accounts: p.Accounts, Sessions: p.Sessions, Audit: p.Audit, Pages: p.pages, SignedIn: flow.SignedIn, Now: p.now, Fail: p.fail,
+	}
+	mux := http.NewServeMux()
+	p.OAuth.Mount(mux)
+	flow.Mount(mux)
+	pages.Mount(mux)
+	mux.Handle("GET /static/", p.pages.Static())
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", p.ready)
+	mux.HandleFunc("/", p.notFound)
+	p.handler = p.wrap(mux)
+	return nil
+}
+
+// Handler serves everything on the public listener.
+func (p *IdP) Handler() http.Handler { return p.handler }
+
+// Close closes the database.
+func (p *IdP) Close() error { return p.db.Close() }
+
+// Run does the background work until ctx ends: it sends mail and removes what has expired. Every replica may run it.
+func (p *IdP) Run(ctx context.Context) {
+	mails, expiry := time.NewTicker(2*time.Second), time.NewTicker(10*time.Minute)
+	defer mails.Stop()
+	defer expiry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-mails.C:
+			p.Deliver(ctx)
+		case <-expiry.C:
+			p.prune(ctx)
+		}
+	}
+}
+
+// Deliver sends the mail that is due. Failures are tried again later and logged.
+func (p *IdP) Deliver(ctx context.Context) {
+	if !p.mailing {
+		return
+	}
+	if err := p.outbox.Deliver(ctx); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "mail waits", "error", err)
+	}
+}
+
+func (p *IdP) prune(ctx context.Context) {
+	for name, prune := range map[string]func(context.Context) error{
+		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
+	} {
+		if err := prune(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "expired rows stay for now", "domain", name, "error", err)
+		}
+	}
+}
+
+func (p *IdP) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := p.db.SQLX().PingContext(ctx); err != nil {
+		p.log.WarnContext(ctx, "not ready", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+func (p *IdP) notFound(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/" {
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		return
+	}
+	p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
+}
+
+// claims joins what the domains say about a person.
+func (p *IdP) claims(ctx context.Context, subject string, scopes []string) (map[string]any, error) {
+	claims, err := p.Accounts.Claims(ctx, subject, scopes)
+	if err != nil {
+		return nil, err
+	}
+	for _, scope := range scopes {
+		if scope == "mfa" {
+			status, err := p.MFA.Status(ctx, subject)
+			if err != nil {
+				return nil, err
+			}
+			claims["mfa_enrolled"] = status.Enrolled
+		}
+	}
+	return claims, nil
+}
+
+// alive says whether a grant may live on: the person must still be allowed to sign in.
+func (p *IdP) alive(ctx context.Context, subject, _ string) error {
+	_, err := p.Accounts.Active(ctx, subject)
+	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
+		return oauth.ErrEnded
+	}
+	return err
+}
+
+func (p *IdP) levels() []string {
+	levels := []string{"aal1", "aal2"}
+	for alias := range p.cfg.MFA.ACRAliases {
+		levels = append(levels, alias)
+	}
+	return levels
+}
+
+func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth.Problem) {
+	p.errorPage(w, r, problem.Status, problem.Code, problem.Description, problem.Parameter)
+}
+
+// Actions returns what an administrator does to people across the domains.
+func (p *IdP) Actions() *console.Actions {
+	return &console.Actions{
+		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
+	}
+}
+
+// SetupLink returns the one-time link that makes the first administrator, "" when there is one already.
+func (p *IdP) SetupLink(ctx context.Context) (string, error) {
+	admins, err := p.Accounts.CountAdmins(ctx)
+	if err != nil || admins > 0 {
+		return "", err
+	}
+	token, err := p.Accounts.NewLink(ctx, account.PurposeSetup, "", 24*time.Hour)
+	if err != nil {
+		return "", err
+	}
+	return p.cfg.PublicURL + "/setup?token=" + token, nil
+}

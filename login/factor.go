@@ -1,0 +1,195 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/mfa/mfahttp"
+	"github.com/focushq/idp/oauth"
+)
+
+// mountFactor registers the second factor's pages with what they need to know of the sign-in around them.
+func (f *Flow) mountFactor(mux *http.ServeMux) {
+	c := f.Factor
+	c.User, c.SignIn, c.Fresh = f.user, f.toSignIn, f.fresh
+	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
+	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
+	c.Grace, c.Postpone = f.grace, f.postpone
+	mux.Handle("/mfa", mfahttp.Challenge(c))
+	settings := f.gate(mfahttp.Settings(c))
+	mux.Handle("/account/mfa", settings)
+	mux.Handle("/account/mfa/", settings)
+}
+
+// gate lets nobody into the settings whose second factor is enrolled and was not given, whatever the query says.
+func (f *Flow) gate(settings http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := f.SignedIn(w, r); ok {
+			settings.ServeHTTP(w, r)
+		}
+	})
+}
+
+// user returns whose password has been checked in this browser.
+func (f *Flow) user(r *http.Request) (mfahttp.User, bool) {
+	s, err := f.Sessions.Of(r)
+	if err != nil || s == nil {
+		return mfahttp.User{}, false // toSignIn meets the same error and shows it
+	}
+	a, err := f.Accounts.Active(r.Context(), s.Subject)
+	if err != nil {
+		return mfahttp.User{}, false
+	}
+	name := a.Email
+	if name == "" {
+		name = a.Username
+	}
+	return mfahttp.User{Subject: a.Subject, Account: name, Session: s.ID}, true
+}
+
+// toSignIn sends the browser to the password, through the dispatcher when a client waits for the sign-in.
+func (f *Flow) toSignIn(w http.ResponseWriter, r *http.Request) {
+	if _, err := f.person(w, r); err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	target := "/login?" + url.Values{"to": {local(r.URL.Query().Get("to"))}}.Encode()
+	if id := r.URL.Query().Get("request"); id != "" {
+		target = oauth.ResumeURL(id)
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
+}
+
+func (f *Flow) fresh(w http.ResponseWriter, r *http.Request, _ mfahttp.User) bool {
+	_, _, ok := f.Fresh(w, r)
+	return ok
+}
+
+// passed notes the second factor in the session and goes on with the sign-in.
+func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User, amr []string) {
+	if err := f.proved(w, r, user, amr); err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	f.onward(w, r)
+}
+
+func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User, amr []string) error {
+	s, err := f.Sessions.Of(r)
+	if err != nil {
+		return err
+	}
+	if s == nil || s.Subject != user.Subject {
+		return errAnother
+	}
+	if err := f.Sessions.AddFactor(w, r, s, amr); err != nil {
+		return err
+	}
+	return f.Audit.Record(r.Context(), audit.Event{
+		Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor",
+	})
+}
+
+func (f *Flow) resume(r *http.Request) string {
+	if id := r.URL.Query().Get("request"); id != "" {
+		return oauth.ResumeURL(id)
+	}
+	if to := r.URL.Query().Get("to"); to != "" {
+		return local(to)
+	}
+	return ""
+}
+
+func (f *Flow) reminded(w http.ResponseWriter, r *http.Request, _ mfahttp.User) {
+	f.noted(w, r, func(who *person) error { return f.Sessions.Remind(r.Context(), who.session) })
+}
+
+func (f *Flow) postpone(w http.ResponseWriter, r *http.Request, _ mfahttp.User) {
+	f.noted(w, r, func(who *person) error { return f.Sessions.Postpone(r.Context(), who.session) })
+}
+
+func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) error) {
+	who, err := f.person(w, r)
+	if err == nil && who != nil {
+		err = note(who)
+	}
+	if err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	f.onward(w, r)
+}
+
+// grace says until when the enrolment that the policy asks for may wait. What the app itself demands cannot.
+func (f *Flow) grace(r *http.Request, _ mfahttp.User) (time.Time, bool) {
+	id := r.URL.Query().Get("request")
+	if id == "" {
+		return time.Time{}, false
+	}
+	req, err := f.OAuth.Suspended(r, id)
+	if err != nil {
+		return time.Time{}, false
+	}
+	s, err := f.Sessions.Of(r)
+	if err != nil || s == nil {
+		return time.Time{}, false
+	}
+	a, err := f.Accounts.Active(r.Context(), s.Subject)
+	if err != nil {
+		return time.Time{}, false
+	}
+	state, _, err := f.state(nil, r, req, &person{s, a})
+	if err != nil {
+		return time.Time{}, false
+	}
+	state.AAL2, err = f.demand(req)
+	state.Postponed = true
+	if err != nil || Next(state, f.Now()) == Enroll {
+		return time.Time{}, false
+	}
+	return state.GraceEnds, f.Now().Before(state.GraceEnds)
+}
+
+func (f *Flow) clientName(r *http.Request) string {
+	id := r.URL.Query().Get("request")
+	if id == "" {
+		return ""
+	}
+	req, err := f.OAuth.Suspended(r, id)
+	if err != nil {
+		return ""
+	}
+	return req.Client().Name
+}
+
+// back returns the app that sent the person to the settings, if it may be returned to: the address must belong to an
+// origin of the app's redirect URIs. Anything else is ignored, and audited where it came in.
+func (f *Flow) back(r *http.Request) (name, target string) {
+	id, to := r.URL.Query().Get("client_id"), r.URL.Query().Get("return_to")
+	if id == "" || to == "" {
+		return "", ""
+	}
+	client, err := f.OAuth.Clients().Get(r.Context(), id)
+	if err == nil && returnable(client, to) {
+		return client.Name, to
+	}
+	if r.Method == http.MethodGet && r.URL.Path == "/account/mfa" {
+		if err := f.Audit.Record(r.Context(), audit.Event{Action: "return_refused", Client: id, Result: "refused"}); err != nil {
+			f.Log.ErrorContext(r.Context(), "audit failed", "error", err)
+		}
+	}
+	return "", ""
+}
+
+// returnable reports whether to is an address on one of the client's own web origins. It is taken apart first: browsers
+// and people read "https://app.example@evil.example" differently.
+func returnable(client *oauth.Client, to string) bool {
+	u, err := url.Parse(to)
+	if err != nil || u.User != nil || u.Host == "" || u.Opaque != "" || (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() != u.Scheme+"://"+u.Host {
+		return false
+	}
+	return slices.Contains(client.Origins(), u.Scheme+"://"+u.Host)
+}

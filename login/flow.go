@@ -1,0 +1,246 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/consent"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfahttp"
+	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/session"
+	"github.com/focushq/idp/templates"
+)
+
+// fewCodes is the number of recovery codes from which on every sign-in says so.
+const fewCodes = 3
+
+// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields are needed.
+type Flow struct {
+	OAuth    *oauth.Server
+	Accounts *account.Service
+	Sessions *session.Manager
+	Consents *consent.Store
+	MFA      *mfa.Service
+	Factor   mfahttp.Config // how the second factor's pages are mounted; Flow fills the hooks
+	Audit    *audit.Log
+	Pages    *templates.Set
+	Levels   map[string]string // acr values beside aal1 and aal2, and the level they stand for
+	Help     string            // whom to ask when a phone is lost
+	Log      *slog.Logger
+	Now      func() time.Time
+	Fail     func(http.ResponseWriter, *http.Request, error) // unknown errors: logged once, shown with the request's id
+}
+
+// path is where each step lives; the request's id is added.
+var path = map[Step]string{
+	Password: "/login", SecondFactor: "/mfa", Enroll: "/account/mfa/enrol/start", Consent: "/consent", Remind: "/account/mfa/codes",
+}
+
+// silent is what prompt=none answers instead of a page (OpenID Connect Core section 3.1.2.6).
+var silent = map[Step]*fosite.RFC6749Error{
+	Password: fosite.ErrLoginRequired, SecondFactor: fosite.ErrInteractionRequired, Enroll: fosite.ErrInteractionRequired,
+	Consent: fosite.ErrConsentRequired,
+}
+
+// errUnmet is RFC 9470's answer to a level that was demanded and is unknown here.
+var errUnmet = &fosite.RFC6749Error{
+	ErrorField:       "unmet_authentication_requirements",
+	DescriptionField: "The demanded authentication context is not supported.",
+	CodeField:        http.StatusBadRequest,
+}
+
+// errAnother says that the session ended, or became another person's, while a page was open.
+var errAnother = errors.New("login: the session is another one now")
+
+// person is who sits at the browser.
+type person struct {
+	session *session.Session
+	account *account.Account
+}
+
+// Authenticate implements [oauth.Interaction].
+func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.Request) (*oauth.Authentication, error) {
+	who, err := f.person(w, r)
+	if err != nil {
+		return nil, err
+	}
+	level, err := f.demand(req)
+	if err != nil {
+		return nil, err
+	}
+	state, scopes, err := f.state(w, r, req, who)
+	if err != nil {
+		return nil, err
+	}
+	state.AAL2 = level
+	if state.OtherSubject && !state.AuthTime.Before(state.Asked) {
+		return nil, fosite.ErrLoginRequired.WithHint("Somebody else signed in than id_token_hint names.")
+	}
+	if err := f.recall(w, r, &state, who); err != nil {
+		return nil, err
+	}
+	switch step := Next(state, f.Now()); {
+	case step == Issue:
+		return &oauth.Authentication{
+			Subject: who.account.Subject, SessionID: who.session.ID, AuthTime: who.session.AuthTime,
+			AMR: who.session.AMR, ACR: f.acr(req, who.session.AMR), Scopes: scopes,
+		}, nil
+	case step == Refuse:
+		return nil, fosite.ErrAccessDenied.WithHint("This app is not open to this person.")
+	case slices.Contains(state.Prompt, "none"):
+		return nil, silent[step]
+	default:
+		id, err := req.Suspend(r.Context(), w)
+		if err != nil {
+			return nil, err
+		}
+		http.Redirect(w, r, path[step]+"?"+url.Values{"request": {id}}.Encode(), http.StatusSeeOther)
+		return nil, nil
+	}
+}
+
+// person returns who is signed in at this browser, nil when nobody is. Whoever was disabled or removed meanwhile is
+// nobody, and the session ends.
+func (f *Flow) person(w http.ResponseWriter, r *http.Request) (*person, error) {
+	s, err := f.Sessions.Of(r)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	a, err := f.Accounts.Active(r.Context(), s.Subject)
+	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
+		_, err := f.Sessions.End(w, r)
+		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &person{session: s, account: a}, nil
+}
+
+// state loads the facts about a request and who is there, but for the remembered device; scopes are what the person
+// granted of those requested.
+func (f *Flow) state(w http.ResponseWriter, r *http.Request, req *oauth.Request, who *person) (State, []string, error) {
+	ctx, client := r.Context(), req.Client()
+	s := State{
+		Asked: req.Asked, Prompt: req.Prompt(), MaxAge: req.MaxAge(),
+		MFA: need(client.MFA), SkipConsent: client.Consent == "skip" && !client.IsPublic(), AskAlways: native(client),
+	}
+	if who == nil {
+		return s, nil, nil
+	}
+	hint := req.HintSubject()
+	s.OtherSubject = hint != "" && hint != who.account.Subject
+	s.Excluded = len(client.Groups) > 0 && !intersect(client.Groups, who.account.Groups)
+	if err := f.personFacts(ctx, &s, who, true); err != nil {
+		return s, nil, err
+	}
+	decision, err := f.Consents.Decided(ctx, who.account.Subject, client.ID, req.Scopes())
+	if err != nil {
+		return s, nil, err
+	}
+	s.ConsentedAt = decision.At
+	if s.SkipConsent && decision.At.IsZero() {
+		return s, req.Scopes(), nil
+	}
+	return s, decision.Granted, nil
+}
+
+// personFacts adds what is known of the person and the session.
+func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bool) error {
+	s.AuthTime, s.FactorAt = who.session.AuthTime, who.session.FactorAt
+	s.Postponed = !who.session.PostponedAt.Before(s.AuthTime)
+	s.Reminded = !who.session.RemindedAt.Before(s.AuthTime)
+	status, err := f.MFA.Status(ctx, who.account.Subject)
+	if err != nil {
+		return err
+	}
+	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= fewCodes
+	if !policy {
+		return nil
+	}
+	rules, err := f.Accounts.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	s.GroupMFA, s.GraceEnds, err = f.Accounts.MFADue(ctx, who.account, rules)
+	return err
+}
+
+// recall looks for this person's remembered-device cookie where it could spare the code. Looking changes the cookie, so
+// it is not done for nothing.
+func (f *Flow) recall(w http.ResponseWriter, r *http.Request, s *State, who *person) (err error) {
+	if who == nil || !s.Enrolled || s.Factor() || s.Strict() || s.AuthTime.IsZero() {
+		return nil
+	}
+	s.Remembered, err = mfahttp.Remembered(f.Factor, w, r, who.account.Subject)
+	return err
+}
+
+// demand reports whether the request demands aal2: by acr_values or an acr claim, unless aal1 would do as well.
+// Values unknown here are ignored where they were wishes, and refused where they were essential (RFC 9470 section 5).
+func (f *Flow) demand(req *oauth.Request) (aal2 bool, err error) {
+	known := false
+	for _, value := range req.ACRValues() {
+		switch f.level(value) {
+		case "aal1":
+			return false, nil
+		case "aal2":
+			aal2, known = true, true
+		}
+	}
+	if req.EssentialACR() && !known {
+		return false, errUnmet
+	}
+	return aal2, nil
+}
+
+func (f *Flow) level(acr string) string {
+	if acr == "aal1" || acr == "aal2" {
+		return acr
+	}
+	return f.Levels[acr]
+}
+
+// acr returns the level that amr adds up to, under the name by which it was asked for.
+func (f *Flow) acr(req *oauth.Request, amr []string) string {
+	reached := mfa.ACR(amr)
+	for _, value := range req.ACRValues() {
+		if f.level(value) == reached {
+			return value
+		}
+	}
+	return reached
+}
+
+func need(setting string) Need {
+	switch setting {
+	case "", "optional":
+		return Optional
+	case "required":
+		return Required
+	}
+	return Always // also what an unknown setting means: every failure closes
+}
+
+// native reports whether client is an app on the person's own machine, whose identity nobody can vouch for: any other
+// program there could send the same request (RFC 8252 section 8.6).
+func native(client *oauth.Client) bool {
+	return client.IsPublic() && slices.ContainsFunc(client.RedirectURIs, func(uri string) bool {
+		return !strings.HasPrefix(uri, "https://")
+	})
+}
+
+func intersect(a, b []string) bool {
+	return slices.ContainsFunc(a, func(v string) bool { return slices.Contains(b, v) })
+}

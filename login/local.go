@@ -1,0 +1,71 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/session"
+)
+
+// proofFor is how long a proof opens what shows or changes secrets.
+const proofFor = 10 * time.Minute
+
+// local returns a path of ours that a sign-in may lead to, and the account page for everything else. Browsers read
+// "//host" and "/\host" as another site, and drop tabs and line breaks before they look.
+func local(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(to, "\\\t\r\n") || strings.HasPrefix(to, "//") {
+		return "/account"
+	}
+	for _, room := range []string{"/account", "/admin", "/device"} {
+		if u.Path == room || strings.HasPrefix(u.Path, room+"/") && !strings.Contains(u.Path, "..") && !strings.Contains(u.Path, "//") {
+			return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()
+		}
+	}
+	return "/account"
+}
+
+// SignedIn returns who is signed in, for a page of ours. When a password or a code is missing it sends the browser
+// there, to return afterwards, and reports false.
+func (f *Flow) SignedIn(w http.ResponseWriter, r *http.Request) (*session.Session, *account.Account, bool) {
+	return f.local(w, r, State{MaxAge: -1})
+}
+
+// Fresh is [Flow.SignedIn] for what shows or changes a secret: the password, and once enrolled a factor, must have been
+// given within the last ten minutes, and a remembered device does not count.
+func (f *Flow) Fresh(w http.ResponseWriter, r *http.Request) (*session.Session, *account.Account, bool) {
+	return f.local(w, r, State{MaxAge: proofFor, MFA: Always})
+}
+
+func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.Session, *account.Account, bool) {
+	who, err := f.person(w, r)
+	if err == nil && who != nil {
+		err = f.personFacts(r.Context(), &s, who, false)
+	}
+	if err != nil {
+		f.Fail(w, r, err)
+		return nil, nil, false
+	}
+	s.Asked, s.SkipConsent, s.FewCodes = f.Now(), true, false
+	if !s.Enrolled {
+		s.MFA = Optional // there is nothing to ask for yet, and enrolling is what the page may be for
+	}
+	if err := f.recall(w, r, &s, who); err != nil {
+		f.Fail(w, r, err)
+		return nil, nil, false
+	}
+	step := Next(s, f.Now())
+	if step == Issue {
+		return who.session, who.account, true
+	}
+	http.Redirect(w, r, path[step]+"?"+url.Values{"to": {here(r)}}.Encode(), http.StatusSeeOther)
+	return nil, nil, false
+}
+
+// here is the page to come back to: the one asked for, or the one whose form was sent.
+func here(r *http.Request) string {
+	return (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String()
+}

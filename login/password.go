@@ -1,0 +1,197 @@
+package login
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/throttle"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/oauth"
+)
+
+// Problem is a mistake that a page explains: the id of a sentence in the catalogue, the field at fault and what the
+// sentence mentions.
+type Problem struct {
+	ID    string
+	Field string
+	Args  map[string]any
+}
+
+// loginPage is the data of the sign-in page.
+type loginPage struct {
+	Query    string // kept in the form's action
+	Request  string
+	Client   string
+	Username string
+	Fixed    bool   // only the password is asked: it is known who it must be
+	Account  string // whose, when Fixed
+	Other    string // where somebody else signs in instead
+	Cancel   bool   // there is a request to refuse
+	Problem  *Problem
+}
+
+// Mount registers the pages of a sign-in.
+func (f *Flow) Mount(mux *http.ServeMux) {
+	mux.HandleFunc("GET /login", f.showLogin)
+	mux.HandleFunc("POST /login", f.signIn)
+	mux.HandleFunc("GET /consent", f.showConsent)
+	mux.HandleFunc("POST /consent", f.decide)
+	mux.HandleFunc("GET /signed-out", f.signedOut)
+	f.mountFactor(mux)
+}
+
+func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request) {
+	page, _, ok := f.loginPage(w, r)
+	if ok {
+		f.Pages.Render(w, r, http.StatusOK, "login", page)
+	}
+}
+
+// loginPage prepares the page for the request or the local page that wants a sign-in, and returns whose password is
+// asked again, if it is known. It answers itself, and returns false, when there is nothing to sign in for.
+func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage, known *person, ok bool) {
+	req, ok := f.request(w, r)
+	if !ok {
+		return page, nil, false
+	}
+	who, err := f.person(w, r)
+	if err != nil {
+		f.Fail(w, r, err)
+		return page, nil, false
+	}
+	page = loginPage{Query: r.URL.RawQuery}
+	other := r.URL.Query().Get("other") != ""
+	if req != nil {
+		page.Request, page.Client, page.Cancel = req.ID, req.Client().Name, true
+		page.Username = req.LoginHint()
+		hint := req.HintSubject()
+		other = other || slices.Contains(req.Prompt(), "select_account") ||
+			who != nil && hint != "" && hint != who.account.Subject
+	}
+	if who == nil || other {
+		return page, nil, true
+	}
+	page.Fixed, page.Account = true, who.account.Username
+	query := r.URL.Query()
+	query.Set("other", "1")
+	page.Other = "/login?" + query.Encode()
+	return page, who, true
+}
+
+// request returns the suspended request that the query names, nil when it names none. It answers itself, and returns
+// false, when the request is unknown, over, or of another browser.
+func (f *Flow) request(w http.ResponseWriter, r *http.Request) (*oauth.Request, bool) {
+	id := r.URL.Query().Get("request")
+	if id == "" {
+		return nil, true
+	}
+	req, err := f.OAuth.Suspended(r, id)
+	if errors.Is(err, oauth.ErrNoRequest) {
+		f.Pages.Render(w, r, http.StatusBadRequest, "message", message{
+			Title: "request.gone.title", Text: "request.gone.text", Link: "/account", Label: "request.gone.link", Alert: true,
+		})
+		return nil, false
+	}
+	if err != nil {
+		f.Fail(w, r, err)
+		return nil, false
+	}
+	return req, true
+}
+
+// message is the data of the page that says one thing.
+type message struct {
+	Title, Text string
+	Link, Label string
+	Alert       bool
+}
+
+func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
+	page, known, ok := f.loginPage(w, r)
+	if !ok {
+		return
+	}
+	if r.PostFormValue("cancel") != "" {
+		f.cancel(w, r)
+		return
+	}
+	page.Username = r.PostFormValue("username")
+	who, err := f.check(r, page, known)
+	if err != nil {
+		f.refuse(w, r, page, err)
+		return
+	}
+	if _, err := f.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password)); err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	if err := f.Audit.Record(r.Context(), audit.Event{
+		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.Client, Result: "password",
+	}); err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	f.onward(w, r)
+}
+
+// check verifies the password. When it is known who it must be, nobody else's password counts, whatever name was sent.
+func (f *Flow) check(r *http.Request, page loginPage, known *person) (*account.Account, error) {
+	address := audit.RequestOf(r.Context()).Address
+	if known != nil {
+		err := f.Accounts.VerifyPassword(r.Context(), known.account.Subject, r.PostFormValue("password"), address)
+		return known.account, err
+	}
+	return f.Accounts.Authenticate(r.Context(), page.Username, r.PostFormValue("password"), address)
+}
+
+func (f *Flow) refuse(w http.ResponseWriter, r *http.Request, page loginPage, err error) {
+	var wait *throttle.Error
+	status := http.StatusUnprocessableEntity
+	switch {
+	case errors.Is(err, account.ErrCredentials):
+		page.Problem = &Problem{ID: "problem.credentials", Field: "password"}
+	case errors.Is(err, account.ErrBusy):
+		status, page.Problem = http.StatusServiceUnavailable, &Problem{ID: "problem.busy"}
+		w.Header().Set("Retry-After", "5")
+	case errors.As(err, &wait):
+		status, page.Problem = http.StatusTooManyRequests, throttled(w, wait, f.Now())
+	default:
+		f.Fail(w, r, err)
+		return
+	}
+	f.Pages.Render(w, r, status, "login", page)
+}
+
+// throttled tells browser and person how long to wait.
+func throttled(w http.ResponseWriter, wait *throttle.Error, now time.Time) *Problem {
+	left := wait.Until.Sub(now)
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(left.Seconds()))))
+	return &Problem{ID: "problem.throttled", Args: map[string]any{"Wait": left}}
+}
+
+// onward sends the browser back to the dispatcher, or to the page of ours that wanted the sign-in.
+func (f *Flow) onward(w http.ResponseWriter, r *http.Request) {
+	target := local(r.URL.Query().Get("to"))
+	if id := r.URL.Query().Get("request"); id != "" {
+		target = oauth.ResumeURL(id)
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
+}
+
+// cancel tells the client that the person did not want to sign in.
+func (f *Flow) cancel(w http.ResponseWriter, r *http.Request) {
+	id := r.URL.Query().Get("request")
+	if id == "" {
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		return
+	}
+	if err := f.OAuth.Deny(w, r, id); err != nil {
+		f.Fail(w, r, err)
+	}
+}

@@ -1,0 +1,228 @@
+package idp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/templates"
+)
+
+// bodyLimit is more than any form of ours needs.
+const bodyLimit = 64 << 10
+
+// protocolPosts are what clients, not people, send: no form token, and a foreign origin is their nature. Each of them
+// authenticates its caller by other means.
+var protocolPosts = []string{
+	"/oauth2/authorize", "/oauth2/token", "/oauth2/userinfo", "/oauth2/introspect", "/oauth2/revoke", "/oauth2/par",
+	"/oauth2/device", "/oauth2/register", "/oauth2/logout",
+}
+
+// wrap puts around every request what no handler may forget.
+func (p *IdP) wrap(mux http.Handler) http.Handler {
+	h := p.guardForms(mux)
+	h = p.guardHost(h)
+	h = headers(h, p.cfg.secure())
+	h = p.recoverPanic(h)
+	return p.identify(h)
+}
+
+// identify gives the request its id and the caller's true address, and logs it when it is done.
+func (p *IdP) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		info := audit.Request{ID: strings.ToLower(rand.Text()[:16]), Address: p.address(r), Agent: r.UserAgent()}
+		w.Header().Set("X-Request-Id", info.ID)
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(seen, r.WithContext(audit.WithRequest(r.Context(), info)))
+		// The path alone: queries carry codes and handles.
+		p.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("id", info.ID), slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Int("status", seen.status), slog.Duration("took", time.Since(started)))
+	})
+}
+
+// address returns the caller's address: the socket's, or what the nearest untrusted hop was to our own proxies.
+func (p *IdP) address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && p.trusted(host); i-- {
+		hop := strings.TrimSpace(hops[i])
+		if _, err := netip.ParseAddr(hop); err != nil {
+			break
+		}
+		host = hop
+	}
+	return host
+}
+
+func (p *IdP) trusted(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return false
+	}
+	for _, network := range p.proxies {
+		if network.Contains(ip.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *IdP) recoverPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil && v != http.ErrAbortHandler {
+				p.log.ErrorContext(r.Context(), "panic", "id", audit.RequestOf(r.Context()).ID, "value", v, "stack", string(debug.Stack()))
+				p.errorPage(w, r, http.StatusInternalServerError, "internal_error", "", "")
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// headers sets what every answer carries; pages add their Content-Security-Policy.
+func headers(next http.Handler, https bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		if https {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// guardHost answers for the public host alone, so that no link or cookie is ever made for another one. Loopback is
+// let in for proxies and probes on the same machine: nothing that we write depends on it.
+func (p *IdP) guardHost(next http.Handler) http.Handler {
+	public, _ := url.Parse(p.cfg.PublicURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		if !strings.EqualFold(r.Host, public.Host) && !loopback(host) && !health(r.URL.Path) {
+			p.log.WarnContext(r.Context(), "request for another host: check public_url and the proxy's Host header",
+				"host", r.Host, "public_url", p.cfg.PublicURL)
+			p.errorPage(w, r, http.StatusMisdirectedRequest, "misdirected_request", "This server answers as "+p.cfg.PublicURL+" only.", "Host")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func health(path string) bool { return path == "/livez" || path == "/readyz" }
+
+// guardForms refuses a state change that did not begin on a page of ours: a foreign origin, or a form without the
+// token of this browser's session (NIST SP 800-63B-4 section 5.1). It also hands pages the token for their forms.
+func (p *IdP) guardForms(next http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	if err := origin.AddTrustedOrigin(p.cfg.PublicURL); err != nil {
+		p.log.Error("public_url is no origin", "error", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		view := templates.View{RequestID: audit.RequestOf(ctx).ID, Path: r.URL.Path}
+		if strings.HasPrefix(r.URL.Path, "/static/") || strings.HasPrefix(r.URL.Path, "/.well-known/") || health(r.URL.Path) ||
+			protocol(r.URL.Path) && !ownLogoutForm(r) {
+			next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			if origin.Check(r) != nil || p.sessions.CheckForm(r) != nil {
+				p.staleForm(w, r, view)
+				return
+			}
+		}
+		view.FormToken = p.sessions.FormToken(w, r)
+		next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
+	})
+}
+
+func protocol(path string) bool {
+	for _, known := range protocolPosts {
+		if path == known {
+			return true
+		}
+	}
+	return false
+}
+
+// ownLogoutForm tells the confirmation form of the sign-out page from a relying party's request to the same path.
+func ownLogoutForm(r *http.Request) bool {
+	if r.URL.Path != "/oauth2/logout" {
+		return false
+	}
+	return r.Method == http.MethodGet || r.PostFormValue("form_token") != ""
+}
+
+// staleForm says that a form was not taken and offers the same page afresh; nothing was changed.
+func (p *IdP) staleForm(w http.ResponseWriter, r *http.Request, view templates.View) {
+	again := (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String()
+	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), view)), http.StatusForbidden, "message",
+		Message{Title: "form.title", Text: "form.text", Link: again, Label: "form.again", Alert: true})
+}
+
+// Message is the data of the page that says one thing: ids of its texts and where the way on leads.
+type Message struct {
+	Title, Text string
+	Link, Label string
+	Alert       bool // a mistake, not news
+}
+
+// errorPage renders the page for what went wrong, with the OAuth error code and the parameter at fault.
+func (p *IdP) errorPage(w http.ResponseWriter, r *http.Request, status int, code, description, parameter string) {
+	id := audit.RequestOf(r.Context()).ID
+	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), templates.View{RequestID: id, Path: r.URL.Path})), status, "error",
+		ErrorData{Status: status, Code: code, Description: description, Parameter: parameter, RequestID: id})
+}
+
+// ErrorData is the data of the error page.
+type ErrorData struct {
+	Status                       int
+	Code, Description, Parameter string
+	RequestID                    string
+}
+
+// fail ends a request whose error nobody knows what to do with: logged once, shown as an internal error with its id.
+func (p *IdP) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // the browser went away
+	}
+	p.log.ErrorContext(r.Context(), "request failed", "id", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", r.URL.Path, "error", err)
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	if p.db.SQLX().PingContext(ctx) != nil {
+		w.Header().Set("Retry-After", "5")
+		p.errorPage(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "", "")
+		return
+	}
+	p.errorPage(w, r, http.StatusInternalServerError, "internal_error", "", "")
+}
+
+// statusWriter remembers the status for the log.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

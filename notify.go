@@ -1,0 +1,80 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/mileusna/useragent"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/mail"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/templates"
+)
+
+// letters says which events a person is told by mail, and by which one.
+var letters = map[mfa.Kind]string{
+	mfa.Enrolled: "mfa_on", mfa.Disabled: "mfa_off",
+	mfa.AuthenticatorAdded: "authenticator_added", mfa.AuthenticatorRemoved: "authenticator_removed",
+	mfa.CodesReplaced: "codes_replaced", mfa.RecoveryUsed: "recovery_used", mfa.DeviceRemembered: "device_remembered",
+	mfa.WasReset: "mfa_reset", mfa.Warned: "warned", mfa.Sealed: "sealed", mfa.Unsealed: "unsealed",
+}
+
+// factorChanged records what happened to a factor and tells the person, in the transaction of the change.
+func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
+	err := p.Audit.Record(ctx, audit.Event{Action: "mfa." + string(e.Kind), Subject: e.Subject, Detail: e.Detail})
+	if err != nil {
+		return err
+	}
+	letter, ok := letters[e.Kind]
+	if !ok {
+		return nil
+	}
+	left, _ := strconv.Atoi(e.Detail["left"])
+	return p.tell(ctx, e.Subject, letter, templates.Letter{
+		When: e.At, Name: e.Detail["name"], Left: left, Reason: e.Detail["reason"], Life: p.cfg.MFA.RememberDevice,
+	})
+}
+
+// accountChanged does the same for what happened to an account.
+func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
+	err := p.Audit.Record(ctx, audit.Event{Action: "account." + e.Kind, Subject: e.Subject, Detail: e.Detail})
+	if err != nil || e.Kind != "password_changed" {
+		return err
+	}
+	return p.tell(ctx, e.Subject, "password_changed", templates.Letter{When: p.now()})
+}
+
+// oauthHappened records what clients did.
+func (p *IdP) oauthHappened(ctx context.Context, e oauth.Event) error {
+	return p.Audit.Record(ctx, audit.Event{
+		Action: e.Kind, Subject: e.Subject, Client: e.Client, Detail: e.Detail,
+	})
+}
+
+// tell puts a letter to the person into the outbox: sent only if the change is committed, and never in its way.
+func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.Letter) error {
+	if !p.mailing {
+		return nil
+	}
+	a, err := p.Accounts.BySubject(ctx, subject)
+	if errors.Is(err, account.ErrNotFound) || err == nil && a.Email == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	request := audit.RequestOf(ctx)
+	browser := useragent.Parse(request.Agent)
+	letter.Account, letter.Address, letter.URL = a.Username, request.Address, p.cfg.PublicURL+"/account"
+	letter.Browser, letter.System = browser.Name, browser.OS
+	title, text, html, err := p.pages.Mail(name, letter)
+	if err != nil {
+		return fmt.Errorf("idp: mail %s: %w", name, err)
+	}
+	return p.outbox.Put(ctx, mail.Message{To: a.Email, Subject: title, Text: text, HTML: html})
+}
