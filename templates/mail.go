@@ -1,0 +1,66 @@
+package templates
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"strings"
+	text "text/template"
+	"time"
+)
+
+// Letter is the data of a mail: what happened to an account, when and from where. It has no field for a secret, and
+// Link is for the mails that exist to carry one ("reset", "invite").
+type Letter struct {
+	Account string    // user name
+	When    time.Time // of the event
+	Browser string    // "" when nobody's browser did it
+	System  string
+	Address string        // IP address
+	URL     string        // the account's page, to look for oneself; it does nothing by being opened
+	Name    string        // of the authenticator
+	Left    int           // recovery codes left
+	Life    time.Duration // how long the device is remembered, or the link is good
+	Reason  string        // an administrator's
+	Link    string
+}
+
+type mailTemplates struct {
+	text *text.Template
+	html *template.Template
+}
+
+func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
+	plain, err := text.New("mail_notice.txt").Funcs(text.FuncMap(s.funcs(lang))).ParseFS(files, "mail_notice.txt")
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	page, err := template.New("mail_notice.html").Funcs(s.funcs(lang)).ParseFS(files, "mail_notice.html")
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	return &mailTemplates{plain, page}, nil
+}
+
+// Mail returns the mail called name about data, a [Letter]: mfa_on, mfa_off, authenticator_added,
+// authenticator_removed, codes_replaced, recovery_used, device_remembered, password_changed, mfa_reset, warned, sealed,
+// unsealed; reset and invite carry a link. The subject is one line.
+func (s *Set) Mail(name string, data any) (subject, plain, html string, err error) {
+	const lang = "en"
+	if !s.texts.ids["mail."+name+".subject"] {
+		return "", "", "", fmt.Errorf("%w: mail %s", ErrUnknown, name)
+	}
+	letter := struct {
+		Kind, Lang, Product, Help, HelpURL string
+		Data                               any
+	}{name, lang, s.opts.Product, s.opts.Help, s.opts.HelpURL, data}
+	var body, page bytes.Buffer
+	if err := s.mails[lang].text.Execute(&body, letter); err != nil {
+		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
+	}
+	if err := s.mails[lang].html.Execute(&page, letter); err != nil {
+		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
+	}
+	subject = s.texts.text(lang, "mail."+name+".subject", "Product", s.opts.Product)
+	return strings.Join(strings.Fields(subject), " "), body.String(), page.String(), nil
+}

@@ -1,0 +1,62 @@
+package templates
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/internal/htmlcheck"
+)
+
+func TestMails(t *testing.T) {
+	s := newSet(t, Options{Product: "Focus & HQ", Help: "the help desk"})
+	letter := Letter{Account: "alice", When: noon, Browser: "Firefox", System: "Windows", Address: "192.0.2.7",
+		URL: "https://id.example/account", Name: "<Phone>", Left: 1, Life: 720 * time.Hour}
+	names := []string{"mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "codes_replaced",
+		"recovery_used", "device_remembered", "password_changed", "mfa_reset", "warned", "sealed", "unsealed"}
+	subjects := map[string]bool{}
+	for _, name := range names {
+		subject, text, html, err := s.Mail(name, letter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subjects[subject] = true
+		if !strings.HasPrefix(subject, "Focus & HQ: ") || strings.ContainsAny(subject, "\r\n") {
+			t.Errorf("%s: subject %q", name, subject)
+		}
+		p := htmlcheck.Must(t, html)
+		for _, want := range []string{"Hello alice,", "24 November 2026, 12:00 UTC", "Firefox on Windows", "192.0.2.7", "the help desk", "https://id.example/account"} {
+			if name == "warned" && want == "the help desk" {
+				continue
+			}
+			if !strings.Contains(text, want) || !strings.Contains(p.Text("main"), want) {
+				t.Errorf("%s does not say %q:\n%s\n%s", name, want, text, p.Text("main"))
+			}
+		}
+		if all := text + html; strings.Contains(all, "<no value>") || strings.Contains(all, "mail.") || strings.Contains(html, "<Phone>") {
+			t.Errorf("%s: %s\n%s", name, text, html)
+		}
+		if n := p.Count("a"); n != 1 {
+			t.Errorf("%s has %d links", name, n)
+		}
+	}
+	if len(subjects) != len(names) {
+		t.Error("two mails have the same subject")
+	}
+	if _, text, _, _ := s.Mail("recovery_used", letter); !strings.Contains(text, "1 is left") {
+		t.Errorf("recovery_used: %s", text)
+	}
+	if _, text, _, _ := s.Mail("mfa_reset", Letter{Account: "bob", When: noon, Reason: "lost phone"}); !strings.Contains(text, "lost phone") ||
+		strings.Contains(text, "Browser") {
+		t.Errorf("mfa_reset: %s", text)
+	}
+	_, text, html, err := s.Mail("reset", Letter{Account: "bob", Link: "https://id.example/password?token=t", Life: time.Hour})
+	if err != nil || !strings.Contains(text, "https://id.example/password?token=t") ||
+		htmlcheck.Must(t, html).Attr("a", "href") != "https://id.example/password?token=t" || strings.Contains(text, "When:") {
+		t.Errorf("reset: %v %s", err, text)
+	}
+	if _, _, _, err := s.Mail("no_such", letter); !errors.Is(err, ErrUnknown) {
+		t.Errorf("unknown mail: %v", err)
+	}
+}

@@ -1,0 +1,148 @@
+package templates
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/language"
+)
+
+// catalogue holds the sentences of all languages; English is complete and stands in for what another one lacks.
+type catalogue struct {
+	bundle     *i18n.Bundle
+	localizers map[string]*i18n.Localizer
+	ids        map[string]bool // of English
+	tags       []language.Tag
+	matcher    language.Matcher
+}
+
+func loadCatalogue(files layered) (*catalogue, error) {
+	c := &catalogue{bundle: i18n.NewBundle(language.English),
+		localizers: map[string]*i18n.Localizer{}, ids: map[string]bool{}}
+	c.bundle.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
+	names, err := files.glob("messages/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		// An operator's file adds to the built-in one of the same name: it need not repeat every sentence.
+		for _, layer := range []fs.FS{files.base, files.over} {
+			if layer == nil {
+				continue
+			}
+			if err := c.add(layer, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.tags = c.bundle.LanguageTags()
+	c.matcher = language.NewMatcher(c.tags)
+	for _, tag := range c.tags {
+		c.localizers[tag.String()] = i18n.NewLocalizer(c.bundle, tag.String())
+	}
+	return c, nil
+}
+
+func (c *catalogue) add(layer fs.FS, name string) error {
+	text, err := fs.ReadFile(layer, name)
+	if err != nil {
+		return nil // the other layer has it
+	}
+	file, err := c.bundle.ParseMessageFileBytes(text, strings.TrimPrefix(name, "messages/"))
+	if err != nil {
+		return fmt.Errorf("templates: %s: %w", name, err)
+	}
+	if file.Tag == language.English {
+		for _, m := range file.Messages {
+			c.ids[m.ID] = true
+		}
+	}
+	return nil
+}
+
+func (c *catalogue) languages() []string {
+	all := make([]string, len(c.tags))
+	for i, tag := range c.tags {
+		all[i] = tag.String()
+	}
+	return all
+}
+
+// match chooses the language of the answer to r: ui_locales (OpenID Connect Core section 3.1.2.1), then
+// Accept-Language, then English.
+func (c *catalogue) match(r *http.Request) string {
+	var wanted []language.Tag
+	for _, name := range strings.Fields(r.URL.Query().Get("ui_locales")) {
+		if tag, err := language.Parse(name); err == nil {
+			wanted = append(wanted, tag)
+		}
+	}
+	accepted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	_, i, _ := c.matcher.Match(append(wanted, accepted...)...)
+	return c.tags[i].String()
+}
+
+func (c *catalogue) direction(lang string) string {
+	script, _ := language.Make(lang).Script()
+	switch script.String() {
+	case "Arab", "Hebr", "Thaa", "Syrc", "Nkoo":
+		return "rtl"
+	}
+	return "ltr"
+}
+
+// text returns the sentence id with args, which come as name, value, name, value…; an unknown id returns itself.
+func (c *catalogue) text(lang, id string, args ...any) string {
+	named := make(map[string]any, len(args)/2)
+	for i := 0; i+1 < len(args); i += 2 {
+		named[fmt.Sprint(args[i])] = args[i+1]
+	}
+	return c.localize(lang, id, named)
+}
+
+// localize puts durations and times among args into words. An argument called Offset is a clock's, Count decides
+// between singular and plural.
+func (c *catalogue) localize(lang, id string, args map[string]any) string {
+	words := maps.Clone(args)
+	for name, arg := range args {
+		switch value := arg.(type) {
+		case time.Duration:
+			if name == "Offset" {
+				words[name] = c.offset(lang, value)
+			} else {
+				words[name] = c.duration(lang, value)
+			}
+		case time.Time:
+			words[name] = c.date(lang, value)
+		}
+	}
+	text, err := c.localizers[lang].Localize(&i18n.LocalizeConfig{
+		MessageID: id, TemplateData: words, PluralCount: args["Count"],
+	})
+	if text == "" && err != nil {
+		return id
+	}
+	return text
+}
+
+// problem returns the sentences about a mistake. A number of tries left adds one of its own, and so does a clock that
+// is wrong by whole hours: then it is the time zone.
+func (c *catalogue) problem(lang, id string, args map[string]any) string {
+	if !c.ids[id] {
+		id = "problem.unknown"
+	}
+	text := c.localize(lang, id, args)
+	if left, ok := args["Left"].(int); ok && left > 0 {
+		text += " " + c.text(lang, "problem.tries_left", "Count", left)
+	}
+	if offset, ok := args["Offset"].(time.Duration); ok && id == "problem.enrol.clock" && nearHours(offset) {
+		text += " " + c.text(lang, "problem.enrol.clock_zone")
+	}
+	return text
+}

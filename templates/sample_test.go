@@ -1,0 +1,233 @@
+package templates
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skip2/go-qrcode"
+)
+
+// The data of every page in its states. The structs stand for those of the packages that render the pages.
+type (
+	mistake struct {
+		ID, Field string
+		Args      map[string]any
+	}
+	loginData struct {
+		Query, Client, Username, Account, ForgotURL string
+		Fixed, Cancel                               bool
+		Problem                                     *mistake
+	}
+	mfaData struct {
+		Query, Entry, Client, RecoveryURL string
+		RememberDays                      int
+		Cancel                            bool
+		Wait                              time.Duration
+		Problem                           *mistake
+	}
+	recoveryData struct {
+		Query, BackURL string
+		CodesLeft      int
+		Cancel         bool
+		Problem        *mistake
+	}
+	scopeData struct {
+		Name              string
+		Required, Checked bool
+	}
+	consentData struct {
+		Query, Client, ClientHost, Account string
+		Scopes                             []scopeData
+		Problem                            *mistake
+	}
+	authenticatorData struct {
+		ID, Name            string
+		AddedAt, LastUsedAt time.Time
+		Offset              time.Duration
+	}
+	deviceData struct {
+		ID, Browser, System                string
+		FirstUsedAt, LastUsedAt, ExpiresAt time.Time
+		This                               bool
+	}
+	settingsData struct {
+		Enrolled                 bool
+		Authenticators           []authenticatorData
+		CodesLeft, RememberDays  int
+		Devices                  []deviceData
+		BackName, BackURL, Query string
+		Notice                   string
+		Forced                   bool
+		Postpone                 time.Time
+		Problem                  *mistake
+	}
+	startData struct {
+		Query, Client, BackName, BackURL string
+		Forced, Cancel                   bool
+		Postpone                         time.Time
+		Problem                          *mistake
+	}
+	scanData struct {
+		Query, Key, KeyRaw, Account, Issuer, Algorithm, Next string
+		QR                                                   template.HTML
+		URI                                                  template.URL
+		Digits, Period                                       int
+		ExpiresAt                                            time.Time
+		Second                                               bool
+	}
+	codesData struct {
+		Query, Entry, Code1, Code2, ScanURL string
+		Remaining                           int
+		Problem                             *mistake
+	}
+	sheetData struct {
+		Query, Set, Product, Account, Date, DownloadName string
+		Codes                                            []string
+		DownloadURI                                      template.URL
+		Reloaded, Replacement                            bool
+		Problem                                          *mistake
+	}
+	doneData struct {
+		Name, BackName, BackURL, NextURL string
+		Offset                           time.Duration
+	}
+	remindData struct {
+		CodesLeft     int
+		MakeURL, GoOn string
+	}
+	accountData struct{ Username, Name, Email string }
+	setupData   struct {
+		Username, Email, Name, Token string
+		Problem                      *mistake
+	}
+	messageData struct{ Title, Text, Link string }
+	errorData   struct {
+		Code, Description, Parameter, RequestID string
+		Status                                  int
+	}
+	logoutData    struct{ Client, Query string }
+	signedOutData struct {
+		BackURL string
+		Frames  []string
+	}
+)
+
+type sample struct {
+	name, page string
+	data       any
+}
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+const sampleKey = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+const sampleURI = "otpauth://totp/Focus%20HQ:alice@example.com?secret=" + sampleKey +
+	"&issuer=Focus%20HQ&algorithm=SHA1&digits=6&period=30"
+
+func samples(t *testing.T) []sample {
+	const query = "request=r%2F1&to=%2Faccount"
+	entry := "Focus HQ: alice@example.com"
+	wrong := func(id, field string, args map[string]any) *mistake { return &mistake{id, field, args} }
+	settings := settingsData{Enrolled: true, Query: "client_id=focus-hq", BackName: "Focus HQ",
+		BackURL: "https://focus.example/profile", CodesLeft: 8, RememberDays: 30, Notice: "notice.renamed",
+		Authenticators: []authenticatorData{
+			{"a1", "Authenticator app", noon.AddDate(0, -2, 0), noon.Add(-3 * time.Hour), -6 * time.Minute},
+			{"a2", "Tablet at home", noon.AddDate(0, 0, -1), time.Time{}, 0}},
+		Devices: []deviceData{
+			{"d1", "Firefox", "Windows", noon.AddDate(0, 0, -5), noon, noon.AddDate(0, 0, 25), true},
+			{"d2", "Safari", "iPhone", noon.AddDate(0, 0, -9), noon.AddDate(0, 0, -2), noon.AddDate(0, 0, 21), false}}}
+	few := settings
+	few.CodesLeft, few.Devices, few.Authenticators, few.Forced, few.Notice = 2, nil, few.Authenticators[1:], true, ""
+	scan := scanData{Query: query, Key: spaced(sampleKey), KeyRaw: sampleKey, Account: "alice@example.com",
+		Issuer: "Focus HQ", Algorithm: "SHA1", Next: "/account/mfa/enrol/codes?enrolment=e1&request=r%2F1",
+		QR: qr(t, sampleURI), URI: sampleURI, Digits: 6, Period: 30, ExpiresAt: noon.Add(30 * time.Minute)}
+	codes := codesData{Query: "enrolment=e1", Entry: entry, ScanURL: "/account/mfa/enrol/scan?enrolment=e1", Remaining: 17}
+	swapped := codes
+	swapped.Code1, swapped.Code2 = "123456", "654321"
+	swapped.Problem = wrong("problem.enrol.clock", "code1", map[string]any{"Offset": -61 * time.Minute})
+	sheet := sheetData{Query: query, Set: "s1", Product: "Focus HQ", Account: "alice", Date: "24 November 2026",
+		DownloadName: "focus-hq-recovery-codes.txt", DownloadURI: "data:text/plain;charset=utf-8,AB3D"}
+	for i := range 10 {
+		sheet.Codes = append(sheet.Codes, fmt.Sprintf("AB3D-7KMP-Q2RS-9WX%d", i))
+	}
+	again := sheet
+	again.Reloaded, again.Replacement, again.Problem = true, true, wrong("problem.enrol.unsaved", "saved", nil)
+	throttled := mfaData{Entry: entry, Wait: 15 * time.Minute, RecoveryURL: "/mfa?way=recovery"}
+	scopes := []scopeData{{"openid", true, true}, {"profile", false, true}, {"email", false, true}, {"acme.read", false, false}}
+	return []sample{
+		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, ForgotURL: "/forgot"}},
+		{"login wrong", "login", loginData{Query: query, Username: "alice", Problem: wrong("problem.credentials", "password", map[string]any{"Left": 2})}},
+		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice"}},
+		{"mfa", "mfa", mfaData{Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
+		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
+			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
+		{"mfa throttled", "mfa", throttled},
+		{"recovery", "recovery", recoveryData{Query: query, BackURL: "/mfa", CodesLeft: 3, Cancel: true}},
+		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
+		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
+		{"start", "mfa_start", startData{Query: query, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
+		{"start forced", "mfa_start", startData{Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
+		{"scan", "mfa_scan", scan},
+		{"codes", "mfa_codes", codes},
+		{"codes wrong", "mfa_codes", swapped},
+		{"sheet", "mfa_recovery", sheet},
+		{"sheet again", "mfa_recovery", again},
+		{"done", "mfa_done", doneData{Name: "Authenticator app", Offset: 6 * time.Minute, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
+		{"done in sign-in", "mfa_done", doneData{Name: "Tablet", NextURL: "/oauth2/authorize?resume=r1"}},
+		{"remind", "mfa_remind", remindData{3, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
+		{"settings", "mfa_settings", settings},
+		{"settings few", "mfa_settings", few},
+		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
+		{"account", "account", accountData{"alice", "Alice Example", "alice@example.com"}},
+		{"setup", "setup", setupData{Token: "t1", Problem: wrong("problem.password.short", "password", map[string]any{"Min": 8})}},
+		{"message", "message", messageData{"signed_out.title", "notice.postponed", "/account"}},
+		{"error", "error", errorData{"invalid_request", "The redirect_uri is not registered.", "redirect_uri", "01J9X", 400}},
+		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
+		{"error missing", "error", errorData{Status: 404}},
+		{"logout", "logout", logoutData{"Focus HQ", "id_token_hint=x"}},
+		{"signed out", "signed_out", signedOutData{"https://focus.example/", []string{"https://rp.example/fc?sid=1"}}},
+	}
+}
+
+func find(t *testing.T, name string) sample {
+	t.Helper()
+	for _, s := range samples(t) {
+		if s.name == name {
+			return s
+		}
+	}
+	t.Fatalf("no sample %q", name)
+	return sample{}
+}
+
+func spaced(key string) string {
+	var groups []string
+	for ; len(key) > 4; key = key[4:] {
+		groups = append(groups, key[:4])
+	}
+	return strings.Join(append(groups, key), " ")
+}
+
+func qr(t *testing.T, text string) template.HTML {
+	t.Helper()
+	code, err := qrcode.New(text, qrcode.Medium)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code.DisableBorder = true
+	modules := code.Bitmap()
+	n := len(modules)
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" id="qr-image" role="img" aria-label="QR code for Focus HQ" viewBox="-4 -4 %d %d" shape-rendering="crispEdges"><rect x="-4" y="-4" width="%d" height="%d" fill="#fff"/><path d="`, n+8, n+8, n+8, n+8)
+	for y, row := range modules {
+		for x, dark := range row {
+			if dark {
+				fmt.Fprintf(&b, "M%d %dh1v1h-1z", x, y)
+			}
+		}
+	}
+	return template.HTML(b.String() + `" fill="#000"/></svg>`)
+}

@@ -1,0 +1,159 @@
+package templates
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed *.html *.txt *.css *.js *.svg messages/*.yaml
+var embedded embed.FS
+
+// ErrUnknown is returned for a page or mail that has no template.
+var ErrUnknown = errors.New("templates: no such template")
+
+// Options is what an operator may choose about pages and mails.
+type Options struct {
+	Product  string       // the provider's own name; default "Identity provider"
+	Help     string       // whom to ask, as it stands in a sentence; default "your administrator"
+	HelpURL  string       // where Help leads: an https or mailto link; "" for plain text
+	Override fs.FS        // files that replace or extend the built-in ones, by the same names; may be nil
+	Log      *slog.Logger // told when a page cannot be rendered; default slog.Default()
+}
+
+// Set holds every page and mail, parsed once per language. It is safe for concurrent use.
+type Set struct {
+	opts   Options
+	assets *assets
+	texts  *catalogue
+	pages  map[string]map[string]*template.Template // by language, then by page
+	mails  map[string]*mailTemplates                // by language
+}
+
+// View is what a page shows and carries apart from its data; a middleware puts it into the request's context.
+type View struct {
+	FormToken string // value of the hidden input form_token of every form
+	RequestID string // shown on error pages so that a log entry can be found
+	Path      string // of the request
+}
+
+type viewKey struct{}
+
+// WithView returns a context whose requests are rendered with v.
+func WithView(ctx context.Context, v View) context.Context {
+	return context.WithValue(ctx, viewKey{}, v)
+}
+
+// New parses all templates and messages; an error names the file that is wrong.
+func New(o Options) (*Set, error) {
+	if o.Product == "" {
+		o.Product = "Identity provider"
+	}
+	if o.Help == "" {
+		o.Help = "your administrator"
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	files := layered{over: o.Override, base: embedded}
+	texts, err := loadCatalogue(files)
+	if err != nil {
+		return nil, err
+	}
+	assets, err := loadAssets(files)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{opts: o, assets: assets, texts: texts,
+		pages: map[string]map[string]*template.Template{}, mails: map[string]*mailTemplates{}}
+	for _, lang := range texts.languages() {
+		if s.pages[lang], err = s.parsePages(files, lang); err != nil {
+			return nil, err
+		}
+		if s.mails[lang], err = s.parseMails(files, lang); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Set) parsePages(files layered, lang string) (map[string]*template.Template, error) {
+	names, err := files.glob("*.html")
+	if err != nil {
+		return nil, err
+	}
+	base, err := template.New("layout.html").Funcs(s.funcs(lang)).ParseFS(files, "layout.html", "parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	pages := map[string]*template.Template{}
+	for _, name := range names {
+		if name == "layout.html" || name == "parts.html" || strings.HasPrefix(name, "mail_") {
+			continue
+		}
+		page, err := template.Must(base.Clone()).ParseFS(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("templates: %w", err)
+		}
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+	}
+	return pages, nil
+}
+
+// Render writes page with data and the headers that belong to it. Nothing is written before the page is complete: an
+// error shows a plain page with status 500 instead of half of it.
+func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
+	v := s.root(r, page, data)
+	var out bytes.Buffer
+	err := s.execute(&out, v)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", policy(page, v.Frames))
+	if err != nil {
+		s.opts.Log.ErrorContext(r.Context(), "page not rendered", "page", page, "error", err, "request", v.RequestID)
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprintln(w, s.texts.text(v.Lang, "fallback.text", "RequestID", v.RequestID))
+		return
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.Lang)
+	h.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	_, _ = out.WriteTo(w)
+}
+
+func (s *Set) execute(out *bytes.Buffer, v *root) error {
+	page, ok := s.pages[v.Lang][v.Page]
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrUnknown, v.Page)
+	}
+	return page.ExecuteTemplate(out, "layout", v)
+}
+
+// policy returns the Content-Security-Policy of page. There is no form-action where a POST may end at a client:
+// browsers apply it to every redirect that follows, and where the client's callback leads on to is not known here.
+func policy(page string, frames []string) string {
+	p := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+	switch page {
+	case "login", "mfa", "recovery", "consent", "logout", "device",
+		"mfa_start", "mfa_scan", "mfa_codes", "mfa_recovery", "mfa_done", "mfa_remind":
+	default:
+		p += "; form-action 'self'"
+	}
+	if len(frames) > 0 {
+		p += "; frame-src " + strings.Join(frames, " ")
+	}
+	return p
+}

@@ -1,0 +1,235 @@
+package templates
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/focushq/idp/internal/htmlcheck"
+)
+
+func newSet(t *testing.T, o Options) *Set {
+	t.Helper()
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func render(t *testing.T, s *Set, page string, data any) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest("GET", "/", nil)
+	r = r.WithContext(WithView(context.Background(), View{FormToken: "token-1", RequestID: "req-1"}))
+	w := httptest.NewRecorder()
+	s.Render(w, r, http.StatusOK, page, data)
+	return w
+}
+
+func page(t *testing.T, name string) *htmlcheck.Page {
+	t.Helper()
+	sample := find(t, name)
+	w := render(t, newSet(t, Options{Product: "Focus HQ"}), sample.page, sample.data)
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: status %d: %s", name, w.Code, w.Body)
+	}
+	return htmlcheck.Must(t, w.Body.String())
+}
+
+func TestEveryPage(t *testing.T) {
+	s := newSet(t, Options{Product: "Focus HQ", Help: "the help desk", HelpURL: "mailto:help@focus.example"})
+	seen := map[string]bool{}
+	for _, sample := range samples(t) {
+		t.Run(sample.name, func(t *testing.T) {
+			seen[sample.page] = true
+			w := render(t, s, sample.page, sample.data)
+			if w.Code != http.StatusOK {
+				t.Fatalf("status %d: %s", w.Code, w.Body)
+			}
+			p := htmlcheck.Must(t, w.Body.String())
+			for _, found := range p.Lint() {
+				t.Error(found)
+			}
+			if strings.Contains(w.Body.String(), "<no value>") {
+				t.Error("an argument of a sentence is missing")
+			}
+			if !strings.HasSuffix(p.Title(), " – Focus HQ") {
+				t.Errorf("title %q", p.Title())
+			}
+			if p.Has("form[method=post]") && p.Attr("input[name=form_token]", "value") != "token-1" {
+				t.Error("the form token is not the view's")
+			}
+			if wrong := p.Has("[aria-invalid]"); wrong {
+				if !p.Has("#problem[role=alert] a") || !strings.HasPrefix(p.Title(), "Error: ") {
+					t.Error("a field is wrong, but there is no summary or no word in the title")
+				}
+				if at := p.Text("p.wrong"); at == "" || at != p.Text("#problem p") {
+					t.Errorf("the field says %q, the summary %q", at, p.Text("#problem p"))
+				}
+			}
+		})
+	}
+	for name := range s.pages["en"] {
+		if !seen[name] {
+			t.Errorf("page %s has no sample", name)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	tests := []struct{ sample, selector, text string }{
+		{"login", "title", "Sign in – Focus HQ"},
+		{"login", "input#username[name=username][autocomplete=username]", ""},
+		{"login", "input#password[name=password][type=password][autocomplete=current-password]", ""},
+		{"login", "#login-submit", "Sign in"},
+		{"login", "form button[name=cancel]", "Cancel and go back to Focus HQ"},
+		{"login again", "input#password", ""},
+		{"mfa", "h1", "MFA code"},
+		{"mfa", "input#code[name=code][inputmode=numeric][autocomplete=one-time-code]", ""},
+		{"mfa", "input#remember[name=remember][type=checkbox]:not([checked])", ""},
+		{"mfa", "label[for=remember]", "Remember me on this device for 30 days"},
+		{"mfa wrong", "label[for=remember]", "Remember me on this device for 1 day"},
+		{"mfa", "#mfa-submit", "Continue"},
+		{"mfa", "a#use-recovery-code[href]", "I can't use my app"},
+		{"mfa", ".entry strong", "Focus HQ: alice@example.com"},
+		{"recovery", "input#recovery_code[name=recovery_code]", ""},
+		{"recovery", "#recovery-submit", "Continue"},
+		{"consent", "input[name=scope][value=email][checked]", ""},
+		{"consent", "button#consent-allow[name=decision][value=allow]", "Allow"},
+		{"consent", "button#consent-deny[name=decision][value=deny]", "Don't allow"},
+		{"consent", "label[for=scope-email]", "See your e-mail address"},
+		{"start", "#enrol-start", "Enrol in MFA"},
+		{"settings off", "#enrol-start", "Enrol in MFA"},
+		{"settings off", "h1", "Multi-Factor Authentication Settings"},
+		{"settings off", "[role=status]", "MFA is off. Your password alone is enough to sign in now."},
+		{"scan", "h1", "Scan QR Code"},
+		{"scan", "details#qr:not([open]) > summary", "Click to reveal the QR code"},
+		{"scan", "details#qr #qr-image", ""},
+		{"scan", "details#qr #totp-key", spaced(sampleKey)},
+		{"scan", "details#qr a[href^='otpauth://totp/Focus%20HQ:alice@example.com?secret=']", "On this phone already? Open the entry in your app"},
+		{"scan", "#scan-next", "Next"},
+		{"codes", "h1", "Enter 6-digit codes"},
+		{"codes", "input#code1[name=code1][autocomplete=one-time-code]", ""},
+		{"codes", "input#code2[name=code2][autocomplete=off]", ""},
+		{"codes", "#codes-next", "Next"},
+		{"codes wrong", "#code2[value='654321']", ""},
+		{"sheet", "details#codes:not([open]) > summary", "Reveal"},
+		{"sheet", "details#codes ol#recovery-codes li:nth-child(10) code", "AB3D-7KMP-Q2RS-9WX9"},
+		{"sheet", "input#saved[name=saved][type=checkbox]:not([checked])", ""},
+		{"sheet", "#codes-copy", "Copy"},
+		{"sheet", "#codes-download[download='focus-hq-recovery-codes.txt'][href^='data:text/plain']", "Download"},
+		{"sheet", "#enrol-confirm:not([disabled])", "Confirm"},
+		{"sheet", "input[name=set][value=s1]", ""},
+		{"done", "#done-back[href='https://focus.example/']", "Back to Focus HQ"},
+		{"settings", "#enrol-start", "Add another authenticator"},
+		{"settings", "#back[href='https://focus.example/profile']", "Back to Focus HQ"},
+		{"logout", "button#logout-confirm[name=confirm][value=everywhere]", "Sign out everywhere"},
+		{"logout", "button#logout-here[name=confirm][value=here]", "Sign out of Focus HQ only"},
+		{"error", ".facts code", "invalid_request"},
+		{"error", ".facts div:nth-child(2) code", "redirect_uri"},
+	}
+	for _, test := range tests {
+		p := page(t, test.sample)
+		if n := p.Count(test.selector); n == 0 {
+			t.Errorf("%s: no %s", test.sample, test.selector)
+		} else if got := p.Text(test.selector); test.text != "" && got != test.text {
+			t.Errorf("%s: %s says %q, want %q", test.sample, test.selector, got, test.text)
+		}
+	}
+	if page(t, "login again").Has("input[name=username]") {
+		t.Error("the user name can be changed where only the password is asked again")
+	}
+	if p := page(t, "mfa throttled"); p.Has("#remember") || !strings.Contains(p.Text("[role=alert]"), "15 minutes") {
+		t.Error("throttled: a box without days, or no wait")
+	}
+	if p := page(t, "signed out"); !strings.Contains(strings.ToLower(p.Text("main")), "signed out") {
+		t.Error(`the signed-out page does not say "signed out"`)
+	}
+}
+
+func TestActionsKeepTheQuery(t *testing.T) {
+	action, values := page(t, "mfa").Form("#mfa-submit")
+	if action != "/mfa?request=r%2F1&to=%2Faccount" || values.Has("remember") || values.Has("cancel") {
+		t.Errorf("action %q, values %v", action, values)
+	}
+	action, values = page(t, "scan").Form("#scan-next")
+	if action != "/account/mfa/enrol/codes" || values.Get("enrolment") != "e1" || values.Get("request") != "r/1" {
+		t.Errorf("next goes to %q with %v", action, values)
+	}
+	if got := string(to("/x", `a=1&"><script>=2`)); strings.ContainsAny(got, `"<>`) {
+		t.Errorf("a query left its place: %s", got)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, sample := range samples(t) {
+		h := render(t, s, sample.page, sample.data).Header()
+		csp := h.Get("Content-Security-Policy")
+		if !strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; style-src 'self'") {
+			t.Errorf("%s: policy %q", sample.name, csp)
+		}
+		home := map[string]bool{"account": true, "mfa_settings": true, "setup": true}[sample.page]
+		away := strings.HasPrefix(sample.page, "mfa") && !home || sample.page == "login" || sample.page == "recovery" ||
+			sample.page == "consent" || sample.page == "logout"
+		if has := strings.Contains(csp, "form-action 'self'"); home && !has || away && has {
+			t.Errorf("%s: form-action is wrong: %s", sample.name, csp)
+		}
+		if h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" ||
+			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Language") != "en" {
+			t.Errorf("%s: headers %v", sample.name, h)
+		}
+	}
+	if csp := render(t, s, "signed_out", find(t, "signed out").data).Header().Get("Content-Security-Policy"); !strings.Contains(csp, "; frame-src https://rp.example") {
+		t.Errorf("front-channel logout: %s", csp)
+	}
+}
+
+func TestNeverHalfAPage(t *testing.T) {
+	s := newSet(t, Options{Override: fstest.MapFS{"account.html": {
+		Data: []byte(`{{define "title"}}x{{end}}{{define "main"}}half {{.Data.Missing}}{{end}}`)}}})
+	for _, name := range []string{"account", "no_such_page"} {
+		w := render(t, s, name, accountData{})
+		body := w.Body.String()
+		if w.Code != 500 || strings.Contains(body, "half") || !strings.Contains(body, "req-1") {
+			t.Errorf("%s: %d %q", name, w.Code, body)
+		}
+		if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "text/plain") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestOverride(t *testing.T) {
+	s := newSet(t, Options{Override: fstest.MapFS{
+		"messages/en.yaml": {Data: []byte("login.title: Come in\n")},
+		"messages/de.yaml": {Data: []byte("login.title: Anmelden\n")},
+		"style.css":        {Data: []byte("body{}")},
+	}})
+	r := httptest.NewRequest("GET", "/login?ui_locales=xx+de-AT", nil)
+	r.Header.Set("Accept-Language", "en")
+	w := httptest.NewRecorder()
+	s.Render(w, r, 200, "login", loginData{})
+	p := htmlcheck.Must(t, w.Body.String())
+	if p.Text("h1") != "Anmelden" || p.Attr("html", "lang") != "de" || p.Text("#login-submit") != "Sign in" {
+		t.Errorf("German: %q, the rest %q", p.Text("h1"), p.Text("#login-submit"))
+	}
+	if got := htmlcheck.Must(t, render(t, s, "login", loginData{}).Body.String()).Text("h1"); got != "Come in" {
+		t.Errorf("English overridden: %q", got)
+	}
+	css := p.Attr("link[rel=stylesheet]", "href")
+	w = httptest.NewRecorder()
+	s.Static().ServeHTTP(w, httptest.NewRequest("GET", css, nil))
+	if w.Body.String() != "body{}" || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") ||
+		!strings.HasPrefix(w.Header().Get("Content-Type"), "text/css") {
+		t.Errorf("%s: %q %v", css, w.Body, w.Header())
+	}
+	w = httptest.NewRecorder()
+	s.Static().ServeHTTP(w, httptest.NewRequest("GET", "/static/style.css", nil))
+	if w.Code != 404 {
+		t.Errorf("without its hash: %d", w.Code)
+	}
+}
