@@ -41,7 +41,7 @@ func (s *Service) RememberDevice(ctx context.Context, subject string, label Labe
 		AddedAt: now, RotatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(s.config.RememberFor),
 	}
 	err = s.change(ctx, subject, func(ctx context.Context) error {
-		if err := s.mayHaveCodes(ctx, Owner{Subject: subject}, ""); err != nil {
+		if err := s.enrolled(ctx, subject); err != nil {
 			return err
 		}
 		if err := s.store.AddDevice(ctx, device); err != nil {

@@ -108,7 +108,7 @@ func (s *Service) Remove(ctx context.Context, subject, id string) error {
 // [ErrNotEnrolled] says that there was nothing to turn off.
 func (s *Service) Disable(ctx context.Context, subject string) error {
 	return s.change(ctx, subject, func(ctx context.Context) error {
-		if err := s.mayHaveCodes(ctx, Owner{Subject: subject}, ""); err != nil {
+		if err := s.enrolled(ctx, subject); err != nil {
 			return err
 		}
 		return s.removeAll(ctx, subject, Disabled)

@@ -113,7 +113,12 @@ func (s *Service) mayHaveCodes(ctx context.Context, owner Owner, enrollment stri
 		}
 		return err
 	}
-	known, err := s.store.Authenticators(ctx, owner.Subject)
+	return s.enrolled(ctx, owner.Subject)
+}
+
+// enrolled returns ErrNotEnrolled for somebody without a factor.
+func (s *Service) enrolled(ctx context.Context, subject string) error {
+	known, err := s.store.Authenticators(ctx, subject)
 	if err == nil && len(known) == 0 {
 		return ErrNotEnrolled
 	}
@@ -124,7 +129,7 @@ func (s *Service) mayHaveCodes(ctx context.Context, owner Owner, enrollment stri
 // recovery codes that were sealed. [ErrReplaced] says that set is not the newest.
 func (s *Service) ConfirmRecoveryCodes(ctx context.Context, owner Owner, set string) error {
 	return s.change(ctx, owner.Subject, func(ctx context.Context) error {
-		if err := s.mayHaveCodes(ctx, owner, ""); err != nil {
+		if err := s.enrolled(ctx, owner.Subject); err != nil {
 			return err
 		}
 		if active, err := s.store.ActivateCodes(ctx, owner, "", set); err != nil || !active {

@@ -21,7 +21,8 @@ type Store interface {
 	// Attempts returns how often key was counted and until when it waits; zero for an unknown key.
 	Attempts(ctx context.Context, key string) (n int, until time.Time, err error)
 	// CountAttempt moves key from n to n+1 with a wait until then; false when it does not stand at n any more. It is
-	// committed by itself, even inside a transaction that is rolled back.
+	// committed by itself: a transaction of the caller's that is rolled back must not take it back. A Store that cannot
+	// do that returns an error inside a transaction.
 	CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error)
 	// ClearAttempts forgets key.
 	ClearAttempts(ctx context.Context, key string) error

@@ -1,9 +1,12 @@
 package mfahttp
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mileusna/useragent"
 
@@ -35,15 +38,48 @@ func Remembered(c Config, w http.ResponseWriter, r *http.Request, subject string
 	case !ok:
 		c.Cookies.Clear(w, name)
 		return false, nil
-	case next != "":
-		// The cookie may outlive the device, which ends its days after the tick whatever the browser keeps.
-		c.Cookies.Set(w, name, next, c.MFA.RememberFor())
+	case next == "": // a parallel tab has been given the new one
+		return true, nil
 	}
+	device, err := this(r.Context(), c.MFA, subject, next)
+	if err != nil || device == nil {
+		return false, err
+	}
+	now := time.Now
+	if c.Now != nil {
+		now = c.Now
+	}
+	c.Cookies.Set(w, name, next, device.ExpiresAt.Sub(now())) // use prolongs nothing, the cookie neither
 	return true, nil
 }
 
-// rememberDevice honours the box of the challenge. Where remembering is off it does nothing.
+// this returns the device that token belongs to, nil when there is none.
+func this(ctx context.Context, service *mfa.Service, subject, token string) (*mfa.Device, error) {
+	devices, err := service.Devices(ctx, subject, token)
+	if err != nil {
+		return nil, err
+	}
+	for i := range devices {
+		if devices[i].This {
+			return &devices[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// rememberDevice honours the box of the challenge. Where remembering is off it does nothing. A browser that is ticked
+// again stays one line in the list.
 func (h *handler) rememberDevice(w http.ResponseWriter, r *http.Request, subject string) error {
+	before, err := this(r.Context(), h.MFA, subject, h.thisDevice(r, subject))
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		err := h.MFA.ForgetDevice(r.Context(), subject, before.ID)
+		if err != nil && !errors.Is(err, mfa.ErrNotFound) {
+			return err
+		}
+	}
 	token, expires, err := h.MFA.RememberDevice(r.Context(), subject, label(r))
 	if err != nil || token == "" {
 		return err

@@ -72,11 +72,17 @@ func (h *handler) scan(w http.ResponseWriter, r *http.Request, user User) {
 	}
 	h.Pages.Render(w, r, http.StatusOK, PageScan, &ScanPage{
 		Query: journey(r, "enrolment", e.ID), Second: !e.First,
-		QR: template.HTML(picture), Key: grouped(e.Key), KeyRaw: e.Key, URI: template.URL(e.URI),
+		QR: named(picture, e.Issuer), Key: grouped(e.Key), KeyRaw: e.Key, URI: template.URL(e.URI),
 		Account: e.Account, Issuer: e.Issuer, Type: "TOTP", Algorithm: "SHA1",
 		Digits: mfa.Digits, Period: int(mfa.Period / time.Second),
 		ExpiresAt: e.ExpiresAt, Next: link(pathCodes, journey(r, "enrolment", e.ID)),
 	})
+}
+
+// named gives the picture its id, and a name for people who don't see it: whose it is, never what is in it.
+func named(svg []byte, issuer string) template.HTML {
+	attributes := `<svg id="qr-image" role="img" aria-label="QR code: ` + template.HTMLEscapeString(issuer) + `"`
+	return template.HTML(strings.Replace(string(svg), "<svg", attributes, 1))
 }
 
 // codes asks for two codes in a row.

@@ -1,0 +1,118 @@
+package mfasql
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/focushq/idp/mfa"
+)
+
+// Store is an [mfa.Store] on an SQL database. It is safe for concurrent use, in any number of processes.
+type Store struct {
+	db    *dbx.DB
+	tries dbx.Attempts
+}
+
+var _ mfa.Store = (*Store)(nil)
+
+// New returns a Store on a database that has the stream "mfa". The caller closes db. On SQLite the handle needs
+// _txlock=immediate, a busy timeout, and synchronous=FULL: with less a power cut brings used codes back.
+func New(db *sqlx.DB) *Store {
+	wrapped := dbx.Wrap(db)
+	return &Store{db: wrapped, tries: dbx.Attempts{DB: wrapped, Table: "mfa_attempts"}}
+}
+
+// InTx runs fn in a transaction that rides in its context, or joins the one of ctx.
+func (s *Store) InTx(ctx context.Context, fn func(context.Context) error) error {
+	return s.db.InTx(ctx, fn)
+}
+
+// Lock makes other transactions that lock subject wait for the end of this one.
+func (s *Store) Lock(ctx context.Context, subject string) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO mfa_people (subject, changes) VALUES ($1, 1)
+		ON CONFLICT (subject) DO UPDATE SET changes = mfa_people.changes + 1`, subject)
+	return err
+}
+
+// Attempts returns how often key was counted and until when it waits.
+func (s *Store) Attempts(ctx context.Context, key string) (int, time.Time, error) {
+	return s.tries.Attempts(ctx, key)
+}
+
+// CountAttempt counts a try outside of the transaction of ctx. On SQLite, which has one writer, it fails inside one.
+func (s *Store) CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error) {
+	return s.tries.CountAttempt(s.db.Apart(ctx), key, n, until)
+}
+
+// ClearAttempts forgets key.
+func (s *Store) ClearAttempts(ctx context.Context, key string) error {
+	return s.tries.ClearAttempts(ctx, key)
+}
+
+// RemoveAll removes all that is kept about a subject, but for its attempts.
+func (s *Store) RemoveAll(ctx context.Context, subject string) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		for _, query := range []string{
+			`DELETE FROM mfa_enrollments WHERE subject = $1`,
+			`DELETE FROM mfa_authenticators WHERE subject = $1`,
+			`DELETE FROM mfa_recovery_codes WHERE subject = $1`,
+			`DELETE FROM mfa_recovery_sets WHERE subject = $1`,
+			`DELETE FROM mfa_devices WHERE subject = $1`,
+			`DELETE FROM mfa_people WHERE subject = $1`,
+		} {
+			if _, err := s.db.Exec(ctx, query, subject); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Prune removes up to limit rows of each kind that ended before stale (enrolments, pending codes) or now (devices).
+func (s *Store) Prune(ctx context.Context, stale, now time.Time, limit int) (int, error) {
+	removed := 0
+	for _, each := range []struct {
+		query  string
+		before time.Time
+	}{
+		{`DELETE FROM mfa_enrollments WHERE id IN
+			(SELECT id FROM mfa_enrollments WHERE expires_at < $1 LIMIT $2)`, stale},
+		{`DELETE FROM mfa_recovery_codes WHERE set_id IN
+			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
+		{`DELETE FROM mfa_recovery_sets WHERE id IN
+			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
+		{`DELETE FROM mfa_devices WHERE id IN
+			(SELECT id FROM mfa_devices WHERE expires_at < $1 LIMIT $2)`, now},
+	} {
+		rows, err := s.db.Exec(ctx, each.query, each.before.Unix(), limit)
+		if err != nil {
+			return removed, err
+		}
+		removed += int(rows)
+	}
+	return removed, nil
+}
+
+// one reports whether a conditional statement touched its row.
+func (s *Store) one(ctx context.Context, query string, args ...any) (bool, error) {
+	rows, err := s.db.Exec(ctx, query, args...)
+	return rows == 1, err
+}
+
+// unix is a time as it is stored; the zero time is 0.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func fromUnix(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
