@@ -1,0 +1,150 @@
+package templates
+
+import (
+	"context"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// go test ./templates -run Screens -screens DIR writes a picture of every page, narrow and wide, light and dark.
+var screens = flag.String("screens", "", "write pictures of all pages into this directory")
+
+// browse starts a browser and a server with a page per sample, at /?page=NAME.
+func browse(t *testing.T) (ctx context.Context, url string) {
+	t.Helper()
+	s := newSet(t, Options{Product: "Focus HQ ID", Help: "the help desk"})
+	all := samples(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/static/") {
+			s.Static().ServeHTTP(w, r)
+			return
+		}
+		for _, sample := range all {
+			if sample.name == r.FormValue("page") {
+				s.Render(w, r, http.StatusOK, sample.page, sample.data)
+				return
+			}
+		}
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(server.Close)
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Fatalf("chromium is needed to look at pages: %v", err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath("chromium"), chromedp.NoSandbox,
+		chromedp.Flag("force-color-profile", "srgb"))
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
+	t.Cleanup(stop)
+	return ctx, server.URL + "/?page="
+}
+
+func look(scheme string, width int64) chromedp.Action {
+	return chromedp.Tasks{
+		chromedp.EmulateViewport(width, 800),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}),
+	}
+}
+
+func TestQRCodeIsReadOffTheScreen(t *testing.T) {
+	ctx, url := browse(t)
+	for _, scheme := range []string{"light", "dark"} {
+		var shot []byte
+		err := chromedp.Run(ctx, look(scheme, 360), chromedp.Navigate(url+"scan"), chromedp.Click("#qr summary"),
+			chromedp.WaitVisible("#qr-image"), chromedp.FullScreenshot(&shot, 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "scan.png")
+		if err := os.WriteFile(file, shot, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(ctx, "zbarimg", "--nodbus", "-q", "--raw", file).Output()
+		if err != nil {
+			t.Fatalf("%s: zbarimg: %v", scheme, err)
+		}
+		if got := strings.TrimSpace(string(out)); got != sampleURI {
+			t.Errorf("%s: the picture says %q", scheme, got)
+		}
+	}
+}
+
+func TestScript(t *testing.T) {
+	ctx, url := browse(t)
+	var focused, kind, said, countdown string
+	var off, on, sideways bool
+	var saved []string
+	err := chromedp.Run(ctx, look("light", 320),
+		chromedp.Navigate(url+"login wrong"),
+		chromedp.Evaluate(`document.activeElement.id`, &focused),
+		chromedp.Click(".reveal button"), chromedp.Evaluate(`document.querySelector("#password").type`, &kind),
+		chromedp.Navigate(url+"codes"),
+		chromedp.Text("[data-countdown]", &countdown),
+		chromedp.Navigate(url+"sheet"),
+		chromedp.Evaluate(`document.querySelector("#enrol-confirm").disabled`, &off),
+		chromedp.Click("#codes summary"), chromedp.Click("#codes-copy"), chromedp.WaitEnabled("#enrol-confirm"),
+		chromedp.Sleep(100*time.Millisecond), chromedp.Text("#said", &said),
+		chromedp.Evaluate(`!document.querySelector("#enrol-confirm").disabled`, &on),
+		chromedp.Evaluate(`new FormData(document.querySelector("#enrol-confirm").form).getAll("saved")`, &saved),
+		chromedp.Evaluate(`document.documentElement.scrollWidth > 320`, &sideways),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if focused != "problem" {
+		t.Errorf("focus is on %q, not on the summary", focused)
+	}
+	if kind != "text" {
+		t.Errorf("Show leaves the password a %q", kind)
+	}
+	if !strings.HasPrefix(countdown, "Next code in 1") {
+		t.Errorf("countdown says %q", countdown)
+	}
+	if !off || !on || len(saved) != 1 || saved[0] != "1" {
+		t.Errorf("Confirm off at first %v, on after Copy %v, saved %q", off, on, saved)
+	}
+	if !strings.HasPrefix(said, "Copied") {
+		t.Errorf("after Copy the page says %q", said)
+	}
+	if sideways {
+		t.Error("at 320 pixels the page scrolls sideways")
+	}
+}
+
+func TestScreens(t *testing.T) {
+	if *screens == "" {
+		return
+	}
+	ctx, url := browse(t)
+	for _, sample := range samples(t) {
+		for _, scheme := range []string{"light", "dark"} {
+			for size, width := range map[string]int64{"narrow": 360, "wide": 1280} {
+				var shot []byte
+				err := chromedp.Run(ctx, look(scheme, width), chromedp.Navigate(url+sample.name),
+					chromedp.Evaluate(`document.querySelectorAll("details.secret").forEach(d => d.open = true)`, nil),
+					chromedp.FullScreenshot(&shot, 100))
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := strings.Join([]string{strings.ReplaceAll(sample.name, " ", "-"), size, scheme}, ".") + ".png"
+				if err := os.WriteFile(filepath.Join(*screens, name), shot, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
