@@ -1,0 +1,73 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/ory/fosite"
+)
+
+// assertionType is that of private_key_jwt (RFC 7523 section 2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// authenticate returns the client that sent a request (RFC 6749 section 2.3): by one method, the registered one. An
+// unknown client costs the same work as a wrong secret.
+func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	id, secret, method, err := credentials(r, form)
+	if err != nil {
+		return nil, err
+	}
+	if method == "private_key_jwt" {
+		return s.authenticateAssertion(ctx, form)
+	}
+	client, err := s.store.client(ctx, id)
+	if errors.Is(err, fosite.ErrNotFound) {
+		s.clients.SecretIs(&Client{ID: id, secretHash: "$hmac$"}, secret)
+		return nil, fosite.ErrInvalidClient
+	}
+	if err != nil {
+		return nil, err
+	}
+	good := client.IsPublic() || s.clients.SecretIs(client, secret)
+	if client.AuthMethod != method || !good {
+		return nil, fosite.ErrInvalidClient
+	}
+	return client, nil
+}
+
+// credentials returns who a request says it is from, and by which method.
+func credentials(r *http.Request, form url.Values) (id, secret, method string, err error) {
+	id = form.Get("client_id")
+	var methods []string
+	if user, password, ok := r.BasicAuth(); ok {
+		basicID, err := url.QueryUnescape(user)
+		if err == nil {
+			secret, err = url.QueryUnescape(password)
+		}
+		if err != nil || id != "" && id != basicID {
+			return "", "", "", fosite.ErrInvalidClient
+		}
+		id = basicID
+		if secret != "" { // some public clients send an empty one
+			methods = append(methods, "client_secret_basic")
+		}
+	} else if r.Header.Get("Authorization") != "" {
+		return "", "", "", fosite.ErrInvalidClient
+	}
+	if form.Get("client_secret") != "" {
+		secret = form.Get("client_secret")
+		methods = append(methods, "client_secret_post")
+	}
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		methods = append(methods, "private_key_jwt")
+	}
+	switch {
+	case len(methods) > 1:
+		return "", "", "", fault(fosite.ErrInvalidRequest, "client_secret", "A client authenticates by one method at a time.")
+	case len(methods) == 1:
+		return id, secret, methods[0], nil
+	}
+	return id, "", "none", nil
+}

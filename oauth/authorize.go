@@ -1,0 +1,197 @@
+package oauth
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"context"
+
+	"github.com/ory/fosite"
+)
+
+// promptValues are the values of prompt that we serve.
+var promptValues = []string{"none", "login", "consent", "select_account"}
+
+// authorize is GET /oauth2/authorize: a new request, or with resume one that comes back from a page.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
+	if !r.Form.Has("resume") {
+		req, err := s.parse(r.Context(), r, r.Form, s.asked())
+		if err != nil {
+			s.refuseParsed(w, r, req, err)
+			return
+		}
+		s.decide(w, r, req)
+		return
+	}
+	id := r.Form.Get("resume")
+	form, asked, err := s.suspended(r, id)
+	if err != nil {
+		s.failSuspended(w, r, err)
+		return
+	}
+	req, err := s.parse(r.Context(), r, form, asked)
+	if req != nil {
+		req.ID = id
+	}
+	if err != nil {
+		s.refuseParsed(w, r, req, err)
+		return
+	}
+	s.decide(w, r, req)
+}
+
+// postedAuthorize is POST /oauth2/authorize. A cross-site POST brings no SameSite=Lax cookie, so nobody would be signed
+// in: the request is kept and comes back as a GET.
+func (s *Server) postedAuthorize(w http.ResponseWriter, r *http.Request) {
+	req, err := s.parse(r.Context(), r, r.Form, s.asked())
+	if err != nil {
+		s.refuseParsed(w, r, req, err)
+		return
+	}
+	id, err := req.Suspend(r.Context(), w)
+	if err != nil {
+		s.refuse(w, r, req, err)
+		return
+	}
+	http.Redirect(w, r, ResumeURL(id), http.StatusSeeOther)
+}
+
+// asked returns the time of arrival, in the precision in which it is kept.
+func (s *Server) asked() time.Time { return time.UnixMilli(s.cfg.Now().UnixMilli()) }
+
+// decide asks the host who is there, and answers the client.
+func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
+	r = r.WithContext(withClient(r.Context(), req.client))
+	auth, err := s.cfg.Interaction.Authenticate(w, r, req)
+	if err == nil && auth == nil {
+		return // a page comes first
+	}
+	if err == nil {
+		err = req.check(auth)
+	}
+	if err != nil {
+		s.refuse(w, r, req, err)
+		return
+	}
+	var response fosite.AuthorizeResponder
+	err = s.cfg.DB.InTx(r.Context(), func(ctx context.Context) error {
+		if err := s.consume(ctx, req); err != nil {
+			return err
+		}
+		var err error
+		if response, err = s.issue(ctx, req, auth); err != nil {
+			return err
+		}
+		return s.audit(ctx, Event{
+			Kind: EventAuthorized, Subject: auth.Subject, Client: req.client.ID, Session: auth.SessionID, Grant: req.GetID(),
+			Detail: map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR},
+		})
+	})
+	switch {
+	case errors.Is(err, ErrNoRequest):
+		s.failSuspended(w, r, err)
+	case err != nil:
+		s.refuse(w, r, req, err)
+	default:
+		s.forget(w, req)
+		s.respond(w, req, response.GetParameters())
+	}
+}
+
+// check repeats the rules that an Interaction must have kept, so that a slip of the host is an error and no token.
+func (r *Request) check(auth *Authentication) error {
+	switch {
+	case auth.Subject == "" || auth.AuthTime.IsZero() || auth.ACR == "" || auth.Subject == r.client.ID:
+		return errors.New("oauth: incomplete authentication: subject, time and acr are needed")
+	case r.subject != "" && r.subject != auth.Subject:
+		return fosite.ErrLoginRequired
+	case r.maxAge == 0 && auth.AuthTime.Before(r.Asked): // fosite ignores max_age=0
+		return fosite.ErrLoginRequired
+	}
+	for _, scope := range r.GetRequestedScopes() {
+		if scope == "openid" && !slices.Contains(auth.Scopes, scope) {
+			return fosite.ErrAccessDenied
+		}
+	}
+	return nil
+}
+
+// issue stores the grant and returns the response with its code.
+func (s *Server) issue(ctx context.Context, req *Request, auth *Authentication) (fosite.AuthorizeResponder, error) {
+	req.SetID(randomText(grantIDBytes))
+	for _, scope := range req.GetRequestedScopes() {
+		if slices.Contains(auth.Scopes, scope) {
+			req.GrantScope(scope)
+		}
+	}
+	facts := &session{
+		subject: auth.Subject, sessionID: auth.SessionID, acr: auth.ACR, amr: auth.AMR,
+		authTime: auth.AuthTime.Unix(), requestedAt: req.Asked.Unix(), claims: req.claims.within(auth.Scopes),
+	}
+	facts.forFosite(s.cfg.Now())
+	return s.provider.NewAuthorizeResponse(ctx, req.AuthorizeRequester, facts)
+}
+
+// refuse answers the client with err, and the request is done.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, err error) {
+	if e := s.consume(r.Context(), req); errors.Is(e, ErrNoRequest) {
+		s.failSuspended(w, r, e)
+		return
+	}
+	p := s.explain(r.Context(), err)
+	s.note(r.Context(), Event{
+		Kind: EventAuthorizationRefused, Client: req.client.ID, Detail: map[string]string{"error": p.Code},
+	})
+	s.forget(w, req)
+	s.respond(w, req, url.Values{"error": {p.Code}, "error_description": {p.Description}})
+}
+
+// forget removes the cookie of an answered request.
+func (s *Server) forget(w http.ResponseWriter, req *Request) {
+	if req.ID != "" {
+		s.cfg.Cookies.Clear(w, requestCookie(req.ID))
+	}
+}
+
+// refuseParsed answers a request that parse refused: the client when it may be told, else the person.
+func (s *Server) refuseParsed(w http.ResponseWriter, r *http.Request, req *Request, err error) {
+	if req == nil {
+		s.failPage(w, r, err)
+		return
+	}
+	s.refuse(w, r, req, err)
+}
+
+// failSuspended explains that there is nothing to come back to.
+func (s *Server) failSuspended(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNoRequest) {
+		err = fault(fosite.ErrInvalidRequest, "resume",
+			"This sign-in has ended, was answered already, or was begun in another browser. Go back to the application and begin again.")
+	}
+	s.failPage(w, r, err)
+}
+
+// note records an event of a refusal. It cannot be undone by an error, so that one is logged.
+func (s *Server) note(ctx context.Context, event Event) {
+	if err := s.audit(ctx, event); err != nil {
+		s.cfg.Log.ErrorContext(ctx, "oauth: event not recorded", "kind", event.Kind, "error", err)
+	}
+}
+
+// challengeForm is an S256 code challenge (RFC 7636 section 4.2).
+var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// maxAge parses max_age (OpenID Connect Core 1.0 section 3.1.2.1); -1 when it is absent.
+func parseMaxAge(text string) (time.Duration, bool) {
+	if text == "" {
+		return -1, true
+	}
+	seconds, err := strconv.ParseUint(text, 10, 31)
+	return time.Duration(seconds) * time.Second, err == nil
+}

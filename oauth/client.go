@@ -1,0 +1,150 @@
+package oauth
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v3"
+	"github.com/ory/fosite"
+)
+
+// Client is a relying party. The JSON names are those of the contract's clients. It implements fosite's Client,
+// ClientWithSecretRotation, OpenIDConnectClient, ResponseModeClient and ClientWithCustomTokenLifespans. One that was
+// read is shared: change a copy.
+type Client struct {
+	ID                      string              `json:"id"`
+	Name                    string              `json:"name"`
+	AuthMethod              string              `json:"auth_method"` // client_secret_basic, client_secret_post, private_key_jwt, none
+	AuthAlg                 string              `json:"auth_alg,omitempty"`
+	JWKSURI                 string              `json:"jwks_uri,omitempty"`
+	JWKS                    *jose.JSONWebKeySet `json:"jwks,omitempty"`
+	RedirectURIs            []string            `json:"redirect_uris"`
+	PostLogoutRedirectURIs  []string            `json:"post_logout_redirect_uris,omitempty"`
+	BackchannelLogoutURI    string              `json:"backchannel_logout_uri,omitempty"`
+	FrontchannelLogoutURI   string              `json:"frontchannel_logout_uri,omitempty"`
+	GrantTypes              []string            `json:"grant_types"`
+	Scopes                  []string            `json:"scopes"`
+	Consent                 string              `json:"consent"` // ask, skip
+	MFA                     string              `json:"mfa"`     // optional, required, always
+	Groups                  []string            `json:"groups,omitempty"`
+	AccessToken             string              `json:"access_token"` // jwt, opaque
+	IDTokenAlg              string              `json:"id_token_alg"` // RS256, ES256, EdDSA
+	RequirePKCE             bool                `json:"require_pkce"`
+	RequirePAR              bool                `json:"require_pushed_authorization_requests"`
+	DPoPBound               bool                `json:"dpop_bound_access_tokens"`
+	LogoURI                 string              `json:"logo_uri,omitempty"`
+	PolicyURI               string              `json:"policy_uri,omitempty"`
+	TermsURI                string              `json:"tos_uri,omitempty"`
+	AccessTokenLife         Seconds             `json:"access_token_life,omitempty"`  // 0: 10 minutes
+	IDTokenLife             Seconds             `json:"id_token_life,omitempty"`      // 0: 1 hour
+	RefreshTokenIdle        Seconds             `json:"refresh_token_idle,omitempty"` // 0: 14 days
+	RefreshTokenLife        Seconds             `json:"refresh_token_life,omitempty"` // 0: 90 days, from the sign-in
+	Disabled                bool                `json:"disabled,omitempty"`
+	CreatedAt               time.Time           `json:"-"`
+	UpdatedAt               time.Time           `json:"-"`
+	secretHash, rotatedHash string
+}
+
+// Seconds is a length of time, written as a number of seconds.
+type Seconds int64
+
+// or returns s as a duration, or fallback when it is not set.
+func (s Seconds) or(fallback time.Duration) time.Duration {
+	if s <= 0 {
+		return fallback
+	}
+	return time.Duration(s) * time.Second
+}
+
+// Origins returns the web origins of the redirect URIs, such as https://focus.example. Private-use schemes have none.
+func (c *Client) Origins() []string {
+	var out []string
+	for _, raw := range c.RedirectURIs {
+		if origin := originOf(raw); origin != "" && !slices.Contains(out, origin) {
+			out = append(out, origin)
+		}
+	}
+	return out
+}
+
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// GetID returns the client_id.
+func (c *Client) GetID() string { return c.ID }
+
+// GetHashedSecret returns the keyed hash of the secret; empty when there is none.
+func (c *Client) GetHashedSecret() []byte { return []byte(c.secretHash) }
+
+// GetRotatedHashes returns the hash of the secret before the last rotation while that one is still good.
+func (c *Client) GetRotatedHashes() [][]byte {
+	if c.rotatedHash == "" {
+		return nil
+	}
+	return [][]byte{[]byte(c.rotatedHash)}
+}
+
+// GetRedirectURIs returns the registered redirect URIs.
+func (c *Client) GetRedirectURIs() []string { return c.RedirectURIs }
+
+// GetGrantTypes returns the grant types that the client may use.
+func (c *Client) GetGrantTypes() fosite.Arguments { return c.GrantTypes }
+
+// GetResponseTypes returns "code", the only response type of this server.
+func (c *Client) GetResponseTypes() fosite.Arguments { return fosite.Arguments{"code"} }
+
+// GetScopes returns the scopes that the client may ask for.
+func (c *Client) GetScopes() fosite.Arguments { return c.Scopes }
+
+// IsPublic reports whether the client cannot keep a secret (RFC 6749 section 2.1).
+func (c *Client) IsPublic() bool { return c.AuthMethod == "none" }
+
+// GetAudience returns nothing: every access token is for this server's own resources.
+func (c *Client) GetAudience() fosite.Arguments { return nil }
+
+// GetRequestURIs returns nothing: request objects are refused.
+func (c *Client) GetRequestURIs() []string { return nil }
+
+// GetJSONWebKeys returns the client's public keys.
+func (c *Client) GetJSONWebKeys() *jose.JSONWebKeySet { return c.JWKS }
+
+// GetJSONWebKeysURI returns where the client publishes its keys.
+func (c *Client) GetJSONWebKeysURI() string { return c.JWKSURI }
+
+// GetRequestObjectSigningAlgorithm returns RS256; request objects are refused all the same.
+func (c *Client) GetRequestObjectSigningAlgorithm() string { return "RS256" }
+
+// GetTokenEndpointAuthMethod returns the only method by which the client may authenticate.
+func (c *Client) GetTokenEndpointAuthMethod() string { return c.AuthMethod }
+
+// GetTokenEndpointAuthSigningAlgorithm returns the algorithm of the client's assertions.
+func (c *Client) GetTokenEndpointAuthSigningAlgorithm() string { return c.AuthAlg }
+
+// GetResponseModes returns the response modes that every client may ask for.
+func (c *Client) GetResponseModes() []fosite.ResponseModeType {
+	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
+}
+
+// GetEffectiveLifespan returns the client's own lifetime of a kind of token, or fallback.
+func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, kind fosite.TokenType, fallback time.Duration) time.Duration {
+	switch kind {
+	case fosite.AccessToken:
+		return c.AccessTokenLife.or(fallback)
+	case fosite.IDToken:
+		return c.IDTokenLife.or(fallback)
+	case fosite.RefreshToken:
+		return c.RefreshTokenIdle.or(fallback)
+	}
+	return fallback
+}
+
+// hasLogoutURI reports whether the client wants to hear of logouts, and so gets sid.
+func (c *Client) hasLogoutURI() bool {
+	return c.BackchannelLogoutURI != "" || c.FrontchannelLogoutURI != ""
+}

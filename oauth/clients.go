@@ -1,0 +1,252 @@
+package oauth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/focushq/idp/internal/dbx"
+)
+
+// Clients keeps the relying parties. Nothing is cached: what another process changed counts in the next request.
+type Clients struct {
+	db    *dbx.DB
+	key   []byte
+	now   func() time.Time
+	audit func(context.Context, Event) error
+}
+
+// clientRow is a row of oauth_clients.
+type clientRow struct {
+	Metadata     string `db:"metadata"`
+	SecretHash   string `db:"secret_hash"`
+	RotatedHash  string `db:"rotated_hash"`
+	RotatedUntil int64  `db:"rotated_until"`
+	CreatedAt    int64  `db:"created_at"`
+	UpdatedAt    int64  `db:"updated_at"`
+}
+
+const clientColumns = `metadata, secret_hash, rotated_hash, rotated_until, created_at, updated_at`
+
+// Create registers client and returns its secret, the only time that it is shown; "" for a client without one. secret
+// is the one to use, "" makes one of 256 bits. Empty fields of client get their defaults. A client that breaks the rules
+// is an [*InvalidError], a taken id [ErrTaken].
+func (c *Clients) Create(ctx context.Context, client *Client, secret string) (string, error) {
+	created := *client
+	created.fill()
+	if err := created.validate(); err != nil {
+		return "", err
+	}
+	secret, err := c.secretFor(&created, secret)
+	if err != nil {
+		return "", err
+	}
+	metadata, err := json.Marshal(&created)
+	if err != nil {
+		return "", fmt.Errorf("oauth: client: %w", err)
+	}
+	err = c.db.InTx(ctx, func(ctx context.Context) error {
+		rows, err := c.db.Exec(ctx, `INSERT INTO oauth_clients (id, name, metadata, secret_hash, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (id) DO NOTHING`,
+			created.ID, created.Name, string(metadata), c.hash(created.ID, secret), c.now().Unix())
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrTaken
+		}
+		if err := c.setOrigins(ctx, &created); err != nil {
+			return err
+		}
+		return c.audit(ctx, Event{Kind: EventClientCreated, Client: created.ID})
+	})
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// Update replaces all but the id and the secret of client.ID. It returns [ErrNotFound] or an [*InvalidError].
+func (c *Clients) Update(ctx context.Context, client *Client) error {
+	updated := *client
+	updated.fill()
+	if err := updated.validate(); err != nil {
+		return err
+	}
+	metadata, err := json.Marshal(&updated)
+	if err != nil {
+		return fmt.Errorf("oauth: client: %w", err)
+	}
+	return c.db.InTx(ctx, func(ctx context.Context) error {
+		rows, err := c.db.Exec(ctx, `UPDATE oauth_clients SET name = $2, metadata = $3, updated_at = $4 WHERE id = $1`,
+			updated.ID, updated.Name, string(metadata), c.now().Unix())
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrNotFound
+		}
+		if err := c.setOrigins(ctx, &updated); err != nil {
+			return err
+		}
+		return c.audit(ctx, Event{Kind: EventClientUpdated, Client: updated.ID})
+	})
+}
+
+// Get returns the client id, [ErrNotFound] when there is none.
+func (c *Clients) Get(ctx context.Context, id string) (*Client, error) {
+	var row clientRow
+	err := c.db.Get(ctx, &row, `SELECT `+clientColumns+` FROM oauth_clients WHERE id = $1`, id)
+	if dbx.IsNotFound(err) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.client(row)
+}
+
+// List returns all clients by id.
+func (c *Clients) List(ctx context.Context) ([]*Client, error) {
+	var rows []clientRow
+	if err := c.db.Select(ctx, &rows, `SELECT `+clientColumns+` FROM oauth_clients ORDER BY id`); err != nil {
+		return nil, err
+	}
+	out := make([]*Client, len(rows))
+	for i, row := range rows {
+		var err error
+		if out[i], err = c.client(row); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Delete removes the client id with everything that was granted to it; [ErrNotFound] when there is none.
+func (c *Clients) Delete(ctx context.Context, id string) error {
+	return c.db.InTx(ctx, func(ctx context.Context) error {
+		rows, err := c.db.Exec(ctx, `DELETE FROM oauth_clients WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrNotFound
+		}
+		for _, query := range []string{
+			`DELETE FROM oauth_origins WHERE client_id = $1`,
+			`DELETE FROM oauth_access WHERE client_id = $1`,
+			`DELETE FROM oauth_grants WHERE client_id = $1`,
+			`DELETE FROM oauth_requests WHERE client_id = $1`,
+			`DELETE FROM oauth_jti WHERE client_id = $1`,
+		} {
+			if _, err := c.db.Exec(ctx, query, id); err != nil {
+				return err
+			}
+		}
+		return c.audit(ctx, Event{Kind: EventClientDeleted, Client: id})
+	})
+}
+
+// RotateSecret gives the client id a new secret (the given one, or a new one of 256 bits when it is "") and returns it.
+// The secret before stays good for overlap.
+func (c *Clients) RotateSecret(ctx context.Context, id, secret string, overlap time.Duration) (string, error) {
+	client, err := c.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if !client.hasSecret() {
+		return "", &InvalidError{Field: "auth_method", Reason: "a client of " + client.AuthMethod + " has no secret"}
+	}
+	if secret, err = c.secretFor(client, secret); err != nil {
+		return "", err
+	}
+	return secret, c.db.InTx(ctx, func(ctx context.Context) error {
+		now := c.now()
+		rows, err := c.db.Exec(ctx, `UPDATE oauth_clients SET rotated_hash = secret_hash, rotated_until = $3,
+			secret_hash = $2, updated_at = $4 WHERE id = $1`, id, c.hash(id, secret), now.Add(overlap).Unix(), now.Unix())
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrNotFound
+		}
+		return c.audit(ctx, Event{Kind: EventClientSecret, Client: id})
+	})
+}
+
+// SecretIs reports whether secret is good for client now. It takes the same time whatever differs.
+func (c *Clients) SecretIs(client *Client, secret string) bool {
+	got := []byte(c.hash(client.ID, secret))
+	ok := 0
+	for _, want := range append(client.GetRotatedHashes(), client.GetHashedSecret()) {
+		if len(want) > 0 {
+			ok |= subtle.ConstantTimeCompare(got, want)
+		}
+	}
+	return ok == 1 && secret != ""
+}
+
+// hash returns how a client's secret is kept: keyed, so that a stolen database alone verifies nothing, and bound to the
+// client, so that equal secrets don't show. It is quick because secrets are random; a slow one would let anybody who
+// sends wrong secrets keep every core busy.
+func (c *Clients) hash(id, secret string) string {
+	if secret == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, c.key)
+	mac.Write([]byte(id + "\x00" + secret))
+	return "$hmac$" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// secretFor returns the secret that client gets.
+func (c *Clients) secretFor(client *Client, secret string) (string, error) {
+	switch {
+	case !client.hasSecret() && secret != "":
+		return "", &InvalidError{Field: "secret", Reason: "a client of " + client.AuthMethod + " has none"}
+	case !client.hasSecret():
+		return "", nil
+	case secret == "":
+		return randomText(32), nil
+	case len(secret) < minSecret:
+		return "", &InvalidError{Field: "secret", Reason: fmt.Sprintf("at least %d characters, chosen at random", minSecret)}
+	}
+	return secret, nil
+}
+
+func (c *Clients) client(row clientRow) (*Client, error) {
+	var client Client
+	if err := json.Unmarshal([]byte(row.Metadata), &client); err != nil {
+		return nil, fmt.Errorf("oauth: client: %w", err)
+	}
+	client.secretHash = row.SecretHash
+	if c.now().Unix() < row.RotatedUntil {
+		client.rotatedHash = row.RotatedHash
+	}
+	client.CreatedAt, client.UpdatedAt = time.Unix(row.CreatedAt, 0), time.Unix(row.UpdatedAt, 0)
+	return &client, nil
+}
+
+func (c *Clients) setOrigins(ctx context.Context, client *Client) error {
+	if _, err := c.db.Exec(ctx, `DELETE FROM oauth_origins WHERE client_id = $1`, client.ID); err != nil {
+		return err
+	}
+	for _, origin := range client.Origins() {
+		_, err := c.db.Exec(ctx, `INSERT INTO oauth_origins (origin, client_id) VALUES ($1, $2)`, origin, client.ID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// originKnown reports whether a client has a redirect URI of this origin.
+func (c *Clients) originKnown(ctx context.Context, origin string) (bool, error) {
+	var n int
+	err := c.db.Get(ctx, &n, `SELECT COUNT(*) FROM oauth_origins WHERE origin = $1`, origin)
+	return n > 0, err
+}

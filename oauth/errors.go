@@ -1,0 +1,184 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/ory/fosite"
+)
+
+// unavailableError is a failure of the database: the request may succeed when it is sent again.
+type unavailableError struct{ cause error }
+
+func (e *unavailableError) Error() string { return "oauth: storage: " + e.cause.Error() }
+func (e *unavailableError) Unwrap() error { return e.cause }
+
+// unavailable marks err, and leaves nil alone.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &unavailableError{err}
+}
+
+// faultError is an error of a request whose text and parameter we chose ourselves.
+type faultError struct {
+	*fosite.RFC6749Error
+	parameter, text string
+}
+
+func (e *faultError) Unwrap() error { return e.RFC6749Error }
+
+// fault returns an error of kind that names the parameter at fault.
+func fault(kind *fosite.RFC6749Error, parameter, text string) error {
+	return &faultError{kind, parameter, text}
+}
+
+// errInvalidTarget refuses a resource that is not ours (RFC 8707 section 2).
+var errInvalidTarget = &fosite.RFC6749Error{
+	ErrorField: "invalid_target", DescriptionField: descriptions["invalid_target"], CodeField: http.StatusBadRequest,
+}
+
+// descriptions are the sentences beside the error codes. They are fixed because a text made of the request would be
+// somebody else's text under our name.
+var descriptions = map[string]string{
+	"invalid_request":            "A parameter is missing, repeated, or not as it must be.",
+	"invalid_client":             "The client is unknown or did not authenticate by its registered method.",
+	"invalid_grant":              "The code or token is unknown, expired, used, revoked, or not for this client, redirect_uri or verifier.",
+	"invalid_scope":              "A scope is unknown, or not one of this client's or of this grant.",
+	"invalid_target":             "The resource is not one of this server.",
+	"invalid_token":              "The access token is unknown, expired or revoked.",
+	"insufficient_scope":         "The access token lacks the scope that this needs.",
+	"unauthorized_client":        "The client may not use this grant type.",
+	"unsupported_grant_type":     "The server does not know this grant_type.",
+	"unsupported_response_type":  "The response_type must be code.",
+	"unsupported_response_mode":  "The response_mode must be query, fragment or form_post.",
+	"access_denied":              "The person or the server refused the request.",
+	"login_required":             "The person has to sign in.",
+	"consent_required":           "The person has to consent.",
+	"interaction_required":       "The person has to do something first.",
+	"account_selection_required": "The person has to choose an account.",
+	"request_not_supported":      "Request objects are not supported; use pushed authorization requests.",
+	"request_uri_not_supported":  "The parameter request_uri is not supported here.",
+	"registration_not_supported": "The parameter registration is not supported.",
+	"temporarily_unavailable":    "The server cannot answer now; try again in a moment.",
+	"server_error":               "The server failed; the failure has been recorded.",
+}
+
+// registered maps what fosite says beyond the RFCs to what clients understand.
+var registered = map[string]string{
+	"error": "server_error", "misconfiguration": "server_error",
+	"invalid_state": "invalid_request", "insufficient_entropy": "invalid_request", "not_found": "invalid_request",
+	"jti_known": "invalid_client", "request_unauthorized": "invalid_client", "request_forbidden": "access_denied",
+	"scope_not_granted": "invalid_scope", "token_expired": "invalid_grant", "token_inactive": "invalid_grant",
+	"token_claim": "invalid_grant", "token_signature_mismatch": "invalid_grant", "invalid_request_object": "request_not_supported",
+	"invalid_request_uri": "request_uri_not_supported",
+}
+
+// problemOf maps any error to what is told of it. ours says that the failure is the server's and belongs in the log.
+func problemOf(err error) (p Problem, ours bool) {
+	var rfc *fosite.RFC6749Error
+	switch {
+	case errors.As(err, new(*unavailableError)):
+		p.Code, ours = "temporarily_unavailable", true
+	case errors.Is(err, ErrEnded), errors.Is(err, errLost):
+		p.Code = "invalid_grant"
+	case errors.As(err, &rfc):
+		p.Code = rfc.ErrorField
+	default:
+		p.Code, ours = "server_error", true
+	}
+	if code, ok := registered[p.Code]; ok {
+		p.Code = code
+	}
+	if descriptions[p.Code] == "" {
+		p.Code = "server_error"
+	}
+	ours = ours || p.Code == "server_error"
+	p.Description = descriptions[p.Code]
+	var f *faultError
+	if errors.As(err, &f) && !ours {
+		p.Parameter, p.Description = f.parameter, f.text
+	}
+	switch p.Code {
+	case "invalid_client", "invalid_token":
+		p.Status = http.StatusUnauthorized
+	case "insufficient_scope", "access_denied":
+		p.Status = http.StatusForbidden
+	case "temporarily_unavailable":
+		p.Status = http.StatusServiceUnavailable
+	case "server_error":
+		p.Status = http.StatusInternalServerError
+	default:
+		p.Status = http.StatusBadRequest
+	}
+	return p, ours
+}
+
+// explain is problemOf that writes a failure of ours to the log, the only place where its text goes.
+func (s *Server) explain(ctx context.Context, err error) Problem {
+	p, ours := problemOf(err)
+	if ours {
+		s.cfg.Log.ErrorContext(ctx, "oauth: request failed", "code", p.Code, "error", chain(err))
+	}
+	return p
+}
+
+// chain returns the text of err with its causes: fosite's errors hide theirs.
+func chain(err error) string {
+	var texts []string
+	for ; err != nil; err = errors.Unwrap(err) {
+		if text := err.Error(); len(texts) == 0 || texts[len(texts)-1] != text {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, ": ")
+}
+
+// failJSON answers a program (RFC 6749 section 5.2).
+func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
+	p := s.explain(r.Context(), err)
+	switch {
+	case p.Code == "invalid_client":
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.cfg.Issuer+`"`)
+	case p.Code == "access_denied":
+		p.Status = http.StatusBadRequest
+	case p.Status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	writeJSON(w, p.Status, map[string]string{"error": p.Code, "error_description": p.Description})
+}
+
+// failPage answers a person whose client cannot be told.
+func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
+	s.problem(w, r, s.explain(r.Context(), err))
+}
+
+func (s *Server) problem(w http.ResponseWriter, r *http.Request, p Problem) {
+	noStore(w)
+	if s.cfg.ErrorPage != nil {
+		s.cfg.ErrorPage(w, r, p)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(p.Status)
+	barePage.Execute(w, p)
+}
+
+func noStore(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(text)
+}

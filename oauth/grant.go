@@ -1,0 +1,227 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"encoding/binary"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/ory/fosite"
+)
+
+// grant is a row of oauth_grants: one authorization with its code and its chain of refresh tokens.
+type grant struct {
+	ID            string        `db:"id"`
+	ClientID      string        `db:"client_id"`
+	Subject       string        `db:"subject"`
+	SessionID     string        `db:"session_id"`
+	Scope         string        `db:"scope"`
+	Offline       bool          `db:"offline"`
+	ACR           string        `db:"acr"`
+	AMR           string        `db:"amr"`
+	AuthTime      int64         `db:"auth_time"`
+	RequestedAt   int64         `db:"requested_at"`
+	Claims        string        `db:"claims"`
+	CodeHash      []byte        `db:"code_hash"`
+	CodeExpiresAt int64         `db:"code_expires_at"`
+	CodeUsedAt    sql.NullInt64 `db:"code_used_at"`
+	CodeForm      string        `db:"code_form"`
+	RTGen         int64         `db:"rt_gen"`
+	RTSeed        []byte        `db:"rt_seed"`
+	RTRotatedAt   int64         `db:"rt_rotated_at"`
+	RTExpiresAt   int64         `db:"rt_expires_at"`
+	CreatedAt     int64         `db:"created_at"`
+	ExpiresAt     int64         `db:"expires_at"`
+	RevokedAt     sql.NullInt64 `db:"revoked_at"`
+}
+
+const grantColumns = `id, client_id, subject, session_id, scope, offline, acr, amr, auth_time, requested_at, claims,
+	code_hash, code_expires_at, code_used_at, code_form, rt_gen, rt_seed, rt_rotated_at, rt_expires_at, created_at,
+	expires_at, revoked_at`
+
+// codeParameters are the parameters of the authorization request that a code keeps. Without redirect_uri in it fosite
+// would not compare the redirect URI at the token endpoint.
+var codeParameters = []string{
+	"redirect_uri", "code_challenge", "code_challenge_method", "nonce", "max_age", "prompt", "acr_values",
+}
+
+// grantID returns the id that a presented code or refresh token of n bytes begins with.
+func grantID(token string, n int) (id string, raw []byte, ok bool) {
+	if len(token) != base64.RawURLEncoding.EncodedLen(n) {
+		return "", nil, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return "", nil, false
+	}
+	return base64.RawURLEncoding.EncodeToString(raw[:grantIDBytes]), raw, true
+}
+
+const (
+	grantIDBytes = 16
+	codeBytes    = grantIDBytes + 32
+	refreshBytes = grantIDBytes + 4 + sha256.Size
+)
+
+// isCode reports whether code is the one of this grant.
+func (g *grant) isCode(code string) bool {
+	sum := sha256.Sum256([]byte(code))
+	return subtle.ConstantTimeCompare(sum[:], g.CodeHash) == 1
+}
+
+// lives reports whether the grant is good at now.
+func (g *grant) lives(now time.Time) bool { return !g.RevokedAt.Valid && now.Unix() < g.ExpiresAt }
+
+// fill hydrates s from the row.
+func (g *grant) fill(s *session) error {
+	claims, err := decodeClaims(g.Claims)
+	if err != nil {
+		return err
+	}
+	s.subject, s.sessionID, s.acr, s.amr = g.Subject, g.SessionID, g.ACR, strings.Fields(g.AMR)
+	s.authTime, s.requestedAt, s.claims = g.AuthTime, g.RequestedAt, claims
+	s.oidc.Subject = g.Subject
+	return nil
+}
+
+// requester returns the grant as fosite wants it, hydrating into session when there is one.
+func (g *grant) requester(client fosite.Client, into fosite.Session, withForm bool) (*fosite.Request, error) {
+	s, ok := into.(*session)
+	if !ok {
+		s = new(session)
+	}
+	if err := g.fill(s); err != nil {
+		return nil, err
+	}
+	form := url.Values{}
+	s.nonce = ""
+	if withForm {
+		var err error
+		if form, err = url.ParseQuery(g.CodeForm); err != nil {
+			return nil, err
+		}
+		s.nonce = form.Get("nonce")
+	}
+	scopes := strings.Fields(g.Scope)
+	return &fosite.Request{
+		ID: g.ID, RequestedAt: time.Unix(g.CreatedAt, 0), Client: client, Form: form, Session: s,
+		RequestedScope: scopes, GrantedScope: scopes,
+	}, nil
+}
+
+// refreshToken parses a refresh token: base64url(grant id ‖ generation ‖ MAC).
+func parseRefresh(token string) (id string, generation int64, mac []byte, ok bool) {
+	id, raw, ok := grantID(token, refreshBytes)
+	if !ok {
+		return "", 0, nil, false
+	}
+	return id, int64(binary.BigEndian.Uint32(raw[grantIDBytes:])), raw[grantIDBytes+4:], true
+}
+
+// grant reads the grant id; fosite.ErrNotFound when there is none.
+func (s *store) grant(ctx context.Context, id string) (*grant, error) {
+	var g grant
+	err := s.db.Get(ctx, &g, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id)
+	if dbx.IsNotFound(err) {
+		return nil, fosite.ErrNotFound
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &g, nil
+}
+
+func (s *store) insertGrant(ctx context.Context, g *grant) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
+		auth_time, requested_at, claims, code_hash, code_expires_at, code_form, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		g.ID, g.ClientID, g.Subject, g.SessionID, g.Scope, g.Offline, g.ACR, g.AMR, g.AuthTime, g.RequestedAt, g.Claims,
+		g.CodeHash, g.CodeExpiresAt, g.CodeForm, g.CreatedAt, g.ExpiresAt)
+	return unavailable(err)
+}
+
+// revokeGrant ends the grant id with all its tokens; kind says why. It reports whether it was the one to do so.
+func (s *store) revokeGrant(ctx context.Context, id, kind string) (bool, error) {
+	var ended bool
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		rows, err := s.db.Exec(ctx, `UPDATE oauth_grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`,
+			id, s.now().Unix())
+		if ended = rows == 1; err != nil || !ended {
+			return unavailable(err)
+		}
+		g, err := s.grant(ctx, id)
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, Event{Kind: kind, Subject: g.Subject, Client: g.ClientID, Session: g.SessionID, Grant: id})
+	})
+	return ended && err == nil, err
+}
+
+// revokeGrants ends all living grants that where selects.
+func (s *store) revokeGrants(ctx context.Context, event Event, where string, args ...any) error {
+	event.Kind = EventGrantsRevoked
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		rows, err := s.db.Exec(ctx, `UPDATE oauth_grants SET revoked_at = $1 WHERE revoked_at IS NULL AND `+where,
+			append([]any{s.now().Unix()}, args...)...)
+		if err != nil || rows == 0 {
+			return unavailable(err)
+		}
+		return s.audit(ctx, event)
+	})
+}
+
+// RevokeSubject ends everything that was ever granted for subject. Its access tokens are refused from now on by this
+// server; others notice when the token expires.
+func (s *Server) RevokeSubject(ctx context.Context, subject string) error {
+	return s.store.revokeGrants(ctx, Event{Subject: subject}, `subject = $2`, subject)
+}
+
+// RevokeClient ends what subject granted to client: "disconnect this application".
+func (s *Server) RevokeClient(ctx context.Context, subject, client string) error {
+	return s.store.revokeGrants(ctx, Event{Subject: subject, Client: client}, `subject = $2 AND client_id = $3`, subject, client)
+}
+
+// RevokeSession ends what was granted in the browser session sid, but for grants of offline_access, which outlive it.
+func (s *Server) RevokeSession(ctx context.Context, sid string) error {
+	if sid == "" {
+		return nil
+	}
+	err := s.store.revokeGrants(ctx, Event{Session: sid}, `session_id = $2 AND NOT offline`, sid)
+	if err == nil && s.cfg.Ended != nil {
+		s.cfg.Ended(ctx, sid)
+	}
+	return err
+}
+
+// Prune deletes what has ended, in batches, so that no replica waits long for another. Ended things stay for an hour:
+// clocks differ, and a code that is used again must still be known.
+func (s *Server) Prune(ctx context.Context) error {
+	for _, p := range []struct{ table, key, where string }{
+		{"oauth_requests", "id", "expires_at < $1"},
+		{"oauth_access", "sig", "expires_at < $1"},
+		{"oauth_jti", "jti_hash", "expires_at < $1"},
+		{"oauth_keys", "kid", "retired_at > 0 AND retired_at < $1"},
+		{"oauth_grants", "id", "expires_at < $1"},
+		{"oauth_grants", "id", "code_used_at IS NULL AND code_expires_at < $1"},
+	} {
+		query := `DELETE FROM ` + p.table + ` WHERE ` + p.key + ` IN (SELECT ` + p.key + ` FROM ` + p.table +
+			` WHERE ` + p.where + ` LIMIT 1000)`
+		for {
+			rows, err := s.cfg.DB.Exec(ctx, query, s.cfg.Now().Add(-time.Hour).Unix())
+			if err != nil {
+				return err
+			}
+			if rows < 1000 {
+				break
+			}
+		}
+	}
+	return nil
+}

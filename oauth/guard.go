@@ -1,0 +1,132 @@
+package oauth
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+)
+
+// maxBody bounds the body of every request; fosite itself reads without a limit.
+const maxBody = 64 << 10
+
+// secretParameters may never stand in a URL, where logs and histories keep them.
+var secretParameters = []string{
+	"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "access_token", "password",
+}
+
+// page is the filter in front of the endpoints that a browser visits.
+func (s *Server) page(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w)
+		if r.Method == http.MethodHead { // a ServeMux sends HEAD to GET, and these may change state
+			w.Header().Set("Allow", "GET, POST")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		if err := s.readForm(w, r); err != nil {
+			s.failPage(w, r, err)
+			return
+		}
+		next(w, r)
+	})
+}
+
+// api is the filter in front of the endpoints that programs call.
+func (s *Server) api(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w)
+		if err := s.allowOrigin(w, r); err != nil {
+			s.failJSON(w, r, err)
+			return
+		}
+		if err := s.readForm(w, r); err != nil {
+			s.failJSON(w, r, err)
+			return
+		}
+		for name := range r.URL.Query() {
+			if slices.Contains(secretParameters, name) {
+				s.failJSON(w, r, fault(fosite.ErrInvalidRequest, name, "Secrets belong in the body or a header, never in the URL."))
+				return
+			}
+		}
+		next(w, r)
+	})
+}
+
+// readForm parses the parameters, which must be a form, at most maxBody long, text, and each there once (RFC 6749
+// sections 3.1 and 3.2).
+func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		empty := r.ContentLength == 0 && r.Header.Get("Content-Type") == ""
+		if !empty && (err != nil || kind != "application/x-www-form-urlencoded") {
+			return fault(fosite.ErrInvalidRequest, "", "The body must be application/x-www-form-urlencoded.")
+		}
+	}
+	if err := r.ParseForm(); err != nil {
+		return fault(fosite.ErrInvalidRequest, "", "The parameters cannot be read: too long, or not form-encoded.")
+	}
+	for name, values := range r.Form {
+		if len(values) > 1 {
+			return fault(fosite.ErrInvalidRequest, printable(name), "A parameter must not be repeated.")
+		}
+		if !utf8.ValidString(name+values[0]) || strings.ContainsRune(name+values[0], 0) {
+			return fault(fosite.ErrInvalidRequest, printable(name), "A parameter must be UTF-8 text.")
+		}
+	}
+	return nil
+}
+
+// printable returns name if it looks like a parameter's name, so that no input reaches a page as text.
+func printable(name string) string {
+	if len(name) > 40 || strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' }) {
+		return ""
+	}
+	return name
+}
+
+// anyOrigin lets every web page read a public document.
+func anyOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allowOrigin lets a page read the answer if a client has a redirect URI of its origin.
+func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if u, err := url.Parse(origin); err != nil || u.Host == "" || len(origin) > 300 {
+		return nil
+	}
+	known, err := s.clients.originKnown(r.Context(), origin)
+	if err != nil {
+		return unavailable(err)
+	}
+	if known {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+	}
+	return nil
+}
+
+// preflight answers a browser that asks whether a page may call.
+func (s *Server) preflight(w http.ResponseWriter, r *http.Request) {
+	if err := s.allowOrigin(w, r); err != nil {
+		s.failJSON(w, r, err)
+		return
+	}
+	if w.Header().Get("Access-Control-Allow-Origin") != "" {
+		w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+		w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		w.Header().Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,200 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+)
+
+// parse validates an authorization request. An error without a Request is for the person: the client is unknown or the
+// redirect URI not its own, so nobody may be redirected. An error with one goes to the client.
+func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, asked time.Time) (*Request, error) {
+	client, target, err := s.addressee(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	ctx = withClient(ctx, client)
+	ar, err := s.provider.NewAuthorizeRequest(ctx, rebuilt(ctx, r, form))
+	if errors.Is(err, fosite.ErrInvalidState) {
+		err = nil // fosite cannot do without state; it is optional (RFC 6749 section 4.1.1)
+	}
+	request, ok := ar.(*fosite.AuthorizeRequest)
+	if !ok {
+		request = fosite.NewAuthorizeRequest()
+	}
+	request.Client, request.RedirectURI, request.State = client, target, form.Get("state")
+	request.ResponseMode = responseMode(form)
+	req := &Request{AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1}
+	for _, check := range []func() error{
+		func() error { return refusedObjects(form) },
+		func() error { return mapped(err) },
+		func() error { return checkTarget(form, s.cfg.Issuer) },
+		func() error { return checkProof(form, client) },
+		func() error { return req.readOpenID(ctx, form) },
+	} {
+		if err := check(); err != nil {
+			return req, err
+		}
+	}
+	return req, nil
+}
+
+// addressee returns the client of form and where its answer goes (RFC 6749 section 3.1.2.4, RFC 9700 section 4.1.3).
+func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.URL, error) {
+	client, err := s.store.client(ctx, form.Get("client_id"))
+	if errors.Is(err, fosite.ErrNotFound) {
+		return nil, nil, &faultError{badClientID, "client_id", "There is no client of this client_id."}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	raw := form.Get("redirect_uri")
+	openID := slices.Contains(strings.Fields(form.Get("scope")), "openid")
+	if raw == "" && len(client.RedirectURIs) == 1 && !openID {
+		raw = client.RedirectURIs[0]
+	}
+	if !client.redirectsTo(raw) {
+		return nil, nil, fault(fosite.ErrInvalidRequest, "redirect_uri",
+			"The redirect_uri is missing or not exactly one of those that the client registered.")
+	}
+	target, err := url.Parse(raw)
+	if err != nil {
+		return nil, nil, fault(fosite.ErrInvalidRequest, "redirect_uri", "The redirect_uri is no URI.")
+	}
+	return client, target, nil
+}
+
+// badClientID is invalid_client for a person's eyes: there is nobody to authenticate, so no 401.
+var badClientID = &fosite.RFC6749Error{ErrorField: "invalid_client", CodeField: http.StatusBadRequest}
+
+// rebuilt returns the request that fosite parses: these parameters and no others. Request objects are left out, because
+// fosite would look at them before it knows the redirect URI.
+func rebuilt(ctx context.Context, r *http.Request, form url.Values) *http.Request {
+	values := keep(form, requestParameters)
+	values.Del("response_mode") // checked by responseMode; fosite refuses it before it knows where to answer
+	values.Del("id_token_hint") // checked by readOpenID
+	out := r.Clone(ctx)
+	out.Method, out.Body, out.Form, out.PostForm, out.MultipartForm = http.MethodGet, http.NoBody, nil, nil, nil
+	out.URL = &url.URL{Path: "/oauth2/authorize", RawQuery: values.Encode()}
+	return out
+}
+
+// responseMode returns how the client is answered; query where it asks for what there is not.
+func responseMode(form url.Values) fosite.ResponseModeType {
+	switch mode := fosite.ResponseModeType(form.Get("response_mode")); mode {
+	case fosite.ResponseModeFragment, fosite.ResponseModeFormPost:
+		return mode
+	}
+	return fosite.ResponseModeQuery
+}
+
+// refusedObjects refuses what is not supported, by name: ignoring it would be another request than the client meant.
+func refusedObjects(form url.Values) error {
+	switch {
+	case form.Has("request"):
+		return fosite.ErrRequestNotSupported
+	case form.Has("request_uri"):
+		return fosite.ErrRequestURINotSupported
+	case form.Has("registration"):
+		return fosite.ErrRegistrationNotSupported
+	}
+	switch form.Get("response_mode") {
+	case "", "query", "fragment", "form_post":
+		return nil
+	}
+	return fosite.ErrUnsupportedResponseMode
+}
+
+// mapped gives fosite's errors of an authorization request their parameter.
+func mapped(err error) error {
+	var rfc *fosite.RFC6749Error
+	if errors.As(err, &rfc) && rfc.ErrorField == "invalid_scope" {
+		return fault(fosite.ErrInvalidScope, "scope", descriptions["invalid_scope"])
+	}
+	return err
+}
+
+// checkTarget refuses resources that are not ours (RFC 8707).
+func checkTarget(form url.Values, issuer string) error {
+	if resource := form.Get("resource"); resource != "" && resource != issuer {
+		return fault(errInvalidTarget, "resource", descriptions["invalid_target"])
+	}
+	return nil
+}
+
+// checkProof asks for PKCE (RFC 7636, RFC 9700 section 2.1.1) before the person signs in for nothing.
+func checkProof(form url.Values, client *Client) error {
+	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
+	switch {
+	case challenge == "" && method == "" && !client.IsPublic() && !client.RequirePKCE:
+		return nil
+	case challenge == "":
+		return fault(fosite.ErrInvalidRequest, "code_challenge", "This client must send a code_challenge (PKCE).")
+	case method != "S256":
+		return fault(fosite.ErrInvalidRequest, "code_challenge_method", "The code_challenge_method must be S256.")
+	case !challengeForm.MatchString(challenge):
+		return fault(fosite.ErrInvalidRequest, "code_challenge", "The code_challenge must be 43 base64url characters.")
+	}
+	return nil
+}
+
+// readOpenID reads the parameters of OpenID Connect Core 1.0 section 3.1.2.1.
+func (r *Request) readOpenID(ctx context.Context, form url.Values) error {
+	if r.client.RequirePAR {
+		return fault(fosite.ErrInvalidRequest, "request_uri", "This client must push its authorization requests.")
+	}
+	r.prompt = strings.Fields(form.Get("prompt"))
+	for _, value := range r.prompt {
+		if !slices.Contains(promptValues, value) || value == "none" && len(r.prompt) > 1 {
+			return fault(fosite.ErrInvalidRequest, "prompt", "The prompt must be none, or some of login, consent, select_account.")
+		}
+	}
+	var ok bool
+	if r.maxAge, ok = parseMaxAge(form.Get("max_age")); !ok {
+		return fault(fosite.ErrInvalidRequest, "max_age", "The max_age must be a number of seconds.")
+	}
+	var err error
+	if r.claims, err = parseClaims(form.Get("claims")); err != nil {
+		return fault(fosite.ErrInvalidRequest, "claims", "The claims parameter must be the JSON of OpenID Connect Core, section 5.5.")
+	}
+	return r.readHint(ctx, form.Get("id_token_hint"))
+}
+
+// readHint finds out whom the client expects.
+func (r *Request) readHint(ctx context.Context, hint string) error {
+	if sub := r.claims.IDToken["sub"]; sub != nil {
+		if wanted := sub.strings(); len(wanted) == 1 {
+			r.subject = wanted[0]
+		}
+	}
+	if hint == "" {
+		return nil
+	}
+	claims, err := r.server.hinted(ctx, hint)
+	if errors.Is(err, errToken) || err == nil && !slices.Contains(claims.Audience, r.client.ID) {
+		return fault(fosite.ErrInvalidRequest, "id_token_hint", "The id_token_hint is no ID token of ours for this client.")
+	}
+	if err != nil {
+		return err
+	}
+	if r.subject != "" && r.subject != claims.Subject {
+		return fault(fosite.ErrInvalidRequest, "id_token_hint", "The id_token_hint and the claims parameter name different people.")
+	}
+	r.subject = claims.Subject
+	return nil
+}
+
+// hinted returns the claims of an ID token of ours, expired or not.
+func (s *Server) hinted(ctx context.Context, hint string) (*tokenClaims, error) {
+	claims, err := s.keys.verify(ctx, typID, hint)
+	if err == nil && (claims.Issuer != s.cfg.Issuer || claims.Subject == "") {
+		return nil, errToken
+	}
+	return claims, err
+}

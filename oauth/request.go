@@ -1,0 +1,206 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/ory/fosite"
+)
+
+// Request is a validated authorization request (OpenID Connect Core 1.0 section 3.1.2.1) on its way to an answer.
+type Request struct {
+	fosite.AuthorizeRequester
+	ID    string    // once suspended, else ""
+	Asked time.Time // its first arrival, in milliseconds, kept while suspended
+
+	server  *Server
+	client  *Client
+	prompt  []string
+	maxAge  time.Duration
+	claims  claimsRequest
+	subject string // whom the client expects
+}
+
+// Client returns who asks.
+func (r *Request) Client() *Client { return r.client }
+
+// Prompt returns the values of prompt: none alone, or login, consent, select_account.
+func (r *Request) Prompt() []string { return slices.Clone(r.prompt) }
+
+// MaxAge returns how old a sign-in may be; negative when the client doesn't mind.
+func (r *Request) MaxAge() time.Duration { return r.maxAge }
+
+// ACRValues returns the wanted authentication contexts, the preferred one first: acr_values and the claim acr of the
+// claims parameter.
+func (r *Request) ACRValues() []string {
+	values := strings.Fields(r.GetRequestForm().Get("acr_values"))
+	if acr := r.claims.IDToken["acr"]; acr != nil {
+		for _, v := range acr.strings() {
+			if !slices.Contains(values, v) {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// EssentialACR reports whether the client takes nothing but one of [Request.ACRValues] (OpenID Connect Core 1.0 section
+// 5.5.1.1).
+func (r *Request) EssentialACR() bool {
+	acr := r.claims.IDToken["acr"]
+	return acr != nil && acr.Essential
+}
+
+// LoginHint returns login_hint, which anybody may have written.
+func (r *Request) LoginHint() string { return r.GetRequestForm().Get("login_hint") }
+
+// HintSubject returns whom the client expects to be signed in: the subject of an id_token_hint that we signed, or the
+// value of the claim sub that the claims parameter asks for. "" when it doesn't say.
+func (r *Request) HintSubject() string { return r.subject }
+
+// Scopes returns what the person has to decide on: the requested scopes and those that the claims parameter reaches
+// into.
+func (r *Request) Scopes() []string {
+	scopes := slices.Clone([]string(r.GetRequestedScopes()))
+	for _, scope := range r.claims.scopes() {
+		if !slices.Contains(scopes, scope) && slices.Contains(r.client.Scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes
+}
+
+// Suspend stores the request for an hour, binds it to this browser by a cookie of its own and returns its id. Suspending
+// it again returns the same id.
+func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, error) {
+	if r.ID != "" {
+		return r.ID, nil
+	}
+	id, secret := randomText(16), randomText(32)
+	hash := sha256.Sum256([]byte(secret))
+	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, form, cookie_hash, asked_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`, id, r.client.ID, keep(r.GetRequestForm(), requestParameters).Encode(),
+		hash[:], r.Asked.UnixMilli(), r.Asked.Add(requestLife).Unix())
+	if err != nil {
+		return "", unavailable(err)
+	}
+	r.server.cfg.Cookies.Set(w, requestCookie(id), secret, requestLife)
+	r.ID = id
+	return id, nil
+}
+
+// Suspended returns the suspended request id of this browser for a page, validated anew. [ErrNoRequest] says that it is
+// unknown, expired, answered, another browser's, or that its client is gone.
+func (s *Server) Suspended(r *http.Request, id string) (*Request, error) {
+	form, asked, err := s.suspended(r, id)
+	if err != nil {
+		return nil, err
+	}
+	req, err := s.parse(r.Context(), r, form, asked)
+	if err != nil {
+		if errors.As(err, new(*unavailableError)) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrNoRequest, err)
+	}
+	req.ID = id
+	return req, nil
+}
+
+// Deny answers the suspended request id with access_denied, because the person cancelled. [ErrNoRequest] says that there
+// is nothing to answer; nothing has been written then.
+func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
+	req, err := s.Suspended(r, id)
+	if err != nil {
+		return err
+	}
+	s.refuse(w, r, req, fosite.ErrAccessDenied)
+	return nil
+}
+
+// suspended reads what a browser left waiting under id.
+func (s *Server) suspended(r *http.Request, id string) (url.Values, time.Time, error) {
+	secret := ""
+	if len(id) == 22 { // as Suspend makes them
+		secret = s.cfg.Cookies.Get(r, requestCookie(id))
+	}
+	if secret == "" {
+		return nil, time.Time{}, ErrNoRequest
+	}
+	var row struct {
+		Form       string `db:"form"`
+		CookieHash []byte `db:"cookie_hash"`
+		AskedAt    int64  `db:"asked_at"`
+	}
+	err := s.cfg.DB.Get(r.Context(), &row, `SELECT form, cookie_hash, asked_at FROM oauth_requests
+		WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
+	if dbx.IsNotFound(err) {
+		return nil, time.Time{}, ErrNoRequest
+	}
+	if err != nil {
+		return nil, time.Time{}, unavailable(err)
+	}
+	hash := sha256.Sum256([]byte(secret))
+	if subtle.ConstantTimeCompare(hash[:], row.CookieHash) != 1 {
+		return nil, time.Time{}, ErrNoRequest
+	}
+	form, err := url.ParseQuery(row.Form)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("oauth: suspended request: %w", err)
+	}
+	return form, time.UnixMilli(row.AskedAt), nil
+}
+
+// consume answers req once: ErrNoRequest when it was answered already. A request that was never suspended needs no mark.
+func (s *Server) consume(ctx context.Context, req *Request) error {
+	if req.ID == "" {
+		return nil
+	}
+	rows, err := s.cfg.DB.Exec(ctx, `DELETE FROM oauth_requests WHERE id = $1`, req.ID)
+	if err != nil {
+		return unavailable(err)
+	}
+	if rows == 0 {
+		return ErrNoRequest
+	}
+	return nil
+}
+
+// requestCookie names the cookie of a suspended request: parallel tabs have one each.
+func requestCookie(id string) string { return "req_" + id[:8] }
+
+// requestParameters are the parameters of a suspended request that are kept. No credential is among them.
+var requestParameters = []string{
+	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge",
+	"code_challenge_method", "prompt", "max_age", "acr_values", "claims", "id_token_hint", "login_hint", "ui_locales",
+	"audience", "resource",
+}
+
+// keep returns the named parameters of form.
+func keep(form url.Values, names []string) url.Values {
+	out := url.Values{}
+	for _, name := range names {
+		if form.Has(name) {
+			out[name] = form[name]
+		}
+	}
+	return out
+}
+
+// randomText returns n random bytes as base64url.
+func randomText(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b)
+}

@@ -1,0 +1,165 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/focushq/idp/internal/cookie"
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/ory/fosite"
+)
+
+// Cipher seals private keys at rest. seal.Keys is one.
+type Cipher interface {
+	Encrypt(plain, aad []byte) ([]byte, error)
+	Decrypt(sealed, aad []byte) ([]byte, error)
+}
+
+// Config is all that a [Server] needs. Issuer, DB, Seal and Secret are required; without Interaction the server keeps
+// clients, keys and grants (for a command line) and must not be mounted.
+type Config struct {
+	Issuer      string // the public URL, without a slash at the end
+	DB          *dbx.DB
+	Seal        Cipher
+	Secret      func(label string) ([]byte, error) // 32 bytes, always the same for a label
+	Interaction Interaction
+	Cookies     cookie.Jar
+	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // nil: slog.Default
+
+	// Claims returns what the scopes tell about a subject (OpenID Connect Core 1.0 section 5.4, and mfa_enrolled
+	// for the scope mfa). Claims that belong to the protocol (sub, iss, acr and so on) are ignored.
+	Claims func(ctx context.Context, subject string, scopes []string) (map[string]any, error)
+
+	// Alive is asked at every token and userinfo request. It returns an error that is [ErrEnded] when the person is
+	// disabled or gone, must not use the client any more ([ClientFrom]), or, with a sessionID, when that session has
+	// ended; any other error is a failure of ours. sessionID is "" where the grant outlives the session.
+	Alive func(ctx context.Context, subject, sessionID string) error
+
+	// ACRValues are the values that acr_values may name, for discovery: aal1, aal2 and the aliases.
+	ACRValues []string
+
+	// ErrorPage shows an error that no client can be told; nil: a bare page.
+	ErrorPage func(w http.ResponseWriter, r *http.Request, problem Problem)
+
+	// Audit records an event, inside the transaction that it belongs to where there is one: its error undoes the
+	// operation. nil: nothing is recorded.
+	Audit func(ctx context.Context, event Event) error
+
+	// Ended is called after RevokeSession; nil: nobody wants to know.
+	Ended func(ctx context.Context, sessionID string)
+
+	RefreshGrace time.Duration // how long a refresh token gives its successor again; 0: 60 seconds
+}
+
+// Lifetimes where a client sets none.
+const (
+	codeLife        = time.Minute
+	accessTokenLife = 10 * time.Minute
+	idTokenLife     = time.Hour
+	refreshIdle     = 14 * 24 * time.Hour
+	refreshLife     = 90 * 24 * time.Hour
+	requestLife     = time.Hour
+	refreshGrace    = time.Minute
+)
+
+// Server is the protocol. It is safe for concurrent use, and any number of replicas may share a database.
+type Server struct {
+	cfg      Config
+	store    *store
+	keys     *keyring
+	clients  *Clients
+	provider fosite.OAuth2Provider
+}
+
+// New returns a server on a migrated database. It makes the signing keys that are missing, and fails when the existing
+// ones cannot be opened with cfg.Seal: another keyset would leave every token of the old keys unverifiable.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if u, err := url.Parse(cfg.Issuer); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" {
+		return nil, fmt.Errorf("oauth: the issuer %q must be an origin such as https://id.example.com", cfg.Issuer)
+	}
+	if cfg.DB == nil || cfg.Seal == nil || cfg.Secret == nil {
+		return nil, errors.New("oauth: Config needs DB, Seal and Secret")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.RefreshGrace == 0 {
+		cfg.RefreshGrace = refreshGrace
+	}
+	clientKey, err := cfg.Secret("client-secret")
+	if err != nil {
+		return nil, fmt.Errorf("oauth: the key of client secrets: %w", err)
+	}
+	refreshKey, err := cfg.Secret("refresh-token")
+	if err != nil {
+		return nil, fmt.Errorf("oauth: the key of refresh tokens: %w", err)
+	}
+	s := &Server{cfg: cfg}
+	s.clients = &Clients{db: cfg.DB, key: clientKey, now: cfg.Now, audit: s.audit}
+	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, now: cfg.Now, audit: s.audit}
+	if err := s.keys.open(ctx); err != nil {
+		return nil, err
+	}
+	s.store = &store{
+		db: cfg.DB, clients: s.clients, refreshKey: refreshKey, grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
+	}
+	s.provider = newProvider(s)
+	return s, nil
+}
+
+// Mount registers the protocol's endpoints (contract section 3).
+func (s *Server) Mount(mux *http.ServeMux) {
+	mux.Handle("GET /.well-known/openid-configuration", anyOrigin(http.HandlerFunc(s.discovery)))
+	mux.Handle("GET /.well-known/oauth-authorization-server", anyOrigin(http.HandlerFunc(s.discovery)))
+	mux.Handle("GET /oauth2/jwks", anyOrigin(http.HandlerFunc(s.jwks)))
+
+	mux.Handle("GET /oauth2/authorize", s.page(s.authorize))
+	mux.Handle("POST /oauth2/authorize", s.page(s.postedAuthorize))
+	mux.Handle("GET /oauth2/logout", s.page(s.logout))
+	mux.Handle("POST /oauth2/logout", s.page(s.logout))
+
+	mux.Handle("POST /oauth2/token", s.api(s.token))
+	mux.Handle("GET /oauth2/userinfo", s.api(s.userinfo))
+	mux.Handle("POST /oauth2/userinfo", s.api(s.userinfo))
+	mux.HandleFunc("OPTIONS /oauth2/token", s.preflight)
+	mux.HandleFunc("OPTIONS /oauth2/userinfo", s.preflight)
+}
+
+// Clients returns the registered relying parties.
+func (s *Server) Clients() *Clients { return s.clients }
+
+// Keys returns the signing keys.
+func (s *Server) Keys() *Keys { return (*Keys)(s.keys) }
+
+// Issuer returns the issuer's URL.
+func (s *Server) Issuer() string { return s.cfg.Issuer }
+
+// audit hands an event to the host.
+func (s *Server) audit(ctx context.Context, event Event) error {
+	if s.cfg.Audit == nil {
+		return nil
+	}
+	return s.cfg.Audit(ctx, event)
+}
+
+// clientKey finds the client of the current request in a context.
+type clientKey struct{}
+
+// ClientFrom returns the client on whose behalf [Config.Claims] or [Config.Alive] is called, nil when there is none.
+func ClientFrom(ctx context.Context) *Client {
+	client, _ := ctx.Value(clientKey{}).(*Client)
+	return client
+}
+
+func withClient(ctx context.Context, client *Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, client)
+}

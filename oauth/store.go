@@ -1,0 +1,319 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/ory/fosite"
+)
+
+// store is fosite's storage. Codes and refresh tokens name their grant, so that every look-up is by primary key, and
+// what a token request changes is collected in a unit of work and written by one conditional statement when all else
+// has succeeded: nothing is half done, and of several requests with one code exactly one wins.
+type store struct {
+	db         *dbx.DB
+	clients    *Clients
+	refreshKey []byte
+	grace      time.Duration
+	now        func() time.Time
+	audit      func(context.Context, Event) error
+}
+
+// errLost says that another request used the code or the refresh token first.
+var errLost = errors.New("oauth: somebody else was quicker")
+
+// unit is what one token request reads once and writes at its end.
+type unit struct {
+	grant      *grant
+	client     *Client
+	redeem     bool   // the code is to be marked as used
+	rotate     bool   // the chain of refresh tokens moves on
+	presented  int64  // generation of the presented refresh token
+	seed       []byte // of the chain that a code begins; nil: none
+	idle       time.Duration
+	access     *accessRow
+	redeemable bool // the presented code is good and this client's
+}
+
+// accessRow is an opaque access token.
+type accessRow struct {
+	Sig       []byte `db:"sig"`
+	GrantID   string `db:"grant_id"`
+	ClientID  string `db:"client_id"`
+	Scope     string `db:"scope"`
+	ExpiresAt int64  `db:"expires_at"`
+}
+
+type unitKey struct{}
+
+// begin returns a context with a new unit of work.
+func (s *store) begin(ctx context.Context) (context.Context, *unit) {
+	u := new(unit)
+	return context.WithValue(ctx, unitKey{}, u), u
+}
+
+// unitOf returns the unit of ctx; one that is thrown away where there is none.
+func unitOf(ctx context.Context) *unit {
+	if u, ok := ctx.Value(unitKey{}).(*unit); ok {
+		return u
+	}
+	return new(unit)
+}
+
+// caller returns the client that authenticated at the token endpoint, nil elsewhere.
+func caller(ctx context.Context) *Client {
+	if ar, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester); ok {
+		if client, ok := ar.GetClient().(*Client); ok {
+			return client
+		}
+	}
+	return nil
+}
+
+// GetClient returns an enabled client. One that the request carries already is not read again.
+func (s *store) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	client, err := s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+func (s *store) client(ctx context.Context, id string) (*Client, error) {
+	if client := ClientFrom(ctx); client != nil && client.ID == id {
+		return client, nil
+	}
+	client, err := s.clients.Get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil, fosite.ErrNotFound
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if client.Disabled {
+		return nil, fosite.ErrNotFound
+	}
+	return client, nil
+}
+
+// ClientAssertionJWTValid is never asked: see [Server.authenticate].
+func (s *store) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrJTIKnown }
+
+// SetClientAssertionJWT is never asked either.
+func (s *store) SetClientAssertionJWT(context.Context, string, time.Time) error {
+	return fosite.ErrJTIKnown
+}
+
+// load reads the grant id once per unit of work.
+func (s *store) load(ctx context.Context, id string) (*grant, error) {
+	u := unitOf(ctx)
+	if u.grant != nil && u.grant.ID == id {
+		return u.grant, nil
+	}
+	g, err := s.grant(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// Another client's code or token is unknown here: finding it used must not revoke what it gave to its owner.
+	client := caller(ctx)
+	if client == nil || client.ID != g.ClientID {
+		return nil, fosite.ErrNotFound
+	}
+	// A scope that was taken from the client ends what was granted with it.
+	for _, scope := range strings.Fields(g.Scope) {
+		if !slices.Contains(client.Scopes, scope) {
+			return nil, fosite.ErrNotFound
+		}
+	}
+	u.grant, u.client = g, client
+	return g, nil
+}
+
+// CreateAuthorizeCodeSession inserts the grant with its code.
+func (s *store) CreateAuthorizeCodeSession(ctx context.Context, code string, ar fosite.Requester) error {
+	now := s.now()
+	client, facts := ar.GetClient().(*Client), ar.GetSession().(*session)
+	scopes := ar.GetGrantedScopes()
+	sum := sha256.Sum256([]byte(code))
+	g := &grant{
+		ID: ar.GetID(), ClientID: client.ID, Subject: facts.subject, SessionID: facts.sessionID,
+		Scope: strings.Join(scopes, " "), Offline: slices.Contains(scopes, "offline_access"),
+		ACR: facts.acr, AMR: strings.Join(facts.amr, " "), AuthTime: facts.authTime, RequestedAt: facts.requestedAt,
+		Claims: facts.claims.encode(), CodeHash: sum[:], CodeExpiresAt: now.Add(codeLife).Unix(),
+		CodeForm: keep(ar.GetRequestForm(), codeParameters).Encode(), CreatedAt: now.Unix(),
+	}
+	life := codeLife + client.AccessTokenLife.or(accessTokenLife)
+	if g.Offline && slices.Contains(client.GrantTypes, "refresh_token") {
+		life = max(life, client.RefreshTokenLife.or(refreshLife))
+	}
+	g.ExpiresAt = now.Add(life).Unix()
+	return s.insertGrant(ctx, g)
+}
+
+// GetAuthorizeCodeSession returns the grant of a code: fosite.ErrNotFound when it is unknown, expired, revoked or another
+// client's, fosite.ErrInvalidatedAuthorizeCode with the grant when it was used.
+func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, into fosite.Session) (fosite.Requester, error) {
+	id, _, ok := grantID(code, codeBytes)
+	if !ok {
+		return nil, fosite.ErrNotFound
+	}
+	g, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !g.isCode(code) {
+		return nil, fosite.ErrNotFound
+	}
+	request, err := g.requester(unitOf(ctx).client, into, true)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case g.CodeUsedAt.Valid:
+		return request, fosite.ErrInvalidatedAuthorizeCode
+	case !g.lives(s.now()) || s.now().Unix() >= g.CodeExpiresAt:
+		return nil, fosite.ErrNotFound
+	}
+	unitOf(ctx).redeemable = true
+	return request, nil
+}
+
+// InvalidateAuthorizeCodeSession marks the code as used, at the flush.
+func (s *store) InvalidateAuthorizeCodeSession(ctx context.Context, _ string) error {
+	unitOf(ctx).redeem = true
+	return nil
+}
+
+// CreatePKCERequestSession does nothing: the challenge lives and dies with the code's row.
+func (s *store) CreatePKCERequestSession(context.Context, string, fosite.Requester) error { return nil }
+
+// GetPKCERequestSession answers from the code's row, fosite.ErrNotFound when the code was asked for without a challenge.
+func (s *store) GetPKCERequestSession(ctx context.Context, code string, into fosite.Session) (fosite.Requester, error) {
+	request, err := s.GetAuthorizeCodeSession(ctx, code, into)
+	if err != nil {
+		return nil, err
+	}
+	if request.GetRequestForm().Get("code_challenge") == "" {
+		return nil, fosite.ErrNotFound
+	}
+	return request, nil
+}
+
+// DeletePKCERequestSession does nothing: fosite calls it before it looks at the verifier, and a code would pass without
+// one the second time.
+func (s *store) DeletePKCERequestSession(context.Context, string) error { return nil }
+
+// CreateOpenIDConnectSession does nothing; see CreatePKCERequestSession.
+func (s *store) CreateOpenIDConnectSession(context.Context, string, fosite.Requester) error {
+	return nil
+}
+
+// GetOpenIDConnectSession answers from the code's row, fosite.ErrNotFound when openid was not granted.
+func (s *store) GetOpenIDConnectSession(ctx context.Context, code string, _ fosite.Requester) (fosite.Requester, error) {
+	request, err := s.GetAuthorizeCodeSession(ctx, code, nil)
+	if err != nil {
+		return nil, unavailable(err) // it was there a moment ago
+	}
+	if !slices.Contains(request.GetGrantedScopes(), "openid") {
+		return nil, fosite.ErrNotFound
+	}
+	return request, nil
+}
+
+// DeleteOpenIDConnectSession does nothing; see CreatePKCERequestSession.
+func (s *store) DeleteOpenIDConnectSession(context.Context, string) error { return nil }
+
+// GetRefreshTokenSession finds the grant of a refresh token by its generation: the current one and, for a short grace,
+// the one before are good; an older one is reuse, and fosite then revokes the family.
+func (s *store) GetRefreshTokenSession(ctx context.Context, token string, into fosite.Session) (fosite.Requester, error) {
+	id, generation, mac, ok := parseRefresh(token)
+	if !ok {
+		return nil, fosite.ErrNotFound
+	}
+	g, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	want := s.refreshMAC(g.ID, generation, g.RTSeed)
+	if g.RTGen == 0 || generation > g.RTGen || subtle.ConstantTimeCompare(mac, want) != 1 {
+		return nil, fosite.ErrNotFound
+	}
+	now := s.now()
+	if !g.lives(now) || now.Unix() >= g.RTExpiresAt {
+		return nil, fosite.ErrNotFound
+	}
+	u := unitOf(ctx)
+	request, err := g.requester(u.client, into, false)
+	if err != nil {
+		return nil, err
+	}
+	if generation < g.RTGen && !(generation == g.RTGen-1 && s.inGrace(g, now)) {
+		return request, fosite.ErrInactiveToken
+	}
+	u.presented = generation
+	return request, nil
+}
+
+func (s *store) inGrace(g *grant, now time.Time) bool {
+	return now.Unix()-g.RTRotatedAt < int64(s.grace/time.Second)
+}
+
+// CreateRefreshTokenSession notes that the chain of refresh tokens begins or moves on; the token itself is not kept.
+func (s *store) CreateRefreshTokenSession(ctx context.Context, _, _ string, request fosite.Requester) error {
+	unitOf(ctx).idle = request.GetClient().(*Client).RefreshTokenIdle.or(refreshIdle)
+	return nil
+}
+
+// RotateRefreshToken moves the chain on, at the flush. Within the grace it stays where it is.
+func (s *store) RotateRefreshToken(ctx context.Context, _, _ string) error {
+	u := unitOf(ctx)
+	u.rotate = u.presented == u.grant.RTGen
+	return nil
+}
+
+// DeleteRefreshTokenSession does nothing: there is no such row.
+func (s *store) DeleteRefreshTokenSession(context.Context, string) error { return nil }
+
+// RevokeRefreshToken ends the grant id at once: fosite calls it because a code or a refresh token was used again.
+func (s *store) RevokeRefreshToken(ctx context.Context, id string) error {
+	kind := EventRefreshReused
+	if ar, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester); ok &&
+		ar.GetGrantTypes().ExactOne("authorization_code") {
+		kind = EventCodeReused
+	}
+	_, err := s.revokeGrant(ctx, id, kind)
+	return err
+}
+
+// RevokeAccessToken does the same: tokens die with their grant.
+func (s *store) RevokeAccessToken(ctx context.Context, id string) error {
+	return s.RevokeRefreshToken(ctx, id)
+}
+
+// CreateAccessTokenSession notes an opaque token for the flush; sig is "" for a JWT, which needs no row.
+func (s *store) CreateAccessTokenSession(ctx context.Context, sig string, request fosite.Requester) error {
+	if sig == "" {
+		return nil
+	}
+	client := request.GetClient().(*Client)
+	unitOf(ctx).access = &accessRow{
+		Sig: []byte(sig), GrantID: request.GetID(), ClientID: client.ID,
+		Scope:     strings.Join(request.GetGrantedScopes(), " "),
+		ExpiresAt: s.now().Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
+	}
+	return nil
+}
+
+// GetAccessTokenSession is never asked: see [Server.access].
+func (s *store) GetAccessTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
+	return nil, fosite.ErrNotFound
+}
+
+// DeleteAccessTokenSession does nothing: access tokens end with their grant.
+func (s *store) DeleteAccessTokenSession(context.Context, string) error { return nil }

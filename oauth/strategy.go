@@ -1,0 +1,119 @@
+package oauth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+
+	"github.com/ory/fosite"
+)
+
+// strategy makes codes and tokens for fosite. A code's or refresh token's "signature" is the whole value: the store
+// parses it and never keeps it. The Validate methods have nothing left to check.
+type strategy struct {
+	server *Server
+}
+
+// AuthorizeCodeSignature returns code.
+func (strategy) AuthorizeCodeSignature(_ context.Context, code string) string { return code }
+
+// GenerateAuthorizeCode returns base64url(grant id ‖ 32 random bytes).
+func (strategy) GenerateAuthorizeCode(_ context.Context, ar fosite.Requester) (string, string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(ar.GetID())
+	if err != nil {
+		return "", "", err
+	}
+	random := make([]byte, codeBytes-grantIDBytes)
+	rand.Read(random) // never fails (crypto/rand)
+	code := base64.RawURLEncoding.EncodeToString(append(raw, random...))
+	return code, code, nil
+}
+
+// ValidateAuthorizeCode has nothing to do: the store knows when a code ends.
+func (strategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error { return nil }
+
+// RefreshTokenSignature returns token.
+func (strategy) RefreshTokenSignature(_ context.Context, token string) string { return token }
+
+// GenerateRefreshToken returns the first token of a chain, the next one, or within the grace the one that was given
+// already.
+func (t strategy) GenerateRefreshToken(ctx context.Context, request fosite.Requester) (string, string, error) {
+	u := unitOf(ctx)
+	generation := int64(1)
+	seed := u.seed
+	if u.presented > 0 {
+		generation, seed = u.presented+1, u.grant.RTSeed
+	} else if seed == nil {
+		seed = make([]byte, 16)
+		rand.Read(seed) // never fails (crypto/rand)
+		u.seed = seed
+	}
+	token, err := t.server.store.refreshToken(request.GetID(), generation, seed)
+	return token, token, err
+}
+
+// ValidateRefreshToken has nothing to do: the store knows when a refresh token ends.
+func (strategy) ValidateRefreshToken(context.Context, fosite.Requester, string) error { return nil }
+
+// AccessTokenSignature returns the key of an opaque token's row, "" for a JWT.
+func (strategy) AccessTokenSignature(_ context.Context, token string) string {
+	if strings.Contains(token, ".") {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(token))
+	return string(sum[:])
+}
+
+// GenerateAccessToken returns a JWT (RFC 9068) or an opaque token, as the client wants it.
+func (t strategy) GenerateAccessToken(ctx context.Context, request fosite.Requester) (string, string, error) {
+	client := request.GetClient().(*Client)
+	if client.AccessToken == "opaque" {
+		token := randomText(32)
+		return token, t.AccessTokenSignature(ctx, token), nil
+	}
+	facts := request.GetSession().(*session)
+	now := t.server.cfg.Now()
+	claims := map[string]any{
+		"iss": t.server.cfg.Issuer, "sub": facts.subject, "aud": t.server.cfg.Issuer, "client_id": client.ID,
+		"scope": strings.Join(request.GetGrantedScopes(), " "), "iat": now.Unix(),
+		"exp": now.Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
+		"jti": request.GetID() + "." + randomText(12), // names its grant: see Server.access
+		"acr": facts.acr, "amr": facts.amr, "auth_time": facts.authTime,
+	}
+	if facts.sessionID != "" {
+		claims["sid"] = facts.sessionID
+	}
+	token, err := t.server.keys.sign(ctx, accessTokenAlg(client), typAccess, claims)
+	return token, "", err
+}
+
+// ValidateAccessToken is never asked: see [Server.access].
+func (strategy) ValidateAccessToken(context.Context, fosite.Requester, string) error {
+	return fosite.ErrTokenSignatureMismatch
+}
+
+// accessTokenAlg signs a client's access tokens by the algorithm of its ID tokens: its libraries know that one.
+func accessTokenAlg(client *Client) string { return client.IDTokenAlg }
+
+// refreshToken returns base64url(grant id ‖ generation ‖ MAC). It needs the key and the seed in the row to be forged,
+// and is the same whenever it is computed.
+func (s *store) refreshToken(id string, generation int64, seed []byte) (string, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil {
+		return "", err
+	}
+	raw = binary.BigEndian.AppendUint32(raw, uint32(generation))
+	return base64.RawURLEncoding.EncodeToString(append(raw, s.refreshMAC(id, generation, seed)...)), nil
+}
+
+func (s *store) refreshMAC(id string, generation int64, seed []byte) []byte {
+	mac := hmac.New(sha256.New, s.refreshKey)
+	mac.Write([]byte(id))
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(generation)))
+	mac.Write(seed)
+	return mac.Sum(nil)
+}

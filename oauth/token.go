@@ -1,0 +1,136 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/ory/fosite"
+)
+
+// token is POST /oauth2/token.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	grantType := r.PostForm.Get("grant_type")
+	switch {
+	case grantType == "":
+		s.failJSON(w, r, fault(fosite.ErrInvalidRequest, "grant_type", "The parameter grant_type is missing."))
+		return
+	case !supportsGrant(grantType):
+		s.failJSON(w, r, fosite.ErrUnsupportedGrantType)
+		return
+	}
+	ctx, u := s.store.begin(r.Context())
+	ar, response, err := s.exchange(ctx, r, u)
+	if err != nil {
+		s.refuseToken(w, r, ar, u, err)
+		return
+	}
+	s.provider.WriteAccessResponse(ctx, w, ar, response)
+}
+
+// exchange turns a code or a refresh token into tokens. Nothing is written before all else has succeeded.
+func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite.AccessRequester, fosite.AccessResponder, error) {
+	ar, err := s.provider.NewAccessRequest(ctx, r, new(session))
+	if err != nil {
+		return ar, nil, err
+	}
+	client := ar.GetClient().(*Client)
+	ctx = withClient(ctx, client)
+	if client.DPoPBound {
+		return ar, nil, fault(fosite.ErrInvalidRequest, "DPoP", "This client's requests must prove a key (DPoP).")
+	}
+	if err := checkTarget(r.PostForm, s.cfg.Issuer); err != nil {
+		return ar, nil, err
+	}
+	if err := s.alive(ctx, u); err != nil {
+		return ar, nil, err
+	}
+	if ar.GetGrantTypes().ExactOne("refresh_token") {
+		if err := narrow(ar.(*fosite.AccessRequest)); err != nil {
+			return ar, nil, err
+		}
+	}
+	response, err := s.provider.NewAccessResponse(ctx, ar)
+	if err != nil {
+		return ar, nil, err
+	}
+	if slices.Contains(ar.GetGrantedScopes(), "openid") && response.GetExtra("id_token") == nil {
+		// fosite leaves it out silently when it finds no OpenID Connect data.
+		return ar, nil, errors.New("oauth: openid was granted and there is no ID token")
+	}
+	response.SetTokenType("Bearer")
+	err = s.store.flush(ctx, u, Event{
+		Kind: EventTokenIssued, Subject: u.grant.Subject, Client: client.ID, Session: u.grant.SessionID, Grant: u.grant.ID,
+		Detail: map[string]string{"grant_type": ar.GetGrantTypes()[0], "scope": strings.Join(ar.GetGrantedScopes(), " ")},
+	})
+	return ar, response, err
+}
+
+// alive asks the host whether the person of the unit's grant may still have tokens. A code belongs to its session; what
+// offline_access gave outlives it.
+func (s *Server) alive(ctx context.Context, u *unit) error {
+	if s.cfg.Alive == nil {
+		return nil
+	}
+	sessionID := u.grant.SessionID
+	if u.presented > 0 && u.grant.Offline {
+		sessionID = ""
+	}
+	return s.cfg.Alive(ctx, u.grant.Subject, sessionID)
+}
+
+// narrow reduces a refreshed access token to the scopes that were asked for (RFC 6749 section 6). The grant keeps all.
+func narrow(ar *fosite.AccessRequest) error {
+	asked := strings.Fields(ar.GetRequestForm().Get("scope"))
+	if len(asked) == 0 {
+		return nil
+	}
+	for _, scope := range asked {
+		if !slices.Contains(ar.GrantedScope, scope) {
+			return fault(fosite.ErrInvalidScope, "scope", "The scope goes beyond what was granted.")
+		}
+	}
+	ar.GrantedScope = nil
+	for _, scope := range asked {
+		ar.GrantScope(scope)
+	}
+	return nil
+}
+
+// refuseToken answers a failed token request, and ends what must not be tried again.
+func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, ar fosite.AccessRequester, u *unit, err error) {
+	ctx := r.Context()
+	p, ours := problemOf(err)
+	if u.grant != nil && !ours {
+		var ended error
+		switch {
+		case errors.Is(err, errLost) && u.redeem:
+			// Two requests brought the code: one of them stole it.
+			_, ended = s.store.revokeGrant(ctx, u.grant.ID, EventCodeReused)
+		case u.redeemable && p.Code == "invalid_grant":
+			ended = s.store.burn(ctx, u)
+		}
+		if ended != nil {
+			err = ended
+		}
+	}
+	if client, ok := requestClient(ar); ok && !ours {
+		event := Event{Kind: EventTokenRefused, Client: client.ID, Detail: map[string]string{"error": p.Code}}
+		if u.grant != nil {
+			event.Subject, event.Grant, event.Session = u.grant.Subject, u.grant.ID, u.grant.SessionID
+		}
+		s.note(ctx, event)
+	}
+	s.failJSON(w, r, err)
+}
+
+// requestClient returns the client that authenticated for ar.
+func requestClient(ar fosite.AccessRequester) (*Client, bool) {
+	if ar == nil {
+		return nil, false
+	}
+	client, ok := ar.GetClient().(*Client)
+	return client, ok && client != nil
+}
