@@ -1,0 +1,274 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/focushq/idp/internal/dbx"
+)
+
+// Create makes an account. It returns [*InvalidError] for a value that is not acceptable or taken.
+func (s *Service) Create(ctx context.Context, n NewAccount) (*Account, error) {
+	a, hash, err := s.prepare(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.create(ctx, a, hash)
+}
+
+// CreateByLink makes an account for whoever holds the link that names none, the first administrator's for example,
+// and uses the link up. It returns [ErrNotFound] for a link that is not good (any more).
+func (s *Service) CreateByLink(ctx context.Context, purpose, token string, n NewAccount) (*Account, error) {
+	subject, err := s.Link(ctx, purpose, token)
+	if err == nil && subject != "" {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, hash, err := s.prepare(ctx, n) // outside of the transaction: hashing may have to wait
+	if err != nil {
+		return nil, err
+	}
+	var made *Account
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.UseLink(ctx, purpose, token); err != nil {
+			return err
+		}
+		made, err = s.create(ctx, a, hash)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// prepare checks n and hashes its password.
+func (s *Service) prepare(ctx context.Context, n NewAccount) (*Account, string, error) {
+	a := &Account{
+		Subject: rand.Text(), Username: n.Username, Email: n.Email, Name: n.Name, EmailVerified: n.EmailVerified,
+		Admin: n.Admin, Groups: n.Groups, Profile: n.Profile, CreatedAt: s.now(), UpdatedAt: s.now(), version: 1,
+	}
+	if err := a.tidy(); err != nil {
+		return nil, "", err
+	}
+	if n.Password == "" {
+		return a, "", nil
+	}
+	hash, err := s.hash(ctx, a, n.Password)
+	a.PasswordAt = s.now()
+	return a, hash, err
+}
+
+// tidy brings a's values into the form in which they are stored, or says which of them cannot be.
+func (a *Account) tidy() (err error) {
+	if a.Email, err = checkEmail(a.Email); err != nil {
+		return err
+	}
+	if a.Username, err = checkUsername(a.Username, a.Email); err != nil {
+		return err
+	}
+	if a.Name, err = checkName(a.Name); err != nil {
+		return err
+	}
+	a.EmailVerified = a.EmailVerified && a.Email != ""
+	a.Groups = slices.Compact(slices.Sorted(slices.Values(a.Groups)))
+	return checkProfile(a.Profile)
+}
+
+func (s *Service) create(ctx context.Context, a *Account, hash string) (*Account, error) {
+	profile, err := encodeProfile(a.Profile)
+	if err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, Event{Kind: EventCreated, Subject: a.Subject}, func(ctx context.Context) error {
+		passwordAt := int64(0)
+		if hash != "" {
+			passwordAt = a.PasswordAt.Unix()
+		}
+		// Not an error of the database: on PostgreSQL that would spoil a transaction around this one.
+		n, err := s.cfg.DB.Exec(ctx, `
+			INSERT INTO accounts (subject, username, username_key, email, email_key, email_verified, name, admin,
+				disabled, profile, password, version, created_at, updated_at, password_at, mfa_due_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, $9, $10, 1, $11, $11, $12, 0) ON CONFLICT DO NOTHING`,
+			a.Subject, a.Username, canonical(a.Username), a.Email, emailKey(a.Email), a.EmailVerified, a.Name, a.Admin,
+			profile, hash, a.CreatedAt.Unix(), passwordAt)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return s.taken(ctx, a)
+		}
+		return s.setMembership(ctx, a.Subject, a.Groups)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("account: create: %w", err)
+	}
+	return s.BySubject(ctx, a.Subject)
+}
+
+// Update stores what was changed in a, which was read from this service: everything but Disabled, MFADueAt and the
+// times. A changed e-mail address is unverified until [Service.VerifyEmail]. It returns [ErrStale] when somebody else
+// changed the account since, [*InvalidError] for a value, [ErrLastAdmin].
+func (s *Service) Update(ctx context.Context, a *Account) error {
+	next := *a
+	if err := next.tidy(); err != nil {
+		return err
+	}
+	profile, err := encodeProfile(next.Profile)
+	if err != nil {
+		return err
+	}
+	err = s.change(ctx, Event{Kind: EventUpdated, Subject: a.Subject}, func(ctx context.Context) error {
+		before, err := s.rowOf(ctx, a.Subject)
+		if err != nil {
+			return err
+		}
+		if before.Admin && !next.Admin {
+			if err := s.spareLastAdmin(ctx, a.Subject); err != nil {
+				return err
+			}
+		}
+		if err := s.taken(ctx, &next); err != nil {
+			return err
+		}
+		next.EmailVerified = next.EmailVerified && canonical(before.Email) == canonical(next.Email)
+		n, err := s.cfg.DB.Exec(ctx, `
+			UPDATE accounts SET username = $3, username_key = $4, email = $5, email_key = $6, email_verified = $7,
+				name = $8, admin = $9, profile = $10, updated_at = $11, version = version + 1
+			WHERE subject = $1 AND version = $2`,
+			a.Subject, a.version, next.Username, canonical(next.Username), next.Email, emailKey(next.Email),
+			next.EmailVerified, next.Name, next.Admin, profile, s.now().Unix())
+		if dbx.IsTaken(err) { // by somebody who was quicker since taken looked
+			return &InvalidError{"username", "taken"}
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrStale
+		}
+		return s.setMembership(ctx, a.Subject, next.Groups)
+	})
+	if err != nil {
+		return fmt.Errorf("account: update: %w", err)
+	}
+	next.version, next.UpdatedAt = a.version+1, s.now()
+	*a = next
+	return nil
+}
+
+// VerifyEmail notes that the person of subject reads the address email; [ErrNotFound] when it isn't theirs (any more).
+func (s *Service) VerifyEmail(ctx context.Context, subject, email string) error {
+	return s.change(ctx, Event{Kind: EventEmailVerified, Subject: subject}, func(ctx context.Context) error {
+		return s.one(ctx, `
+			UPDATE accounts SET email_verified = TRUE, updated_at = $3, version = version + 1
+			WHERE subject = $1 AND email_key = $2`, subject, canonical(email), s.now().Unix())
+	})
+}
+
+// Disable keeps the account of subject from being used and voids its links. Ending sessions and tokens is up to the
+// caller.
+func (s *Service) Disable(ctx context.Context, subject string) error {
+	return s.change(ctx, Event{Kind: EventDisabled, Subject: subject}, func(ctx context.Context) error {
+		if err := s.spareLastAdmin(ctx, subject); err != nil {
+			return err
+		}
+		if err := s.voidLinks(ctx, subject); err != nil {
+			return err
+		}
+		return s.one(ctx, `UPDATE accounts SET disabled = TRUE, updated_at = $2, version = version + 1 WHERE subject = $1`,
+			subject, s.now().Unix())
+	})
+}
+
+// Enable takes Disable back. Nothing else does.
+func (s *Service) Enable(ctx context.Context, subject string) error {
+	return s.change(ctx, Event{Kind: EventEnabled, Subject: subject}, func(ctx context.Context) error {
+		return s.one(ctx, `UPDATE accounts SET disabled = FALSE, updated_at = $2, version = version + 1 WHERE subject = $1`,
+			subject, s.now().Unix())
+	})
+}
+
+// Delete removes the account of subject with everything that this package knows of it. The subject is never used again.
+func (s *Service) Delete(ctx context.Context, subject string) error {
+	return s.change(ctx, Event{Kind: EventDeleted, Subject: subject}, func(ctx context.Context) error {
+		if err := s.spareLastAdmin(ctx, subject); err != nil {
+			return err
+		}
+		if err := s.voidLinks(ctx, subject); err != nil {
+			return err
+		}
+		if err := s.attempts.ClearAttempts(ctx, personKey(subject)); err != nil {
+			return err
+		}
+		return s.one(ctx, `DELETE FROM accounts WHERE subject = $1`, subject)
+	})
+}
+
+// spareLastAdmin returns [ErrLastAdmin] when subject is the only administrator who may sign in. It first takes its
+// turn: two administrators who demote each other at the same moment must not both see the other one.
+func (s *Service) spareLastAdmin(ctx context.Context, subject string) error {
+	if _, err := s.cfg.DB.Exec(ctx, `UPDATE account_policy SET turns = turns + 1 WHERE id = 1`); err != nil {
+		return err
+	}
+	var admins []string
+	err := s.cfg.DB.Select(ctx, &admins, `SELECT subject FROM accounts WHERE admin AND NOT disabled`)
+	if err == nil && len(admins) == 1 && admins[0] == subject {
+		return ErrLastAdmin
+	}
+	return err
+}
+
+// taken says which of a's names another account has; nil when none.
+func (s *Service) taken(ctx context.Context, a *Account) error {
+	var others []struct {
+		UsernameKey string `db:"username_key"`
+	}
+	err := s.cfg.DB.Select(ctx, &others, `
+		SELECT username_key FROM accounts WHERE subject <> $1 AND (username_key = $2 OR email_key = $3)`,
+		a.Subject, canonical(a.Username), canonical(a.Email))
+	switch {
+	case err != nil || len(others) == 0:
+		return err
+	case others[0].UsernameKey == canonical(a.Username):
+		return &InvalidError{"username", "taken"}
+	}
+	return &InvalidError{"email", "taken"}
+}
+
+// one runs a statement that must touch the one account it names.
+func (s *Service) one(ctx context.Context, query string, args ...any) error {
+	n, err := s.cfg.DB.Exec(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("account: change: %w", err)
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// emailKey is NULL for no address: a unique column may hold that more than once.
+func emailKey(email string) *string {
+	if email == "" {
+		return nil
+	}
+	key := canonical(email)
+	return &key
+}
+
+func encodeProfile(profile map[string]any) (string, error) {
+	if profile == nil {
+		profile = map[string]any{}
+	}
+	text, err := json.Marshal(profile)
+	if err != nil {
+		return "", &InvalidError{"profile", "type"}
+	}
+	return string(text), nil
+}

@@ -1,0 +1,161 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+)
+
+const (
+	saltSize = 16
+	keySize  = 32
+	// queueFor is how long a hash waits for its turn: whoever waited longer has given up on the page.
+	queueFor = 2 * time.Second
+	// maxMemoryKiB and maxTime bound what a stored hash can ask for, in case somebody wrote one into the database.
+	maxMemoryKiB = 1 << 20
+	maxTime      = 64
+)
+
+// ErrBusy says that too many passwords were being checked at once. Nothing was compared; trying again helps.
+var ErrBusy = errors.New("account: too many passwords are being checked")
+
+var errHash = errors.New("account: not an argon2id hash")
+
+// Params are the costs of argon2id (RFC 9106); a zero field is the default: 19 MiB, 2 passes, 1 lane.
+type Params struct {
+	MemoryKiB uint32
+	Time      uint32
+	Threads   uint8
+}
+
+func (p Params) orDefaults() Params {
+	if p.MemoryKiB == 0 {
+		p.MemoryKiB = 19 * 1024
+	}
+	if p.Time == 0 {
+		p.Time = 2
+	}
+	if p.Threads == 0 {
+		p.Threads = 1
+	}
+	return p
+}
+
+// Hasher runs argon2id, at most one hash per core at a time: without that bound some hundred simultaneous sign-ins
+// take all memory. It is safe for concurrent use; a process has one.
+type Hasher struct {
+	params Params
+	slots  chan struct{}
+	runs   atomic.Int64
+}
+
+// NewHasher returns a Hasher that makes new hashes with p. Existing ones keep the costs they were made with until the
+// next sign-in.
+func NewHasher(p Params) *Hasher {
+	return &Hasher{params: p.orDefaults(), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
+
+// Runs returns how many hashes were computed since the start.
+func (h *Hasher) Runs() int64 { return h.runs.Load() }
+
+// Gate waits for a turn to run a costly hash and returns what ends the turn; [ErrBusy] after two seconds. Others who
+// run such hashes in this process share it.
+func (h *Hasher) Gate(ctx context.Context) (release func(), err error) {
+	release = func() { <-h.slots }
+	select {
+	case h.slots <- struct{}{}:
+		return release, nil
+	default:
+	}
+	timer := time.NewTimer(queueFor)
+	defer timer.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return release, nil
+	case <-timer.C:
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Hash returns password's hash with a fresh salt in PHC form: $argon2id$v=19$m=…,t=…,p=…$salt$hash.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	key, err := h.run(ctx, h.params, password, salt, keySize)
+	if err != nil {
+		return "", err
+	}
+	return encodePHC(h.params, salt, key), nil
+}
+
+// Verify reports whether password is the one that hash was made of, and whether hash should be made anew because
+// today's costs are higher. One hash is computed in any case: a missing or broken hash is as slow as a good one, and
+// matches nothing.
+func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error) {
+	p, salt, want, broken := decodePHC(hash)
+	if broken != nil {
+		p, salt, want = h.params, make([]byte, saltSize), make([]byte, keySize)
+	}
+	key, err := h.run(ctx, p, password, salt, len(want))
+	if err != nil {
+		return false, false, err
+	}
+	ok = subtle.ConstantTimeCompare(key, want) == 1 && broken == nil
+	return ok, ok && (p.MemoryKiB < h.params.MemoryKiB || p.Time < h.params.Time), nil
+}
+
+func (h *Hasher) run(ctx context.Context, p Params, password string, salt []byte, size int) ([]byte, error) {
+	release, err := h.Gate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	h.runs.Add(1)
+	return argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, uint32(size)), nil
+}
+
+func encodePHC(p Params, salt, key []byte) string {
+	encode := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
+		argon2.Version, p.MemoryKiB, p.Time, p.Threads, encode(salt), encode(key))
+}
+
+func decodePHC(hash string) (p Params, salt, key []byte, err error) {
+	fail := func() (Params, []byte, []byte, error) { return Params{}, nil, nil, errHash }
+	parts := strings.Split(hash, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" {
+		return fail()
+	}
+	var version int
+	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
+		return fail()
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {
+		return fail()
+	}
+	if p.MemoryKiB == 0 || p.MemoryKiB > maxMemoryKiB || p.Time == 0 || p.Time > maxTime || p.Threads == 0 {
+		return fail()
+	}
+	decode := base64.RawStdEncoding.Strict().DecodeString
+	if salt, err = decode(parts[4]); err != nil || len(salt) < 8 {
+		return fail()
+	}
+	if key, err = decode(parts[5]); err != nil || len(key) < 16 || len(key) > 64 {
+		return fail()
+	}
+	if encodePHC(p, salt, key) != hash { // one spelling only: no trailing text, signs or leading zeros
+		return fail()
+	}
+	return p, salt, key, nil
+}

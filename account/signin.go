@@ -1,0 +1,147 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/focushq/idp/internal/throttle"
+)
+
+// Authenticate returns the account that signs in with name (a username or an e-mail address) and password from the IP
+// address; "" for address counts no network.
+//
+// It returns [ErrCredentials] for every failure alike, after exactly one hash; a [*throttle.Error] when the try was not
+// looked at; [ErrBusy]. It must not run inside a transaction: its counts have to stay whatever happens afterwards.
+func (s *Service) Authenticate(ctx context.Context, name, password, address string) (*Account, error) {
+	key := canonical(name)
+	r, err := s.rowNamed(ctx, key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	person := "name/" + s.hashName(key)
+	if r != nil {
+		person = personKey(r.Subject)
+	}
+	return s.prove(ctx, r, person, password, address)
+}
+
+// VerifyPassword asks the person of subject for the password again, under the limits of [Service.Authenticate] and
+// with its errors.
+func (s *Service) VerifyPassword(ctx context.Context, subject, password, address string) error {
+	r, err := s.rowOf(ctx, subject)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	_, err = s.prove(ctx, r, personKey(subject), password, address)
+	return err
+}
+
+// prove counts, compares, and on success gives back what was counted. A nil r is an unknown person.
+func (s *Service) prove(ctx context.Context, r *row, person, password, address string) (*Account, error) {
+	if len(password) > maxPassword { // nobody has one: nothing to hide, nothing to hash
+		return nil, ErrCredentials
+	}
+	counts := []struct {
+		key    string
+		policy throttle.Policy
+		n      int
+	}{{s.networkKey(address), s.cfg.Limits.Address, 0}, {person, s.cfg.Limits.Person, 0}}
+	apart := s.cfg.DB.Apart(ctx)
+	for i, c := range counts {
+		if c.key == "" {
+			continue
+		}
+		n, err := throttle.Reserve(apart, s.attempts, c.policy, c.key, s.now())
+		if err != nil {
+			return nil, fmt.Errorf("account: %w", err)
+		}
+		counts[i].n = n
+	}
+	hash, disabled := "", true
+	if r != nil {
+		hash, disabled = r.Password, r.Disabled
+	}
+	ok, outdated, err := s.cfg.Hasher.Verify(ctx, hash, norm.NFC.String(password))
+	if err != nil { // nothing was compared
+		for _, c := range counts {
+			err = errors.Join(err, s.giveBack(context.WithoutCancel(apart), c.key, c.n))
+		}
+		return nil, err
+	}
+	if !ok || disabled {
+		return nil, ErrCredentials
+	}
+	if err := s.attempts.ClearAttempts(apart, person); err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	if err := s.giveBack(apart, counts[0].key, counts[0].n); err != nil {
+		return nil, err
+	}
+	if outdated {
+		if err := s.rehash(ctx, r, password); err != nil {
+			return nil, err
+		}
+	}
+	return r.account()
+}
+
+// rehash stores the proven password under today's costs, unless it was changed meanwhile. When the hasher is busy the
+// next sign-in does it.
+func (s *Service) rehash(ctx context.Context, r *row, password string) error {
+	hash, err := s.cfg.Hasher.Hash(ctx, norm.NFC.String(password))
+	if err != nil {
+		if errors.Is(err, ErrBusy) {
+			return nil
+		}
+		return err
+	}
+	_, err = s.cfg.DB.Exec(ctx, `UPDATE accounts SET password = $3 WHERE subject = $1 AND password = $2`,
+		r.Subject, r.Password, hash)
+	if err != nil {
+		return fmt.Errorf("account: rehash: %w", err)
+	}
+	return nil
+}
+
+// giveBack takes one try off key, and the wait that it began if it was the last one: what succeeded is no failure of
+// its network. A wait that a later try began stays.
+func (s *Service) giveBack(ctx context.Context, key string, n int) error {
+	if n == 0 {
+		return nil
+	}
+	_, err := s.cfg.DB.Exec(ctx, `
+		UPDATE account_attempts SET n = n - 1, until = CASE WHEN n = $2 THEN $3 ELSE until END
+		WHERE key = $1 AND n > 0`, key, n, s.now().Unix())
+	if err != nil {
+		return fmt.Errorf("account: give a try back: %w", err)
+	}
+	return nil
+}
+
+func personKey(subject string) string { return "subject/" + subject }
+
+// networkKey names the network of an IP address and the hour: a count per hour, because behind one address there may
+// be hundreds of people whose slips would add up for ever.
+func (s *Service) networkKey(address string) string {
+	if address == "" {
+		return ""
+	}
+	network := "other" // something that isn't an address must not escape the limit
+	if ip, err := netip.ParseAddr(address); err == nil {
+		ip = ip.Unmap().WithZone("")
+		bits := ip.BitLen()
+		if ip.Is6() {
+			bits = 64
+		}
+		prefix, err := ip.Prefix(bits)
+		if err == nil {
+			network = prefix.String()
+		}
+	}
+	return "network/" + network + "/" + s.now().UTC().Format(time.DateOnly+"T15")
+}
