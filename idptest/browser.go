@@ -1,0 +1,227 @@
+package idptest
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/andybalholm/cascadia"
+	"golang.org/x/net/html"
+)
+
+// Browser keeps cookies and follows redirects as long as they stay at the provider.
+type Browser struct {
+	Jar    http.CookieJar
+	Header http.Header // sent with every request
+	client *http.Client
+	home   *url.URL
+	t      testing.TB
+}
+
+// NewBrowser returns a browser that is at home at the provider issuer.
+func NewBrowser(t testing.TB, issuer string) *Browser {
+	home, err := url.Parse(issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, _ := cookiejar.New(nil) // never fails without options
+	b := &Browser{Jar: jar, Header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}, home: home, t: t}
+	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host != home.Host {
+			return http.ErrUseLastResponse
+		}
+		r.Header = b.Header.Clone()
+		return nil
+	}}
+	return b
+}
+
+// Page is what the browser shows. When the provider sent it elsewhere, URL is that address and the page is empty.
+type Page struct {
+	URL    *url.URL
+	Status int
+	Header http.Header
+	Body   string
+	Doc    *html.Node
+	b      *Browser
+}
+
+// Get opens a page; a path is the provider's.
+func (b *Browser) Get(address string) *Page {
+	b.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, b.resolve(address), nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.Do(r)
+}
+
+// Post sends values to a page, as they are.
+func (b *Browser) Post(address string, values url.Values) *Page {
+	b.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, b.resolve(address), strings.NewReader(values.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return b.Do(r)
+}
+
+func (b *Browser) resolve(address string) string {
+	u, err := b.home.Parse(address)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return u.String()
+}
+
+// Do sends r with the browser's headers and cookies.
+func (b *Browser) Do(r *http.Request) *Page {
+	b.t.Helper()
+	for name, values := range b.Header {
+		if r.Header.Get(name) == "" {
+			r.Header[name] = values
+		}
+	}
+	response, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	page := &Page{URL: response.Request.URL, Status: response.StatusCode, Header: response.Header, Body: string(body), b: b}
+	if location, err := response.Location(); err == nil {
+		page.URL = location
+	}
+	if page.Doc, err = html.Parse(strings.NewReader(page.Body)); err != nil {
+		b.t.Fatal(err)
+	}
+	return page
+}
+
+// Has reports whether an element matches the CSS selector.
+func (p *Page) Has(selector string) bool { return p.find(selector) != nil }
+
+// Text returns the text of the first element that matches, white space folded; "" when none does.
+func (p *Page) Text(selector string) string {
+	var text strings.Builder
+	var walk func(*html.Node)
+	walk = func(n *html.Node) {
+		if n.Type == html.TextNode {
+			text.WriteString(n.Data + " ")
+		}
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			walk(c)
+		}
+	}
+	if n := p.find(selector); n != nil {
+		walk(n)
+	}
+	return strings.Join(strings.Fields(text.String()), " ")
+}
+
+// Attr returns an attribute of the first element that matches, "" when there is none.
+func (p *Page) Attr(selector, name string) string { return attr(p.find(selector), name) }
+
+// All returns the text of every element that matches.
+func (p *Page) All(selector string) []string {
+	var out []string
+	for _, n := range cascadia.QueryAll(p.Doc, cascadia.MustCompile(selector)) {
+		out = append(out, (&Page{Doc: n, b: p.b}).Text(":root, *"))
+	}
+	return out
+}
+
+func (p *Page) find(selector string) *html.Node {
+	return cascadia.Query(p.Doc, cascadia.MustCompile(selector))
+}
+
+// Follow opens the link that matches.
+func (p *Page) Follow(selector string) *Page {
+	p.b.t.Helper()
+	href := p.Attr(selector, "href")
+	if href == "" {
+		p.b.t.Fatalf("no link %s at %s:\n%s", selector, p.URL, p.Body)
+	}
+	u, err := p.URL.Parse(href)
+	if err != nil {
+		p.b.t.Fatal(err)
+	}
+	return p.b.Get(u.String())
+}
+
+// Submit presses the button with the given id: it sends the form around it, filled with the pairs of name and value.
+// A value of "" leaves a checkbox unticked.
+func (p *Page) Submit(button string, pairs ...string) *Page {
+	p.b.t.Helper()
+	pressed := p.find("#" + button)
+	if pressed == nil {
+		p.b.t.Fatalf("no button %s at %s (%d):\n%s", button, p.URL, p.Status, p.Body)
+	}
+	form := pressed
+	for form != nil && form.Data != "form" {
+		form = form.Parent
+	}
+	if form == nil {
+		p.b.t.Fatalf("%s at %s stands in no form", button, p.URL)
+	}
+	values := fields(form)
+	if name := attr(pressed, "name"); name != "" {
+		values.Set(name, attr(pressed, "value"))
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Del(pairs[i])
+		if pairs[i+1] != "" {
+			values.Set(pairs[i], pairs[i+1])
+		}
+	}
+	target, err := p.URL.Parse(attr(form, "action"))
+	if err != nil {
+		p.b.t.Fatal(err)
+	}
+	if strings.EqualFold(attr(form, "method"), "post") {
+		return p.b.Post(target.String(), values)
+	}
+	target.RawQuery = values.Encode()
+	return p.b.Get(target.String())
+}
+
+// fields returns what a form sends untouched.
+func fields(form *html.Node) url.Values {
+	values := url.Values{}
+	for _, input := range cascadia.QueryAll(form, cascadia.MustCompile("input[name]")) {
+		kind := attr(input, "type")
+		if kind == "submit" || (kind == "checkbox" || kind == "radio") && !has(input, "checked") {
+			continue
+		}
+		values.Add(attr(input, "name"), attr(input, "value"))
+	}
+	return values
+}
+
+func attr(n *html.Node, name string) string {
+	if n == nil {
+		return ""
+	}
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func has(n *html.Node, name string) bool {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return true
+		}
+	}
+	return false
+}

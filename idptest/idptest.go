@@ -1,0 +1,129 @@
+package idptest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/focushq/idp"
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/internal/mail"
+	"github.com/focushq/idp/oauth"
+)
+
+// Password is the password of every person that [Server.AddUser] makes.
+const Password = "a long walk along the canal"
+
+// Server is a running provider.
+type Server struct {
+	*idp.IdP
+	Issuer string
+	Clock  *Clock
+	Mail   *mail.Memory // what was sent; [Server.Deliver] sends what waits
+	t      testing.TB
+}
+
+// Start runs a provider until the test ends. edit may change its configuration.
+func Start(t testing.TB, edit ...func(*idp.Config)) *Server {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Issuer: "http://" + listener.Addr().String(), Clock: &Clock{}, Mail: &mail.Memory{}, t: t}
+	folder := t.TempDir()
+	cfg := idp.Defaults()
+	cfg.PublicURL, cfg.Listen = s.Issuer, listener.Addr().String()
+	cfg.DatabaseURL, cfg.KeysetFile = "sqlite:"+filepath.Join(folder, "idp.db"), filepath.Join(folder, "keyset.json")
+	cfg.Now, cfg.Mail, cfg.Log = s.Clock.Now, s.Mail, slog.New(slog.NewTextHandler(io.Discard, nil))
+	for _, change := range edit {
+		change(&cfg)
+	}
+	if s.IdP, err = idp.New(t.Context(), cfg); err != nil {
+		listener.Close()
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(s.Handler())
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		s.Close()
+	})
+	return s
+}
+
+// AddUser makes a person called name with an e-mail address at example.com and [Password]; edit may change more.
+func (s *Server) AddUser(name string, edit ...func(*account.NewAccount)) *account.Account {
+	s.t.Helper()
+	n := account.NewAccount{Username: name, Email: name + "@example.com", EmailVerified: true, Name: name, Password: Password}
+	for _, change := range edit {
+		change(&n)
+	}
+	a, err := s.Accounts.Create(context.Background(), n)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+// Client is a registered client, ready for golang.org/x/oauth2.
+type Client struct {
+	oauth2.Config
+	*oauth.Client
+}
+
+// AddClient registers c, by default for all scopes and without a consent page for confidential clients.
+func (s *Server) AddClient(c oauth.Client) *Client {
+	s.t.Helper()
+	if len(c.Scopes) == 0 {
+		c.Scopes = []string{"openid", "profile", "email", "mfa", "offline_access"}
+	}
+	if c.Consent == "" && c.AuthMethod != "none" {
+		c.Consent = "skip"
+	}
+	secret, err := s.OAuth.Clients().Create(context.Background(), &c, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	registered, err := s.OAuth.Clients().Get(context.Background(), c.ID)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &Client{Client: registered, Config: oauth2.Config{
+		ClientID: c.ID, ClientSecret: secret, RedirectURL: c.RedirectURIs[0], Scopes: c.Scopes,
+		Endpoint: oauth2.Endpoint{AuthURL: s.Issuer + "/oauth2/authorize", TokenURL: s.Issuer + "/oauth2/token"},
+	}}
+}
+
+// Browser returns a browser without cookies.
+func (s *Server) Browser() *Browser { return NewBrowser(s.t, s.Issuer) }
+
+// Clock is a clock that stands beside the real one by an amount that a test chooses.
+type Clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+// Now returns the time on this clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+// Add moves the clock by d.
+func (c *Clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
