@@ -1,0 +1,47 @@
+# make test is everything that CI runs; make check is its quick part, without services.
+
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+.PHONY: help deps fmt lint vuln check test docs bench fuzz screens release
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+deps: ## installs the programs that tests need and that are missing
+	@scripts/deps
+
+fmt:
+	@bad=$$(git ls-files --cached --others --exclude-standard '*.go' | while read -r f; do [ -f "$$f" ] && echo "$$f"; done | xargs gofmt -l); \
+	if [ -n "$$bad" ]; then echo "not formatted (gofmt -w):"; echo "$$bad"; exit 1; fi
+
+lint: fmt
+	go mod verify
+	go vet ./...
+	cd third_party/oryx && go vet ./...
+	go tool staticcheck ./...
+
+vuln:
+	scripts/vulncheck
+
+check: lint ## format, vet, static analysis, tests without PostgreSQL and browser
+	quick=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... \
+		| grep -vE 'internal/dbxtest|chromedp' | cut -d ' ' -f 1) && go test -vet=off -timeout 5m $$quick
+
+test: deps lint vuln ## everything: check, vulnerabilities, both databases, browser, race detector
+	@go run ./internal/secrows
+	go test -race -vet=off -timeout 20m ./...
+
+docs: ## renews docs/security-tests.md
+	go run ./internal/secrows -write
+
+bench: ## benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	scripts/fuzz
+
+screens: deps ## pictures of all pages into docs/screens
+	go test ./e2e -run '^TestScreens$$' -count=1 -timeout 10m -screens "$(CURDIR)/docs/screens"
+
+release: ## static binaries for four platforms and their checksums into dist
+	scripts/release
