@@ -1,0 +1,94 @@
+package mfatest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+func raceAdvance(t *testing.T, s mfa.Store) {
+	must(t, s.AddAuthenticator(t.Context(), newAuthenticator("a")))
+	for step := int64(101); step < 106; step++ {
+		one(t, func(int) (bool, error) {
+			return s.AdvanceStep(t.Context(), owner.Subject, "a", mfa.Advance{Step: step, At: at})
+		})
+	}
+}
+
+func raceCode(t *testing.T, s mfa.Store) {
+	must(t, s.AddCodes(t.Context(), newCodes("c", "")))
+	check(t, "activate", true)(s.ActivateCodes(t.Context(), owner, "", "c"))
+	for n := range 5 {
+		one(t, func(int) (won bool, err error) {
+			err = s.InTx(t.Context(), func(ctx context.Context) error {
+				if err := s.Lock(ctx, owner.Subject); err != nil {
+					return err
+				}
+				won, err = s.UseCode(ctx, owner.Subject, "c", n, at)
+				return err
+			})
+			return won, err
+		})
+	}
+}
+
+func raceCount(t *testing.T, s mfa.Store) {
+	for n := range 5 {
+		one(t, func(int) (bool, error) { return s.CountAttempt(t.Context(), "totp/alice", n, at) })
+	}
+}
+
+func raceSwap(t *testing.T, s mfa.Store) {
+	must(t, s.AddDevice(t.Context(), newDevice("d")))
+	one(t, func(caller int) (bool, error) {
+		d := newDevice("d")
+		d.Secret = hash32(byte(100 + caller))
+		return s.SwapDevice(t.Context(), hash32(1), d)
+	})
+}
+
+func raceConfirm(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	must(t, s.AddEnrollment(ctx, newEnrollment("e")))
+	one(t, func(int) (bool, error) { return s.Prove(ctx, owner.Subject, "e", 0, 1) })
+	must(t, s.AddCodes(ctx, newCodes("c", "e")))
+	one(t, func(int) (won bool, err error) {
+		err = s.InTx(ctx, func(ctx context.Context) error {
+			if err := s.Lock(ctx, owner.Subject); err != nil {
+				return err
+			}
+			won, err = s.ActivateCodes(ctx, owner, "e", "c")
+			return err
+		})
+		return won, err
+	})
+	one(t, func(int) (bool, error) {
+		n, err := s.RemoveEnrollments(ctx, owner.Subject)
+		return n == 1, err
+	})
+	must(t, s.AddAuthenticator(ctx, newAuthenticator("a")))
+	one(t, func(int) (bool, error) { return s.RemoveAuthenticator(ctx, owner.Subject, "a") })
+}
+
+// raceLock lets everybody who finds fewer than five authenticators add one.
+func raceLock(t *testing.T, s mfa.Store) {
+	won := winners(t, func(caller int) (added bool, err error) {
+		err = s.InTx(t.Context(), func(ctx context.Context) error {
+			if err := s.Lock(ctx, owner.Subject); err != nil {
+				return err
+			}
+			known, err := s.Authenticators(ctx, owner.Subject)
+			if added = err == nil && len(known) < mfa.MaxAuthenticators; !added {
+				return err
+			}
+			time.Sleep(time.Millisecond)
+			return s.AddAuthenticator(ctx, newAuthenticator(string(rune('a'+caller))))
+		})
+		return added, err
+	})
+	if won != mfa.MaxAuthenticators {
+		t.Fatalf("%d authenticators were added, not %d", won, mfa.MaxAuthenticators)
+	}
+}

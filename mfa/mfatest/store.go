@@ -1,0 +1,389 @@
+package mfatest
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// callers is how many a race has: enough that a store that reads before it writes is found out at once.
+const callers = 40
+
+// RunStore tests that a store does what [mfa.Store] says, races included. newStore returns an empty store for each
+// subtest.
+func RunStore(t *testing.T, newStore func(t *testing.T) mfa.Store) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, mfa.Store)
+	}{
+		{"transactions", testTransactions},
+		{"attempts", testAttempts},
+		{"attempts outlive a rollback", testAttemptsApart},
+		{"enrollments", testEnrollments},
+		{"newest enrollments", testNewestEnrollments},
+		{"authenticators", testAuthenticators},
+		{"recovery codes", testCodes},
+		{"devices", testDevices},
+		{"remove all", testRemoveAll},
+		{"prune", testPrune},
+		{"race: one caller advances a step", raceAdvance},
+		{"race: one caller uses a code", raceCode},
+		{"race: one caller counts an attempt", raceCount},
+		{"race: one caller swaps a device's secret", raceSwap},
+		{"race: one caller proves, confirms, removes", raceConfirm},
+		{"race: locked changes follow one another", raceLock},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, newStore(t)) })
+	}
+}
+
+// at is the time of all records; stores keep seconds.
+var at = time.Unix(1_800_000_000, 0)
+
+var owner = mfa.Owner{Subject: "alice", Session: "browser"}
+
+func newEnrollment(id string) mfa.PendingEnrollment {
+	return mfa.PendingEnrollment{
+		ID: id, Owner: owner, Account: "alice@example.com", Secret: []byte{0, 1, 255}, CreatedAt: at, ExpiresAt: at.Add(time.Hour),
+	}
+}
+
+func newAuthenticator(id string) mfa.AuthenticatorRecord {
+	return mfa.AuthenticatorRecord{
+		ID: id, Subject: owner.Subject, Name: "Phone", Secret: []byte{0, 1, 255}, Offset: -3, Run: 1, LastStep: 100, AddedAt: at,
+	}
+}
+
+func newCodes(id, enrollment string) mfa.CodeSet {
+	set := mfa.CodeSet{ID: id, Owner: owner, Enrollment: enrollment, Salt: []byte("salt"), CreatedAt: at}
+	for n := range mfa.RecoveryCodeCount {
+		set.Codes = append(set.Codes, mfa.CodeRecord{N: n, Hash: []byte{byte(n), 0, 255}})
+	}
+	return set
+}
+
+func newDevice(id string) mfa.DeviceRecord {
+	return mfa.DeviceRecord{
+		ID: id, Subject: owner.Subject, Browser: "Firefox", System: "Linux", Secret: hash32(1),
+		AddedAt: at, RotatedAt: at, LastUsedAt: at, ExpiresAt: at.Add(720 * time.Hour),
+	}
+}
+
+func hash32(b byte) []byte {
+	hash := make([]byte, 32)
+	hash[31] = b
+	return hash
+}
+
+// check fails unless got is what was wanted and err is nil.
+func check[T any](t *testing.T, what string, want T) func(got T, err error) {
+	return func(got T, err error) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s: got %v, %v; want %v", what, got, err, want)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var errUndo = errors.New("undo")
+
+func testTransactions(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	must(t, s.AddAuthenticator(ctx, newAuthenticator("a")))
+	err := s.InTx(ctx, func(ctx context.Context) error {
+		must(t, s.Lock(ctx, owner.Subject))
+		must(t, s.AddAuthenticator(ctx, newAuthenticator("b")))
+		check(t, "advance", true)(s.AdvanceStep(ctx, owner.Subject, "a", mfa.Advance{Step: 101}))
+		return s.InTx(ctx, func(context.Context) error { return errUndo })
+	})
+	if !errors.Is(err, errUndo) {
+		t.Fatalf("the transaction returned %v", err)
+	}
+	check(t, "nothing of it is left", []mfa.AuthenticatorRecord{newAuthenticator("a")})(s.Authenticators(ctx, owner.Subject))
+	must(t, s.InTx(ctx, func(ctx context.Context) error { return s.AddAuthenticator(ctx, newAuthenticator("b")) }))
+	check(t, "all of it is there", []mfa.AuthenticatorRecord{newAuthenticator("a"), newAuthenticator("b")})(
+		s.Authenticators(ctx, owner.Subject))
+}
+
+func testAttempts(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	stands := func(n int, until time.Time) {
+		t.Helper()
+		gotN, gotUntil, err := s.Attempts(ctx, "totp/alice")
+		if err != nil || gotN != n || n > 0 && !gotUntil.Equal(until) {
+			t.Fatalf("attempts: %d until %v, %v; want %d until %v", gotN, gotUntil, err, n, until)
+		}
+	}
+	stands(0, time.Time{})
+	check(t, "first", true)(s.CountAttempt(ctx, "totp/alice", 0, at))
+	check(t, "first again", false)(s.CountAttempt(ctx, "totp/alice", 0, at))
+	check(t, "third before the second", false)(s.CountAttempt(ctx, "totp/alice", 2, at))
+	check(t, "second", true)(s.CountAttempt(ctx, "totp/alice", 1, at.Add(time.Minute)))
+	check(t, "somebody else", true)(s.CountAttempt(ctx, "totp/bob", 0, at))
+	stands(2, at.Add(time.Minute))
+	err := s.InTx(ctx, func(ctx context.Context) error {
+		must(t, s.ClearAttempts(ctx, "totp/alice"))
+		return errUndo
+	})
+	if !errors.Is(err, errUndo) {
+		t.Fatal(err)
+	}
+	stands(2, at.Add(time.Minute))
+	must(t, s.ClearAttempts(ctx, "totp/alice"))
+	stands(0, time.Time{})
+}
+
+func testAttemptsApart(t *testing.T, s mfa.Store) {
+	counted := false
+	err := s.InTx(t.Context(), func(ctx context.Context) error {
+		must(t, s.Lock(ctx, owner.Subject))
+		soon, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer cancel()
+		var err error
+		if counted, err = s.CountAttempt(soon, "totp/alice", 0, at); err != nil {
+			return err // a store with one writer can only refuse
+		}
+		return errUndo
+	})
+	if err == nil {
+		t.Fatal("the transaction was to fail")
+	}
+	n, _, err := s.Attempts(t.Context(), "totp/alice")
+	if err != nil || counted != (n == 1) {
+		t.Fatalf("an attempt that was counted (%v) stands at %d, %v", counted, n, err)
+	}
+}
+
+func testEnrollments(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	must(t, s.AddEnrollment(ctx, newEnrollment("e")))
+	check(t, "others see none", []mfa.PendingEnrollment(nil))(s.Enrollments(ctx, "bob"))
+	check(t, "as it was kept", []mfa.PendingEnrollment{newEnrollment("e")})(s.Enrollments(ctx, owner.Subject))
+	check(t, "pair 1", true)(s.CountPair(ctx, owner.Subject, "e", 2))
+	check(t, "pair 2", true)(s.CountPair(ctx, owner.Subject, "e", 2))
+	check(t, "pair 3", false)(s.CountPair(ctx, owner.Subject, "e", 2))
+	check(t, "foreign pair", false)(s.CountPair(ctx, "bob", "e", 9))
+	check(t, "foreign proof", false)(s.Prove(ctx, "bob", "e", 1, 1))
+	check(t, "proof", true)(s.Prove(ctx, owner.Subject, "e", -20, 60_000_000))
+	check(t, "second proof", false)(s.Prove(ctx, owner.Subject, "e", 0, 1))
+	proven := newEnrollment("e")
+	proven.Proven, proven.Offset, proven.LastStep = true, -20, 60_000_000
+	check(t, "proven", []mfa.PendingEnrollment{proven})(s.Enrollments(ctx, owner.Subject))
+	check(t, "foreign removal", 0)(s.RemoveEnrollments(ctx, "bob"))
+	check(t, "removal", 1)(s.RemoveEnrollments(ctx, owner.Subject))
+	check(t, "gone", []mfa.PendingEnrollment(nil))(s.Enrollments(ctx, owner.Subject))
+}
+
+func testNewestEnrollments(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	bobs := newEnrollment("bob's")
+	bobs.Subject, bobs.CreatedAt = "bob", at.Add(-time.Hour)
+	must(t, s.AddEnrollment(ctx, bobs))
+	var want []mfa.PendingEnrollment
+	for i, id := range []string{"g", "f", "e", "d", "c", "b", "a"} {
+		e := newEnrollment(id)
+		e.CreatedAt = at.Add(time.Duration(i) * time.Second)
+		must(t, s.AddEnrollment(ctx, e))
+		want = append(want, e)
+	}
+	check(t, "the newest five", want[2:])(s.Enrollments(ctx, owner.Subject))
+	check(t, "others keep theirs", []mfa.PendingEnrollment{bobs})(s.Enrollments(ctx, "bob"))
+}
+
+func testAuthenticators(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	first, second := newAuthenticator("z"), newAuthenticator("a")
+	second.AddedAt = at.Add(time.Second)
+	must(t, s.AddAuthenticator(ctx, second))
+	must(t, s.AddAuthenticator(ctx, first))
+	if err := s.AddAuthenticator(ctx, first); err == nil {
+		t.Fatal("an authenticator was added twice")
+	}
+	check(t, "oldest first", []mfa.AuthenticatorRecord{first, second})(s.Authenticators(ctx, owner.Subject))
+
+	used := mfa.Advance{Step: 101, Offset: 4, Run: -2, At: at.Add(time.Minute)}
+	check(t, "foreign", false)(s.AdvanceStep(ctx, "bob", "z", used))
+	check(t, "the same step", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 100}))
+	check(t, "an older step", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 99}))
+	check(t, "a newer step", true)(s.AdvanceStep(ctx, owner.Subject, "z", used))
+	check(t, "once", false)(s.AdvanceStep(ctx, owner.Subject, "z", used))
+	check(t, "burnt", true)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 105, Offset: 4, Run: -2}))
+	check(t, "foreign name", false)(s.RenameAuthenticator(ctx, "bob", "z", "Mine"))
+	check(t, "name", true)(s.RenameAuthenticator(ctx, owner.Subject, "z", "Téléphone"))
+	first.LastStep, first.Offset, first.Run, first.LastUsedAt, first.Name = 105, 4, -2, used.At, "Téléphone"
+	check(t, "changed", []mfa.AuthenticatorRecord{first, second})(s.Authenticators(ctx, owner.Subject))
+
+	check(t, "foreign removal", false)(s.RemoveAuthenticator(ctx, "bob", "z"))
+	check(t, "removal", true)(s.RemoveAuthenticator(ctx, owner.Subject, "z"))
+	check(t, "second removal", false)(s.RemoveAuthenticator(ctx, owner.Subject, "z"))
+	check(t, "a code after removal", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 200}))
+	check(t, "what is left", []mfa.AuthenticatorRecord{second})(s.Authenticators(ctx, owner.Subject))
+}
+
+func testCodes(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	check(t, "none", mfa.CodeSet{})(s.Codes(ctx, owner.Subject))
+	must(t, s.AddCodes(ctx, newCodes("1", "e")))
+	check(t, "pending is not active", mfa.CodeSet{})(s.Codes(ctx, owner.Subject))
+	must(t, s.AddCodes(ctx, newCodes("2", "e")))
+	elsewhere := mfa.Owner{Subject: owner.Subject, Session: "other"}
+	check(t, "replaced", false)(s.ActivateCodes(ctx, owner, "e", "1"))
+	check(t, "another enrolment", false)(s.ActivateCodes(ctx, owner, "", "2"))
+	check(t, "another session", false)(s.ActivateCodes(ctx, elsewhere, "e", "2"))
+	check(t, "the newest", true)(s.ActivateCodes(ctx, owner, "e", "2"))
+	check(t, "twice", false)(s.ActivateCodes(ctx, owner, "e", "2"))
+	check(t, "active", newCodes("2", "e"))(s.Codes(ctx, owner.Subject))
+
+	check(t, "foreign", false)(s.UseCode(ctx, "bob", "2", 7, at))
+	check(t, "use", true)(s.UseCode(ctx, owner.Subject, "2", 7, at))
+	check(t, "use again", false)(s.UseCode(ctx, owner.Subject, "2", 7, at))
+	check(t, "no such code", false)(s.UseCode(ctx, owner.Subject, "2", 10, at))
+	used := newCodes("2", "e")
+	used.Codes[7] = mfa.CodeRecord{N: 7, UsedAt: at}
+	check(t, "used without its hash", used)(s.Codes(ctx, owner.Subject))
+
+	must(t, s.AddCodes(ctx, newCodes("3", "")))
+	check(t, "the old set lives", true)(s.UseCode(ctx, owner.Subject, "2", 0, at))
+	check(t, "renewal", true)(s.ActivateCodes(ctx, owner, "", "3"))
+	check(t, "the old set is gone", false)(s.UseCode(ctx, owner.Subject, "2", 1, at))
+	check(t, "the new set", newCodes("3", ""))(s.Codes(ctx, owner.Subject))
+}
+
+func testDevices(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	older, newer := newDevice("a"), newDevice("z")
+	newer.AddedAt = at.Add(time.Second)
+	must(t, s.AddDevice(ctx, older))
+	must(t, s.AddDevice(ctx, newer))
+	check(t, "newest first", []mfa.DeviceRecord{newer, older})(s.Devices(ctx, owner.Subject))
+
+	swapped := older
+	swapped.Secret, swapped.RotatedAt, swapped.LastUsedAt = hash32(3), at.Add(time.Hour), at.Add(time.Hour)
+	swapped.Former = []mfa.FormerSecret{{Hash: hash32(9), Until: at}, {Hash: hash32(1)}}
+	foreign := swapped
+	foreign.Subject = "bob"
+	check(t, "foreign", false)(s.SwapDevice(ctx, hash32(1), foreign))
+	check(t, "wrong secret", false)(s.SwapDevice(ctx, hash32(2), swapped))
+	check(t, "swap", true)(s.SwapDevice(ctx, hash32(1), swapped))
+	check(t, "swap again", false)(s.SwapDevice(ctx, hash32(1), swapped))
+	check(t, "swapped", []mfa.DeviceRecord{newer, swapped})(s.Devices(ctx, owner.Subject))
+
+	check(t, "foreign removal", false)(s.RemoveDevice(ctx, "bob", "a"))
+	check(t, "removal", true)(s.RemoveDevice(ctx, owner.Subject, "a"))
+	check(t, "second removal", false)(s.RemoveDevice(ctx, owner.Subject, "a"))
+	check(t, "all of nobody's", 0)(s.RemoveDevices(ctx, "bob"))
+	check(t, "all", 1)(s.RemoveDevices(ctx, owner.Subject))
+	check(t, "none left", []mfa.DeviceRecord(nil))(s.Devices(ctx, owner.Subject))
+}
+
+func testRemoveAll(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	fill := func(prefix, subject string) {
+		e, a, c, d := newEnrollment(prefix+"e"), newAuthenticator(prefix+"a"), newCodes(prefix+"c", "e"), newDevice(prefix+"d")
+		e.Subject, a.Subject, c.Subject, d.Subject = subject, subject, subject, subject
+		must(t, s.Lock(ctx, subject))
+		must(t, s.AddEnrollment(ctx, e))
+		must(t, s.AddAuthenticator(ctx, a))
+		must(t, s.AddCodes(ctx, c))
+		check(t, "activate", true)(s.ActivateCodes(ctx, c.Owner, "e", c.ID))
+		must(t, s.AddDevice(ctx, d))
+	}
+	left := func(subject string) int {
+		e, err := s.Enrollments(ctx, subject)
+		must(t, err)
+		a, err := s.Authenticators(ctx, subject)
+		must(t, err)
+		c, err := s.Codes(ctx, subject)
+		must(t, err)
+		d, err := s.Devices(ctx, subject)
+		must(t, err)
+		return len(e) + len(a) + len(c.Codes) + len(d)
+	}
+	fill("1", "alice")
+	fill("2", "bob")
+	must(t, s.RemoveAll(ctx, "alice"))
+	if left("alice") != 0 || left("bob") != 13 {
+		t.Fatalf("alice has %d records, bob %d of 13", left("alice"), left("bob"))
+	}
+	must(t, s.Lock(ctx, "alice")) // she can begin anew
+}
+
+func testPrune(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	must(t, s.AddEnrollment(ctx, newEnrollment("e")))
+	must(t, s.AddCodes(ctx, newCodes("active", "")))
+	check(t, "activate", true)(s.ActivateCodes(ctx, owner, "", "active"))
+	must(t, s.AddCodes(ctx, newCodes("pending", "")))
+	must(t, s.AddDevice(ctx, newDevice("d")))
+	must(t, s.AddAuthenticator(ctx, newAuthenticator("a")))
+	all := func(stale, now time.Time) (total int) {
+		for {
+			n, err := s.Prune(ctx, stale, now, 1)
+			must(t, err)
+			if n == 0 {
+				return total
+			}
+			total += n
+		}
+	}
+	if n := all(at, at); n != 0 {
+		t.Fatalf("%d rows were removed before their time", n)
+	}
+	if all(at.Add(2*time.Hour), at) == 0 {
+		t.Fatal("the enrolment and the pending codes were to go")
+	}
+	check(t, "enrolment", []mfa.PendingEnrollment(nil))(s.Enrollments(ctx, owner.Subject))
+	check(t, "pending codes", false)(s.ActivateCodes(ctx, owner, "", "pending"))
+	if n := all(at, at.Add(721*time.Hour)); n != 1 {
+		t.Fatalf("%d devices were removed, not 1", n)
+	}
+	check(t, "active codes stay", newCodes("active", ""))(s.Codes(ctx, owner.Subject))
+	check(t, "authenticators stay", []mfa.AuthenticatorRecord{newAuthenticator("a")})(s.Authenticators(ctx, owner.Subject))
+}
+
+// winners runs fn from many goroutines that start together, and counts the ones that it is true for.
+func winners(t *testing.T, fn func(caller int) (bool, error)) int {
+	t.Helper()
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		won   int
+		start = make(chan struct{})
+	)
+	for caller := range callers {
+		wg.Go(func() {
+			<-start
+			ok, err := fn(caller)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if ok {
+				won++
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	return won
+}
+
+func one(t *testing.T, fn func(caller int) (bool, error)) {
+	t.Helper()
+	if won := winners(t, fn); won != 1 {
+		t.Fatalf("%d of %d callers won", won, callers)
+	}
+}
