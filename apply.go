@@ -265,8 +265,10 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	if err != nil {
 		return err
 	}
-	// Lifetimes and the like are not in the file: what the console set stays.
-	client.Keep(was)
+	// What the file has no word for stays as it was set elsewhere.
+	client.AccessTokenLife, client.IDTokenLife = was.AccessTokenLife, was.IDTokenLife
+	client.RefreshTokenIdle, client.RefreshTokenLife = was.RefreshTokenIdle, was.RefreshTokenLife
+	client.LogoURI, client.PolicyURI, client.TermsURI, client.Disabled = was.LogoURI, was.PolicyURI, was.TermsURI, was.Disabled
 	if err := a.OAuth.Clients().Update(ctx, client); err != nil {
 		return err
 	}

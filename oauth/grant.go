@@ -200,6 +200,11 @@ func (s *Server) RevokeSession(ctx context.Context, sid string) error {
 	return err
 }
 
+// RevokeClientSession is [Server.RevokeSession] for one client: "sign out of this app".
+func (s *Server) RevokeClientSession(ctx context.Context, client, sid string) error {
+	return s.store.revokeGrants(ctx, Event{Session: sid, Client: client}, `session_id = $2 AND client_id = $3 AND NOT offline`, sid, client)
+}
+
 // Prune deletes what has ended, in batches, so that no replica waits long for another. Ended things stay for an hour:
 // clocks differ, and a code that is used again must still be known.
 func (s *Server) Prune(ctx context.Context) error {

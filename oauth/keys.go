@@ -289,3 +289,10 @@ func thumbprint(private crypto.Signer) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: private.Public()}).Thumbprint(crypto.SHA256)
 	return base64.RawURLEncoding.EncodeToString(sum[:sha256.Size]), err
 }
+
+// HasKeys reports whether the database holds signing keys, which only the keyset that sealed them opens.
+func HasKeys(ctx context.Context, db *dbx.DB) (bool, error) {
+	var n int
+	err := db.Get(ctx, &n, `SELECT COUNT(*) FROM oauth_keys`)
+	return n > 0, err
+}
