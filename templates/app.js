@@ -11,7 +11,7 @@ one("#problem")?.focus();
 for (const time of all("time[datetime]")) {
   const at = new Date(time.dateTime);
   if (!Number.isNaN(at.valueOf())) {
-    time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+    time.textContent = at.toLocaleString(document.documentElement.lang, "day" in time.dataset ? { dateStyle: "long" } : { dateStyle: "long", timeStyle: "short" });
   }
 }
 

@@ -131,13 +131,16 @@ func (c *catalogue) localize(lang, id string, args map[string]any) string {
 	return text
 }
 
-// problem returns the sentences about a mistake. A number of tries left adds one of its own, and so does a clock that
-// is wrong by whole hours: then it is the time zone.
+// problem returns the sentences about a mistake. A wait that it began and a number of tries left add one each, and so
+// does a clock that is wrong by whole hours: then it is the time zone.
 func (c *catalogue) problem(lang, id string, args map[string]any) string {
 	if !c.ids[id] {
 		id = "problem.unknown"
 	}
 	text := c.localize(lang, id, args)
+	if wait, ok := args["Wait"].(time.Duration); ok && wait > 0 && id != "problem.throttled" {
+		text += " " + c.text(lang, "problem.wait", "Wait", wait)
+	}
 	if left, ok := args["Left"].(int); ok && left > 0 {
 		text += " " + c.text(lang, "problem.tries_left", "Count", left)
 	}

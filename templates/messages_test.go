@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"io/fs"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -13,7 +14,7 @@ import (
 )
 
 // Ids that are put together while rendering: by their prefix.
-var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail."}
+var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone."}
 
 func TestEveryIDIsThereAndUsed(t *testing.T) {
 	s := newSet(t, Options{})
@@ -53,13 +54,37 @@ func TestEveryIDIsThereAndUsed(t *testing.T) {
 	}
 }
 
+// Ids that other packages choose are in the catalogue too.
+func TestHandlersChooseWhatIsThere(t *testing.T) {
+	s := newSet(t, Options{})
+	chosen := regexp.MustCompile(`"((?:problem|notice|request|form|setup)\.[a-z0-9_.]*[a-z0-9])"|(?:Title|Text|Label): +"([a-z_]+\.[a-z_.]+)"`)
+	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, m := range chosen.FindAllStringSubmatch(string(text), -1) {
+			if id := m[1] + m[2]; !s.texts.ids[id] {
+				t.Errorf("%s: no message %q", file, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The head of the catalogue is what handlers choose problems from: it names each of them.
 func TestProblemsAreListed(t *testing.T) {
 	text, err := os.ReadFile("messages/en.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := map[string]bool{"problem.unknown": true, "problem.tries_left": true, "problem.enrol.clock_zone": true}
+	listed := map[string]bool{"problem.unknown": true, "problem.tries_left": true, "problem.wait": true, "problem.enrol.clock_zone": true}
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(line, "#") {
 			break
@@ -82,7 +107,7 @@ func TestProblemsAreListed(t *testing.T) {
 			continue // a word of the explanation
 		}
 		words := s.texts.problem("en", id, map[string]any{"Wait": time.Minute, "Offset": 6 * time.Minute, "Help": "H",
-			"Name": "N", "Other": "O", "Min": 8, "Max": 128, "Count": 1})
+			"Name": "N", "Other": "O", "Min": 8, "Max": 5, "Count": 1})
 		if strings.Contains(words, "<no value>") || !strings.HasSuffix(words, ".") && !strings.HasSuffix(words, "recover") {
 			t.Errorf("%s says %q", id, words)
 		}
@@ -104,6 +129,7 @@ func TestProblemWords(t *testing.T) {
 		{"problem.throttled", map[string]any{"Wait": 61 * time.Second}, []string{"Wait 2 minutes,"}},
 		{"problem.throttled", map[string]any{"Wait": time.Minute}, []string{"Wait 1 minute,"}},
 		{"problem.code.wrong", map[string]any{"Left": 1}, []string{"not right", "1 try left"}},
+		{"problem.code.wrong", map[string]any{"Wait": time.Minute}, []string{"not right", "Wait 1 minute before"}},
 		{"problem.code.wrong", map[string]any{"Left": 3}, []string{"3 tries left"}},
 		{"problem.code.clock", map[string]any{"Offset": -6*time.Minute - 10*time.Second}, []string{"clock", "about 6 minutes slow"}},
 		{"problem.enrol.clock", map[string]any{"Offset": 61 * time.Minute}, []string{"clock", "61 minutes fast", "time zone"}},

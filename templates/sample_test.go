@@ -17,9 +17,9 @@ type (
 		Args      map[string]any
 	}
 	loginData struct {
-		Query, Client, Username, Account, ForgotURL string
-		Fixed, Cancel                               bool
-		Problem                                     *mistake
+		Query, Client, Username, Account, ForgotURL, Other string
+		Fixed, Cancel                                      bool
+		Problem                                            *mistake
 	}
 	mfaData struct {
 		Query, Entry, Client, RecoveryURL string
@@ -55,6 +55,7 @@ type (
 	}
 	settingsData struct {
 		Enrolled                 bool
+		Sealed, RecoverySealed   bool
 		Authenticators           []authenticatorData
 		CodesLeft, RememberDays  int
 		Devices                  []deviceData
@@ -66,7 +67,7 @@ type (
 	}
 	startData struct {
 		Query, Client, BackName, BackURL string
-		Forced, Cancel                   bool
+		Forced, Cancel, Enrolled         bool
 		Postpone                         time.Time
 		Problem                          *mistake
 	}
@@ -101,10 +102,14 @@ type (
 	accountData struct{ Username, Name, Email string }
 	setupData   struct {
 		Username, Email, Name, Token string
+		MinPassword                  int
 		Problem                      *mistake
 	}
-	messageData struct{ Title, Text, Link string }
-	errorData   struct {
+	messageData struct {
+		Title, Text, Link, Label string
+		Alert                    bool
+	}
+	errorData struct {
 		Code, Description, Parameter, RequestID string
 		Status                                  int
 	}
@@ -141,6 +146,7 @@ func samples(t *testing.T) []sample {
 			{"d2", "Safari", "iPhone", noon.AddDate(0, 0, -9), noon.AddDate(0, 0, -2), noon.AddDate(0, 0, 21), false}}}
 	few := settings
 	few.CodesLeft, few.Devices, few.Authenticators, few.Forced, few.Notice = 2, nil, few.Authenticators[1:], true, ""
+	few.Sealed, few.Problem = true, wrong("problem.settings.name", "name", nil)
 	scan := scanData{Query: query, Key: spaced(sampleKey), KeyRaw: sampleKey, Account: "alice@example.com",
 		Issuer: "Focus HQ", Algorithm: "SHA1", Next: "/account/mfa/enrol/codes?enrolment=e1&request=r%2F1",
 		QR: qr(t, sampleURI), URI: sampleURI, Digits: 6, Period: 30, ExpiresAt: noon.Add(30 * time.Minute)}
@@ -160,7 +166,7 @@ func samples(t *testing.T) []sample {
 	return []sample{
 		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, ForgotURL: "/forgot"}},
 		{"login wrong", "login", loginData{Query: query, Username: "alice", Problem: wrong("problem.credentials", "password", map[string]any{"Left": 2})}},
-		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice"}},
+		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1"}},
 		{"mfa", "mfa", mfaData{Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
 			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
@@ -169,6 +175,7 @@ func samples(t *testing.T) []sample {
 		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
 		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
 		{"start", "mfa_start", startData{Query: query, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
+		{"start further", "mfa_start", startData{Enrolled: true, Problem: wrong("problem.enrol.too_many", "", map[string]any{"Max": 5})}},
 		{"start forced", "mfa_start", startData{Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
 		{"scan", "mfa_scan", scan},
 		{"codes", "mfa_codes", codes},
@@ -182,8 +189,8 @@ func samples(t *testing.T) []sample {
 		{"settings few", "mfa_settings", few},
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
 		{"account", "account", accountData{"alice", "Alice Example", "alice@example.com"}},
-		{"setup", "setup", setupData{Token: "t1", Problem: wrong("problem.password.short", "password", map[string]any{"Min": 8})}},
-		{"message", "message", messageData{"signed_out.title", "notice.postponed", "/account"}},
+		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
+		{"message", "message", messageData{"request.gone.title", "request.gone.text", "/account", "request.gone.link", true}},
 		{"error", "error", errorData{"invalid_request", "The redirect_uri is not registered.", "redirect_uri", "01J9X", 400}},
 		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
 		{"error missing", "error", errorData{Status: 404}},
