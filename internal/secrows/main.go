@@ -1,7 +1,7 @@
 // Command secrows tells which rows of the security checklist and which of the OAuth library's traps have a test.
 //
-// A row's test is any function called TestSec_PW01_What (or FuzzSec_…; several rows: TestSec_MF05_RC05_What), a trap's
-// TestTrap07_What. It reads names only: whether the tests pass is for `go test` to say.
+// A row's test is any function called TestSec_PW01 or TestSec_PW01_What (FuzzSec_… too; several rows:
+// TestSec_MF05_RC05_What), a trap's TestTrap07_What. It reads names only: whether the tests pass is for `go test` to say.
 //
 //	go run ./internal/secrows          prints the counts
 //	go run ./internal/secrows -write   renews docs/security-tests.md
@@ -69,7 +69,7 @@ type tests struct {
 }
 
 var (
-	secName  = regexp.MustCompile(`^(?:Test|Fuzz)Sec_((?:[A-Z]{2}\d{2}_)+)`)
+	secName  = regexp.MustCompile(`^(?:Test|Fuzz)Sec((?:_[A-Z]{2}\d{2})+)(?:_|$)`)
 	trapName = regexp.MustCompile(`^(?:Test|Fuzz)Trap(\d{2})`)
 	wanted   = regexp.MustCompile(`^(?:Test|Fuzz)(?:Sec_|Trap\d)`)
 )
@@ -121,7 +121,7 @@ func (t *tests) add(folder, name string) {
 		t.unknown = append(t.unknown, place)
 		return
 	}
-	for id := range strings.SplitSeq(strings.TrimSuffix(m[1], "_"), "_") {
+	for id := range strings.SplitSeq(m[1][1:], "_") {
 		id = id[:2] + "-" + id[2:]
 		if !slices.ContainsFunc(rows(), func(r row) bool { return r.id == id }) {
 			t.unknown = append(t.unknown, place)

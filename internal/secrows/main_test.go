@@ -46,6 +46,7 @@ func TestScan(t *testing.T) {
 	source := `package x
 func TestSec_PW01_Short(t *testing.T) {}
 func TestSec_MF05_RC05_OneWinner(t *testing.T) {}
+func TestSec_MF06(t *testing.T) {}
 func FuzzSec_OA01_Redirect(f *testing.F) {}
 func TestTrap07_Revocation(t *testing.T) {}
 func TestSec_PW16_NoSuchRow(t *testing.T) {}
@@ -61,12 +62,12 @@ func TestOther(t *testing.T) {}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"PW-01", "MF-05", "RC-05", "OA-01"} {
+	for _, id := range []string{"PW-01", "MF-05", "MF-06", "RC-05", "OA-01"} {
 		if len(found.rows[id]) != 1 {
 			t.Errorf("%s: %v", id, found.rows[id])
 		}
 	}
-	if len(found.rows) != 4 || len(found.traps) != 1 || found.traps["07"] == nil {
+	if len(found.rows) != 5 || len(found.traps) != 1 || found.traps["07"] == nil {
 		t.Errorf("rows %v, traps %v", found.rows, found.traps)
 	}
 	if want := []string{"idp.TestSec_PW16_NoSuchRow", "idp.TestTrap38_NoSuchTrap"}; !slices.Equal(found.unknown, want) {

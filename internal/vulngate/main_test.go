@@ -15,7 +15,7 @@ const (
 	acceptedFile = "# why\n\nGO-2026-1 2026-11-24 the function is never reached\n"
 )
 
-func TestJudge(t *testing.T) {
+func TestSec_SC01_FindingsAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name, accepted string
 		scan           []string
