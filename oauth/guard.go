@@ -64,8 +64,7 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		empty := r.ContentLength == 0 && r.Header.Get("Content-Type") == ""
-		if !empty && (err != nil || kind != "application/x-www-form-urlencoded") {
+		if r.ContentLength != 0 && (err != nil || kind != "application/x-www-form-urlencoded") {
 			return fault(fosite.ErrInvalidRequest, "", "The body must be application/x-www-form-urlencoded.")
 		}
 	}

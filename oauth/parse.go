@@ -103,6 +103,8 @@ func refusedObjects(form url.Values) error {
 		return fosite.ErrRequestURINotSupported
 	case form.Has("registration"):
 		return fosite.ErrRegistrationNotSupported
+	case form.Get("response_type") != "code": // fosite would let CODE pass
+		return fault(fosite.ErrUnsupportedResponseType, "response_type", descriptions["unsupported_response_type"])
 	}
 	switch form.Get("response_mode") {
 	case "", "query", "fragment", "form_post":

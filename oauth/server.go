@@ -54,6 +54,9 @@ type Config struct {
 	// Ended is called after RevokeSession; nil: nobody wants to know.
 	Ended func(ctx context.Context, sessionID string)
 
+	// Outbound fetches jwks_uri of clients; nil: a client that reaches public addresses only.
+	Outbound *http.Client
+
 	RefreshGrace time.Duration // how long a refresh token gives its successor again; 0: 60 seconds
 }
 
@@ -74,6 +77,7 @@ type Server struct {
 	store    *store
 	keys     *keyring
 	clients  *Clients
+	loader   *loader
 	provider fosite.OAuth2Provider
 }
 
@@ -95,6 +99,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.RefreshGrace == 0 {
 		cfg.RefreshGrace = refreshGrace
 	}
+	if cfg.Outbound == nil {
+		cfg.Outbound = outbound()
+	}
 	clientKey, err := cfg.Secret("client-secret")
 	if err != nil {
 		return nil, fmt.Errorf("oauth: the key of client secrets: %w", err)
@@ -109,6 +116,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.keys.open(ctx); err != nil {
 		return nil, err
 	}
+	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, sets: map[string]*keySet{}}
 	s.store = &store{
 		db: cfg.DB, clients: s.clients, refreshKey: refreshKey, grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
 	}
