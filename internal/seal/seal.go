@@ -1,8 +1,8 @@
 // Package seal encrypts the secrets that the database keeps, with a keyset of its own file, and derives the keys for
 // everything that is only compared.
 //
-// The file holds two Tink keysets: AEAD keys, of which the first encrypts and the others still decrypt, and a
-// pseudo-random function whose outputs never change. It knows nothing of tables: the caller binds a secret to its place
+// The file holds two Tink keysets: AEAD keys, of which the newest encrypts and the others still decrypt, and a
+// pseudo-random function whose outputs never change. Processes that share the file follow a rotation by themselves. It knows nothing of tables: the caller binds a secret to its place
 // by the associated data ("table/column/row").
 package seal
 
@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -25,8 +26,13 @@ import (
 
 // Keys encrypts, decrypts and derives. It is safe for concurrent use.
 type Keys struct {
-	aead tink.AEAD
 	prf  *prf.Set
+	path string // "" for keys without a file
+
+	mu    sync.RWMutex
+	aead  tink.AEAD
+	asOf  fs.FileInfo // the file when it was read
+	count int         // AEAD keys
 }
 
 // file is the keyset file.
@@ -58,6 +64,7 @@ func Load(path string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: %s is no keyset: %w", path, err)
 	}
+	keys.path, keys.asOf = path, info
 	return keys, nil
 }
 
@@ -68,24 +75,33 @@ func Create(path string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	// Written aside and linked into place: nobody ever reads half a keyset, and the link fails where one exists.
-	draft, err := os.CreateTemp(folder, ".keyset-*") // mode 0600
+	draft, err := writeDraft(path, text)
 	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
+		return nil, err
 	}
-	defer os.Remove(draft.Name())
-	_, err = draft.Write(text)
-	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	defer os.Remove(draft)
+	if err := os.Link(draft, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	return Load(path)
+}
+
+// writeDraft writes text to a file of mode 0600 beside path and returns its name.
+func writeDraft(path string, text []byte) (string, error) {
+	draft, err := os.CreateTemp(filepath.Dir(path), ".keyset-*")
+	if err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	_, err = draft.Write(text)
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		os.Remove(draft.Name())
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	return draft.Name(), nil
 }
 
 // Random returns keys that live as long as the process, for tests.
@@ -98,15 +114,28 @@ func Random() (*Keys, error) {
 }
 
 // Encrypt seals plain so that it opens only with the same aad.
-func (k *Keys) Encrypt(plain, aad []byte) ([]byte, error) { return k.aead.Encrypt(plain, aad) }
+func (k *Keys) Encrypt(plain, aad []byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.aead.Encrypt(plain, aad)
+}
 
-// Decrypt opens what Encrypt sealed under the same aad.
+// Decrypt opens what Encrypt sealed under the same aad, by this process or by one that has rotated the file since.
 func (k *Keys) Decrypt(sealed, aad []byte) ([]byte, error) {
-	plain, err := k.aead.Decrypt(sealed, aad)
+	plain, err := k.decrypt(sealed, aad)
+	if err != nil && k.reload() {
+		plain, err = k.decrypt(sealed, aad)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("seal: not sealed by this keyset, or moved from its place: %w", err)
 	}
 	return plain, nil
+}
+
+func (k *Keys) decrypt(sealed, aad []byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.aead.Decrypt(sealed, aad)
 }
 
 // Derive returns the 32-byte key called label. The same keyset always gives the same key; rotating the encryption
@@ -147,10 +176,10 @@ func parse(text []byte) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keys Keys
+	keys := &Keys{count: handle.Len()}
 	if keys.aead, err = aead.New(handle); err != nil {
 		return nil, err
 	}
 	keys.prf, err = prf.NewPRFSet(derive)
-	return &keys, err
+	return keys, err
 }
