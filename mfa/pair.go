@@ -16,12 +16,11 @@ type pair struct {
 }
 
 func comparePair(secret []byte, code, next string, now, reach int64) (pair, error) {
-	first, err := stepsOf(secret, code, now-reach-1, now+reach)
+	found, err := stepsOf(secret, now-reach, now+reach+1, code, next)
 	if err != nil {
 		return pair{}, err
 	}
-	second, err := stepsOf(secret, next, now-reach-1, now+reach)
-	return pair{first, second, now}, err
+	return pair{found[0], found[1], now}, nil
 }
 
 // apart returns the step of the second code, nearest to now, for which the second comes exactly k steps after the
@@ -47,7 +46,12 @@ func (p pair) near(steps []int64) bool {
 // codes fits some.
 func (p pair) judge() (second int64, err error) {
 	if step, ok := p.apart(1); ok {
-		if off := step - p.now; off < -lookBack || off > lookBack {
+		// The first code was on the display when the person began to type.
+		off := step - 1 - p.now
+		switch d := distance(off, 0); {
+		case d > farthest:
+			return 0, ErrInvalidCode
+		case d > lookBack:
 			return 0, &ClockError{Offset: time.Duration(off) * Period}
 		}
 		return step, nil

@@ -37,6 +37,8 @@ func (s *Service) hash(ctx context.Context, code string, salt []byte) ([]byte, e
 	return s.kdf(code, salt), nil
 }
 
+func newRecoveryCode() string { return recoveryEncoding.EncodeToString(random(recoveryLen)) }
+
 // formatRecovery returns a code as it is shown: four groups of four.
 func formatRecovery(code string) string {
 	return code[:4] + "-" + code[4:8] + "-" + code[8:12] + "-" + code[12:]
@@ -85,7 +87,7 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, owner Owner, enrollment 
 	salt := random(saltLen)
 	made := CodeSet{ID: newID(), Owner: owner, Enrollment: enrollment, CreatedAt: s.config.Now()}
 	for n := range RecoveryCodeCount {
-		code := recoveryEncoding.EncodeToString(random(recoveryLen))
+		code := newRecoveryCode()
 		hash, err := s.hash(ctx, code, salt)
 		if err != nil {
 			return nil, "", err

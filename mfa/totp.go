@@ -31,17 +31,19 @@ func codeAt(secret []byte, step int64) (string, error) {
 		hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 }
 
-// stepsOf returns which of the steps from first to last have this code, ascending. All of them are compared, each in
-// constant time.
-func stepsOf(secret []byte, code string, first, last int64) ([]int64, error) {
-	var found []int64
+// stepsOf returns, for each of the codes, which of the steps from first to last have it, ascending. All of them are
+// compared, each in constant time.
+func stepsOf(secret []byte, first, last int64, codes ...string) ([][]int64, error) {
+	found := make([][]int64, len(codes))
 	for step := max(first, 0); step <= last; step++ {
 		candidate, err := codeAt(secret, step)
 		if err != nil {
 			return nil, err
 		}
-		if subtle.ConstantTimeCompare([]byte(candidate), []byte(code)) == 1 {
-			found = append(found, step)
+		for i, code := range codes {
+			if subtle.ConstantTimeCompare([]byte(candidate), []byte(code)) == 1 {
+				found[i] = append(found[i], step)
+			}
 		}
 	}
 	return found, nil
@@ -145,11 +147,11 @@ func (s *Service) search(known []AuthenticatorRecord, secrets [][]byte, digits s
 	now := stepAt(s.config.Now())
 	for i, a := range known {
 		current := now + a.Offset
-		steps, err := stepsOf(secrets[i], digits, current-lookBack, current+window)
+		found, err := stepsOf(secrets[i], current-lookBack, current+window, digits)
 		if err != nil {
 			return nil, err
 		}
-		if len(steps) > 0 {
+		if steps := found[0]; len(steps) > 0 {
 			newest := steps[len(steps)-1]
 			hits = append(hits, hit{a, newest, newest - current})
 		}

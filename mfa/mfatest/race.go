@@ -20,7 +20,7 @@ func raceAdvance(t *testing.T, s mfa.Store) {
 func raceCode(t *testing.T, s mfa.Store) {
 	must(t, s.AddCodes(t.Context(), newCodes("c", "")))
 	check(t, "activate", true)(s.ActivateCodes(t.Context(), owner, "", "c"))
-	for n := range 5 {
+	for n := range 3 {
 		one(t, func(int) (won bool, err error) {
 			err = s.InTx(t.Context(), func(ctx context.Context) error {
 				if err := s.Lock(ctx, owner.Subject); err != nil {
@@ -35,7 +35,7 @@ func raceCode(t *testing.T, s mfa.Store) {
 }
 
 func raceCount(t *testing.T, s mfa.Store) {
-	for n := range 5 {
+	for n := range 3 {
 		one(t, func(int) (bool, error) { return s.CountAttempt(t.Context(), "totp/alice", n, at) })
 	}
 }
