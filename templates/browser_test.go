@@ -13,11 +13,16 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
-// go test ./templates -run Screens -screens DIR writes a picture of every page, narrow and wide, light and dark.
-var screens = flag.String("screens", "", "write pictures of all pages into this directory")
+// go test ./templates -run Screens -screens DIR writes a picture of every page, narrow and wide, light and dark;
+// -run Accessibility -axe FILE lets axe-core's axe.min.js judge them all.
+var (
+	screens = flag.String("screens", "", "write pictures of all pages into this directory")
+	axe     = flag.String("axe", "", "check all pages with this copy of axe.min.js")
+)
 
 // browse starts a browser and a server with a page per sample, at /?page=NAME.
 func browse(t *testing.T) (ctx context.Context, url string) {
@@ -144,6 +149,36 @@ func TestScreens(t *testing.T) {
 				if err := os.WriteFile(filepath.Join(*screens, name), shot, 0o644); err != nil {
 					t.Fatal(err)
 				}
+			}
+		}
+	}
+}
+
+func TestAccessibility(t *testing.T) {
+	if *axe == "" {
+		return
+	}
+	library, err := os.ReadFile(*axe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const run = `axe.run(document).then(r => r.passes.length < 10 ? ["hardly anything was checked"] : r.violations.map(v =>
+		v.id + ": " + v.help + " " + v.nodes.map(n => n.target + " " + n.any.map(a => a.message)).join(" | ")))`
+	ctx, url := browse(t)
+	for _, sample := range samples(t) {
+		for _, scheme := range []string{"light", "dark"} {
+			var found []string
+			err := chromedp.Run(ctx, look(scheme, 360), chromedp.Navigate(url+sample.name),
+				chromedp.Evaluate(`document.querySelectorAll("details").forEach(d => d.open = true)`, nil),
+				chromedp.Evaluate(string(library), nil),
+				chromedp.Evaluate(run, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+					return p.WithAwaitPromise(true)
+				}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, violation := range found {
+				t.Errorf("%s, %s: %s", sample.name, scheme, violation)
 			}
 		}
 	}

@@ -113,6 +113,33 @@ type (
 		Code, Description, Parameter, RequestID string
 		Status                                  int
 	}
+	passwordData struct {
+		Query, Username, Token string
+		MinPassword            int
+		Problem                *mistake
+	}
+	sessionData struct {
+		ID, Browser, System, Address string
+		CreatedAt, SeenAt            time.Time
+		This                         bool
+	}
+	sessionsData struct {
+		Sessions []sessionData
+		Notice   string
+	}
+	appData struct {
+		ID, Name string
+		Scopes   []string
+		At       time.Time
+	}
+	appsData struct {
+		Apps   []appData
+		Notice string
+	}
+	deviceCodeData struct {
+		Query, UserCode string
+		Problem         *mistake
+	}
 	logoutData    struct{ Client, Query string }
 	signedOutData struct {
 		BackURL string
@@ -190,6 +217,13 @@ func samples(t *testing.T) []sample {
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
 		{"account", "account", accountData{"alice", "Alice Example", "alice@example.com"}},
 		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
+		{"password", "password", passwordData{Username: "alice", MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
+		{"password new", "password", passwordData{Username: "alice", MinPassword: 15, Token: "t1"}},
+		{"sessions", "sessions", sessionsData{[]sessionData{{"s1", "Firefox", "Windows", "192.0.2.7", noon, noon, true},
+			{"s2", "Safari", "iPhone", "2001:db8::7", noon.AddDate(0, 0, -3), noon.AddDate(0, 0, -1), false}}, "notice.session_ended"}},
+		{"apps", "apps", appsData{Apps: []appData{{"focus-hq", "Focus HQ", []string{"profile", "email", "acme.read"}, noon}}}},
+		{"apps none", "apps", appsData{Notice: "notice.app_revoked"}},
+		{"device", "device", deviceCodeData{UserCode: "BCDF", Problem: wrong("problem.device.unknown", "user_code", nil)}},
 		{"message", "message", messageData{"request.gone.title", "request.gone.text", "/account", "request.gone.link", true}},
 		{"error", "error", errorData{"invalid_request", "The redirect_uri is not registered.", "redirect_uri", "01J9X", 400}},
 		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
