@@ -31,14 +31,14 @@ func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, status i
 	page.Client = h.Client(r)
 	page.RememberDays = h.rememberDays()
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
-	page.Cancel = h.Cancel != nil
+	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, status, PageChallenge, page)
 }
 
 // answer takes what one of the two forms sent.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
 	switch {
-	case h.Cancel != nil && r.PostFormValue("cancel") != "":
+	case h.mayCancel(r) && r.PostFormValue("cancel") != "":
 		h.Cancel(w, r)
 	case r.PostForm.Has("recovery_code"):
 		h.useRecoveryCode(w, r, user)

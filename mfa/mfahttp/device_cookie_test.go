@@ -49,8 +49,8 @@ func TestRememberMe(t *testing.T) {
 	got := b.post("/mfa", "code", phone.Code(0), "remember", "1")
 	b.leads(got, "/resume")
 	cookies := got.Cookies()
-	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "idp_device_") || !cookies[0].HttpOnly || cookies[0].MaxAge != 30*24*3600 ||
-		cookies[0].SameSite != http.SameSiteLaxMode || strings.Contains(cookies[0].Name, alice.Subject) {
+	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "idp_device_") || !cookies[0].HttpOnly ||
+		cookies[0].MaxAge != 30*24*3600 || cookies[0].SameSite != http.SameSiteLaxMode || strings.Contains(cookies[0].Name, alice.Subject) {
 		t.Errorf("cookie %+v", cookies)
 	}
 	first := remembered(b)
@@ -120,10 +120,12 @@ func TestSec_RD01(t *testing.T) {
 	phone := b.withApp()
 	b.post("/mfa", "code", phone.Code(0), "remember", "1")
 	b.user = User{}
-	for _, path := range []string{"/mfa", pathSettings, pathStart, pathScan, pathCodes, pathRecovery, pathDone, pathNewCodes, pathRemove, pathOff, pathForget} {
+	for _, path := range []string{"/mfa", pathSettings, pathStart, pathScan, pathCodes, pathRecovery, pathDone,
+		pathNewCodes, pathRemove, pathOff, pathForget} {
 		b.leads(b.get(path), "/login")
 	}
-	for _, path := range []string{"/mfa", pathStart, pathPostpone, pathCodes, pathRecovery, pathNewCodes, pathGoOn, pathRename, pathRemove, pathOff, pathForget} {
+	for _, path := range []string{"/mfa", pathStart, pathPostpone, pathCodes, pathRecovery, pathNewCodes, pathGoOn,
+		pathRename, pathRemove, pathOff, pathForget} {
 		b.leads(b.post(path), "/login")
 	}
 	if len(b.passed) != 1 {
@@ -138,7 +140,8 @@ func TestSec_RD03(t *testing.T) {
 	phone := b.withApp()
 	b.post("/mfa", "code", phone.Code(0), "remember", "1")
 	name, token := b.config.Cookies.Name(deviceCookie(alice.Subject)), remembered(b)
-	forged := []string{"x", ".", token[:len(token)-1], token + "A", "." + token, strings.Repeat("a.", 4000), strings.ToUpper(token)}
+	forged := []string{"x", ".", token[:len(token)-1], token + "A", "." + token, strings.Repeat("a.", 4000),
+		strings.ToUpper(token)}
 	for i := range token {
 		for bit := range 7 {
 			forged = append(forged, token[:i]+string(token[i]^1<<bit)+token[i+1:])

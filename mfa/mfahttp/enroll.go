@@ -23,10 +23,11 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, user User) {
 	}
 }
 
-func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, user User, enrolled bool, problem *Problem) {
+func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, user User, enrolled bool,
+	problem *Problem) {
 	page := &StartPage{
 		Query: journey(r), Enrolled: enrolled, Forced: signingIn(r) && !enrolled,
-		Client: h.Client(r), Cancel: h.Cancel != nil && signingIn(r), Problem: problem,
+		Client: h.Client(r), Cancel: h.mayCancel(r), Problem: problem,
 	}
 	page.BackName, page.BackURL = h.Back(r)
 	page.Postpone, _ = h.Grace(r, user)
@@ -35,7 +36,7 @@ func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, 
 
 // enroll makes the pending key: by POST only, and only for somebody who has just proved who they are.
 func (h *handler) enroll(w http.ResponseWriter, r *http.Request, user User) {
-	if h.Cancel != nil && r.PostFormValue("cancel") != "" {
+	if h.mayCancel(r) && r.PostFormValue("cancel") != "" {
 		h.Cancel(w, r)
 		return
 	}
@@ -114,7 +115,8 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
 		return
 	}
 	if !e.Proven {
-		_, err := h.MFA.VerifyEnrollment(r.Context(), h.owner(user), e.ID, r.PostFormValue("code1"), r.PostFormValue("code2"))
+		code, next := r.PostFormValue("code1"), r.PostFormValue("code2")
+		_, err := h.MFA.VerifyEnrollment(r.Context(), h.owner(user), e.ID, code, next)
 		if err != nil {
 			if problem := h.pairProblem(e, err); problem != nil {
 				h.showPair(w, r, http.StatusUnprocessableEntity, e, problem)
@@ -148,6 +150,8 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
 	e := h.pending(w, r, user)
 	switch {
 	case e == nil:
+	case !e.Proven, !e.First:
+		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", e.ID)))
 	case r.PostFormValue("saved") == "":
 		h.showCodes(w, r, http.StatusUnprocessableEntity, user, e.ID, unsaved())
 	default:
@@ -156,17 +160,14 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // finish makes the pending authenticator one of the person's, and its two codes this sign-in's second factor.
-func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enrolment, set string) {
-	_, err := h.MFA.Confirm(r.Context(), h.owner(user), enrolment, set)
+func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enrollment, set string) {
+	_, err := h.MFA.Confirm(r.Context(), h.owner(user), enrollment, set)
 	switch {
 	case errors.Is(err, mfa.ErrReplaced):
-		h.showCodes(w, r, http.StatusUnprocessableEntity, user, enrolment, &Problem{ID: "problem.enrol.replaced"})
-		return
-	case errors.Is(err, mfa.ErrNotProven):
-		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", enrolment)))
+		h.showCodes(w, r, http.StatusUnprocessableEntity, user, enrollment, &Problem{ID: "problem.enrol.replaced"})
 		return
 	case err != nil:
-		h.lost(w, r, user, enrolment, err)
+		h.lost(w, r, user, enrollment, err)
 		return
 	}
 	h.forgetShown(w)
@@ -176,7 +177,7 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 			return
 		}
 	}
-	h.goTo(w, r, link(pathDone, journey(r, "enrolment", enrolment)))
+	h.goTo(w, r, link(pathDone, journey(r, "enrolment", enrollment)))
 }
 
 // done says that the enrolment is complete, and how far off the phone's clock is when that is more than a step.
@@ -221,6 +222,10 @@ func (h *handler) lost(w http.ResponseWriter, r *http.Request, user User, id str
 		h.goTo(w, r, link(pathDone, journey(r, "enrolment", id)))
 	case errors.Is(err, mfa.ErrNotFound):
 		h.showStart(w, r, http.StatusNotFound, user, status.Enrolled, &Problem{ID: "problem.enrol.not_found"})
+	case errors.Is(err, mfa.ErrNotProven):
+		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", id)))
+	case errors.Is(err, mfa.ErrNotEnrolled): // turned off meanwhile
+		h.goTo(w, r, link(pathStart, journey(r)))
 	case errors.Is(err, mfa.ErrExpired):
 		h.showStart(w, r, http.StatusGone, user, status.Enrolled, &Problem{ID: "problem.enrol.expired"})
 	case errors.Is(err, mfa.ErrTooMany):

@@ -45,8 +45,9 @@ func TestEnrolmentFromTheSettings(t *testing.T) {
 
 	b.get(scan.Next)
 	b.shows(http.StatusOK, PageCodes)
-	if page := b.data.(*CodesPage); page.Entry != "Acme: alice@example.com" || page.Remaining != 20 || page.ScanURL != pathScan+"?"+page.Query {
-		t.Errorf("codes: %+v", page)
+	pair := b.data.(*CodesPage)
+	if pair.Entry != "Acme: alice@example.com" || pair.Remaining != 20 || pair.ScanURL != pathScan+"?"+pair.Query {
+		t.Errorf("codes: %+v", pair)
 	}
 	phone := &mfatest.Phone{Key: scan.KeyRaw, Clock: b.config.Now}
 	b.get(b.leads(b.post(scan.Next, "code1", phone.Code(0), "code2", phone.Code(1)), pathRecovery))
@@ -95,9 +96,7 @@ func TestEnrolmentInsideASignIn(t *testing.T) {
 	if !strings.Contains(query, "request=r1") {
 		t.Fatalf("the sign-in got lost on the way: %s", query)
 	}
-	b.get(pathRecovery + query)
-	set := b.data.(*RecoveryCodesPage).Set
-	done := b.leads(b.post(pathRecovery+query, "set", set, "saved", "1"), pathDone)
+	done := b.confirmed(query)
 	if want := [][]string{{"pwd", "otp", "mfa"}}; !cmp.Equal(b.proved, want) {
 		t.Errorf("proved %v, want %v", b.proved, want)
 	}
@@ -114,8 +113,7 @@ func TestAHostWithoutProvedCountsNothing(t *testing.T) {
 	w.config.Proved, w.config.Resume = nil, nil
 	b := w.browser()
 	query, _ := b.proven("?request=r1")
-	b.get(pathRecovery + query)
-	b.get(b.leads(b.post(pathRecovery+query, "set", b.data.(*RecoveryCodesPage).Set, "saved", "1"), pathDone))
+	b.get(b.confirmed(query))
 	b.shows(http.StatusOK, PageDone)
 }
 
@@ -162,8 +160,8 @@ func TestSec_MF07(t *testing.T) {
 	}
 
 	spaced := phone.Code(1)[:3] + " " + phone.Code(1)[3:]
-	b.get(b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", spaced), pathRecovery))
-	b.leads(b.post(pathRecovery+query, "set", b.data.(*RecoveryCodesPage).Set, "saved", "1"), pathDone)
+	b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", spaced), pathRecovery)
+	b.confirmed(query)
 	b.pass(30 * time.Second) // both codes are used up
 	b.post("/mfa", "code", phone.Code(0))
 	if b.problem() != "code.replayed code" {
@@ -178,8 +176,8 @@ func TestAClockThatIsOffIsAllowedForAndTold(t *testing.T) {
 	b := newWorld(t).browser()
 	query, phone := b.scanned("")
 	phone.Offset = -6 * time.Minute
-	b.get(b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", phone.Code(1)), pathRecovery))
-	b.get(b.leads(b.post(pathRecovery+query, "set", b.data.(*RecoveryCodesPage).Set, "saved", "1"), pathDone))
+	b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", phone.Code(1)), pathRecovery)
+	b.get(b.confirmed(query))
 	// Code and next code are typed within one step here: the second one is half a minute less behind.
 	if page := b.data.(*DonePage); page.Offset != -6*time.Minute+30*time.Second {
 		t.Errorf("offset %v", page.Offset)
@@ -282,7 +280,8 @@ func TestSec_RC02(t *testing.T) {
 
 func TestTheDownloadHoldsTheCodesAndWhatTheyAreFor(t *testing.T) {
 	t.Parallel()
-	page := &RecoveryCodesPage{Product: "Acme & Söhne", Account: "alice@example.com", Date: "2026-11-02", Codes: []string{"ABCD-0123", "EFGH-4567"}}
+	page := &RecoveryCodesPage{Product: "Acme & Söhne", Account: "alice@example.com", Date: "2026-11-02",
+		Codes: []string{"ABCD-0123", "EFGH-4567"}}
 	text, err := url.PathUnescape(strings.TrimPrefix(string(download(page)), "data:text/plain;charset=utf-8,"))
 	if err != nil {
 		t.Fatal(err)
@@ -303,10 +302,8 @@ func TestEveryStepSentTwiceIsHarmless(t *testing.T) {
 	query, phone := b.proven("?request=r1")
 	b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", phone.Code(1)), pathRecovery)
 	b.leads(b.get(pathCodes+query), pathRecovery)
-	b.get(pathRecovery + query)
-	set := b.data.(*RecoveryCodesPage).Set
 	for range 2 {
-		b.leads(b.post(pathRecovery+query, "set", set, "saved", "1"), pathDone)
+		b.confirmed(query)
 	}
 	b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", phone.Code(1)), pathDone)
 	if b.saw(mfa.Enrolled) != 1 || len(b.proved) != 1 {
@@ -356,8 +353,8 @@ func TestEnrolmentWantsAFreshProof(t *testing.T) {
 	b.stale = false
 	query, phone := b.scanned("")
 	b.stale = true // what was begun in time is not interrupted: the codes on the page would be lost
-	b.get(b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", phone.Code(1)), pathRecovery))
-	b.leads(b.post(pathRecovery+query, "set", b.data.(*RecoveryCodesPage).Set, "saved", "1"), pathDone)
+	b.leads(b.post(pathCodes+query, "code1", phone.Code(0), "code2", phone.Code(1)), pathRecovery)
+	b.confirmed(query)
 }
 
 func TestFormsFromElsewhereAndOddOnesDoNothing(t *testing.T) {

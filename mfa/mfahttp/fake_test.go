@@ -194,7 +194,8 @@ func (b *browser) leads(got *http.Response, prefix string) string {
 	b.t.Helper()
 	location := got.Header.Get("Location")
 	if got.StatusCode != http.StatusSeeOther || !strings.HasPrefix(location, prefix) {
-		b.t.Fatalf("status %d to %q (page %s %+v, failed %v), want 303 to %s", got.StatusCode, location, b.page, b.data, b.failed, prefix)
+		b.t.Fatalf("status %d to %q (page %s %+v, failed %v), want 303 to %s",
+			got.StatusCode, location, b.page, b.data, b.failed, prefix)
 	}
 	return location
 }
@@ -265,11 +266,17 @@ func (b *browser) enrolled() (*mfatest.Phone, []string) {
 func (b *browser) withApp() *mfatest.Phone {
 	b.t.Helper()
 	query, phone := b.proven("")
-	b.store.anySet = true
-	b.leads(b.post(pathRecovery+query, "set", "any", "saved", "1"), pathDone)
-	b.store.anySet = false
+	b.confirmed(query)
 	b.pass(time.Minute)
 	return phone
+}
+
+// confirmed confirms an enrolment without recovery codes and returns where that leads.
+func (b *browser) confirmed(query string) string {
+	b.t.Helper()
+	b.store.anySet = true
+	defer func() { b.store.anySet = false }()
+	return b.leads(b.post(pathRecovery+query, "set", "any", "saved", "1"), pathDone)
 }
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }

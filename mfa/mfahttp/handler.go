@@ -72,7 +72,7 @@ type Config struct {
 	// Resume returns the URL that goes on with the sign-in, "" when there is none. nil: none.
 	Resume func(*http.Request) string
 	// Reminded is called inside a sign-in when the person has seen that few recovery codes are left, or has made new
-	// ones: it notes that and sends the browser on. nil: as if Resume had been asked.
+	// ones: it notes that and sends the browser on. nil: the browser goes to Resume.
 	Reminded func(http.ResponseWriter, *http.Request, User)
 
 	// Client returns the name of the app that asks for the sign-in, "" for none. nil: none.
@@ -80,7 +80,7 @@ type Config struct {
 	// Back returns the name and URL of the relying party that the person came from, "" when there is none or its
 	// return_to is not to be trusted. nil: none.
 	Back func(*http.Request) (name, url string)
-	// Cancel ends the sign-in, for people who cannot go on. nil: no button.
+	// Cancel ends the sign-in, for people who cannot go on. Called inside one only. nil: no button.
 	Cancel http.HandlerFunc
 	// Grace says until when this person may put the enrolment off, false when they may not. nil: nobody may.
 	Grace func(*http.Request, User) (until time.Time, ok bool)
@@ -137,7 +137,8 @@ func Settings(c Config) http.Handler {
 type handler struct{ Config }
 
 func newHandler(c Config) *handler {
-	if c.MFA == nil || c.Pages == nil || c.User == nil || c.SignIn == nil || c.Fresh == nil || c.Passed == nil || c.Fail == nil {
+	if c.MFA == nil || c.Pages == nil || c.User == nil || c.SignIn == nil || c.Fresh == nil || c.Passed == nil ||
+		c.Fail == nil {
 		panic("mfahttp: Config needs MFA, Pages, User, SignIn, Fresh, Passed and Fail")
 	}
 	if c.Now == nil {
@@ -205,6 +206,9 @@ func (h *handler) owner(user User) mfa.Owner {
 
 // signingIn reports whether r is a step of a sign-in.
 func signingIn(r *http.Request) bool { return r.URL.Query().Get("request") != "" }
+
+// mayCancel reports whether r is a step of a sign-in that the person can end.
+func (h *handler) mayCancel(r *http.Request) bool { return h.Cancel != nil && signingIn(r) }
 
 // journey returns, encoded, the part of r's query that travels through all steps, with more pairs of name and value.
 func journey(r *http.Request, more ...string) string {

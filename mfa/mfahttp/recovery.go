@@ -16,7 +16,7 @@ import (
 func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, status int, page *RecoveryPage) {
 	page.Query = journey(r, "way", "recovery")
 	page.BackURL = link(pathChallenge, journey(r))
-	page.Cancel = h.Cancel != nil
+	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, status, PageRecovery, page)
 }
 
@@ -82,10 +82,8 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user U
 		if h.Fresh(w, r, user) {
 			h.showCodes(w, r, http.StatusUnprocessableEntity, user, "", &Problem{ID: "problem.enrol.replaced"})
 		}
-	case errors.Is(err, mfa.ErrNotEnrolled):
-		h.goTo(w, r, link(pathStart, journey(r)))
 	case err != nil:
-		h.Fail(w, r, err)
+		h.lost(w, r, user, "", err)
 	case signingIn(r):
 		h.forgetShown(w)
 		h.Reminded(w, r, user)
@@ -104,28 +102,22 @@ func (h *handler) goOn(w http.ResponseWriter, r *http.Request, user User) { h.Re
 func unsaved() *Problem { return &Problem{ID: "problem.enrol.unsaved", Field: "saved"} }
 
 // showCodes makes a fresh set for an enrolment, or for "" in the place of the active one, and shows it, this once.
-func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, user User, enrolment string, problem *Problem) {
-	codes, set, err := h.MFA.NewRecoveryCodes(r.Context(), h.owner(user), enrolment)
-	switch {
-	case errors.Is(err, mfa.ErrNotProven):
-		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", enrolment)))
-		return
-	case errors.Is(err, mfa.ErrNotEnrolled):
-		h.goTo(w, r, link(pathStart, journey(r)))
-		return
-	case err != nil:
-		h.lost(w, r, user, enrolment, err)
+func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, user User, enrollment string,
+	problem *Problem) {
+	codes, set, err := h.MFA.NewRecoveryCodes(r.Context(), h.owner(user), enrollment)
+	if err != nil {
+		h.lost(w, r, user, enrollment, err)
 		return
 	}
 	page := &RecoveryCodesPage{
 		Codes: codes, Set: set, Product: h.MFA.Issuer(), Account: user.Account, Date: h.Now().UTC().Format(time.DateOnly),
-		Problem: problem, Replacement: enrolment == "", Reloaded: h.shownBefore(w, r, user, enrolment),
+		Problem: problem, Replacement: enrollment == "", Reloaded: h.shownBefore(w, r, user, enrollment),
 	}
 	page.Reloaded = page.Reloaded || problem != nil // whoever confirmed has seen a set
-	if enrolment == "" {
+	if enrollment == "" {
 		page.Query = journey(r, "make", "1")
 	} else {
-		page.Query = journey(r, "enrolment", enrolment)
+		page.Query = journey(r, "enrolment", enrollment)
 	}
 	page.DownloadName = fileName(page.Product)
 	page.DownloadURI = download(page)
@@ -136,8 +128,8 @@ const shownCookie = "mfa_shown"
 
 // shownBefore reports whether this browser was shown an earlier set for the same purpose that was not confirmed, and
 // notes that it is now.
-func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user User, enrolment string) bool {
-	purpose := short(user.Subject + "/" + enrolment)
+func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user User, enrollment string) bool {
+	purpose := short(user.Subject + "/" + enrollment)
 	before := h.Cookies.Get(r, shownCookie) == purpose
 	h.Cookies.Set(w, shownCookie, purpose, mfa.EnrollmentLife)
 	return before

@@ -17,8 +17,8 @@ func TestSettings(t *testing.T) {
 	b.get(pathSettings + "?client_id=focus-hq")
 	b.shows(http.StatusOK, PageSettings)
 	page := b.data.(*SettingsPage)
-	if !page.Enrolled || len(page.Authenticators) != 1 || page.CodesLeft != 0 || len(page.Devices) != 1 || page.RememberDays != 30 ||
-		page.Notice != "" || page.Problem != nil || page.Query != "client_id=focus-hq" {
+	if !page.Enrolled || len(page.Authenticators) != 1 || page.CodesLeft != 0 || len(page.Devices) != 1 ||
+		page.RememberDays != 30 || page.Notice != "" || page.Problem != nil || page.Query != "client_id=focus-hq" {
 		t.Errorf("settings: %+v", page)
 	}
 	id := page.Authenticators[0].ID
