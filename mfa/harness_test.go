@@ -111,7 +111,9 @@ func (b *bench) count(kind mfa.Kind) int {
 	return n
 }
 
-func owner(subject string) mfa.Owner { return mfa.Owner{Subject: subject, Session: subject + "'s browser"} }
+func owner(subject string) mfa.Owner {
+	return mfa.Owner{Subject: subject, Session: subject + "'s browser"}
+}
 
 // scan begins an enrolment and returns the phone that has scanned it.
 func (b *bench) scan(subject string) (*mfa.Enrollment, *mfatest.Phone) {

@@ -1,0 +1,267 @@
+package mfasql_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/focushq/idp/internal/dbxtest"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfasql"
+	"github.com/focushq/idp/mfa/mfatest"
+)
+
+// parallel is how many requests come at once, spread over two replicas.
+const parallel = 16
+
+// each runs fn on both engines with two replicas: services that share a database and nothing else. Trials are for
+// PostgreSQL, where a store that reads before it writes is found out; SQLite serialises and gets a tenth.
+func each(t *testing.T, trials int, fn func(t *testing.T, trials int, clock *clock, replicas [2]*mfa.Service)) {
+	t.Helper()
+	for engine, url := range map[string]func(testing.TB, ...string) string{
+		"sqlite": dbxtest.SQLiteURL, "postgres": dbxtest.PostgresURL,
+	} {
+		t.Run(engine, func(t *testing.T) {
+			where, now := url(t, "mfa"), &clock{now: time.Unix(1_800_000_000, 0)}
+			n := trials
+			if engine == "sqlite" {
+				n = max(1, trials/10)
+			}
+			fn(t, n, now, [2]*mfa.Service{replica(t, where, now), replica(t, where, now)})
+		})
+	}
+}
+
+func replica(t *testing.T, url string, now *clock) *mfa.Service {
+	t.Helper()
+	db, err := dbx.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	cipher, err := mfa.NewCipher(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := mfa.New(mfa.Config{
+		Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour,
+		Limits: mfa.Limits{TOTP: mfa.Limit{Waits: []mfa.Wait{{From: 5, For: time.Minute}}, Seal: 100}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// enroll turns MFA on for subject.
+func enroll(t *testing.T, s *mfa.Service, subject string, now *clock) (*mfatest.Phone, []string) {
+	t.Helper()
+	owner := mfa.Owner{Subject: subject, Session: "browser"}
+	e, err := s.Enroll(t.Context(), owner, subject)
+	must(t, err)
+	phone, err := mfatest.Scan(e.URI)
+	must(t, err)
+	phone.Clock = now.read
+	_, err = s.VerifyEnrollment(t.Context(), owner, e.ID, phone.Code(0), phone.Code(1))
+	must(t, err)
+	codes, set, err := s.NewRecoveryCodes(t.Context(), owner, e.ID)
+	must(t, err)
+	_, err = s.Confirm(t.Context(), owner, e.ID, set)
+	must(t, err)
+	now.pass(time.Minute)
+	return phone, codes
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// race sends requests to both replicas at once and returns their errors.
+func race(replicas [2]*mfa.Service, requests int, fn func(s *mfa.Service) error) []error {
+	var wg sync.WaitGroup
+	start, out := make(chan struct{}), make([]error, requests)
+	for i := range requests {
+		wg.Go(func() {
+			<-start
+			out[i] = fn(replicas[i%2])
+		})
+	}
+	close(start)
+	wg.Wait()
+	return out
+}
+
+// outcome counts the answers of a race.
+type outcome struct{ accepted, refused, waits int }
+
+func judge(t *testing.T, errs []error) (out outcome) {
+	t.Helper()
+	for _, err := range errs {
+		var wait *mfa.ThrottledError
+		switch {
+		case err == nil:
+			out.accepted++
+		case errors.Is(err, mfa.ErrReplayed), errors.Is(err, mfa.ErrInvalidCode):
+			out.refused++
+		case errors.As(err, &wait):
+			out.waits++
+		default:
+			t.Errorf("neither accepted nor refused: %v", err)
+		}
+	}
+	return out
+}
+
+func TestSec_MF04_MF05_OneCodeOneWinner(t *testing.T) {
+	each(t, 200, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
+		phone, _ := enroll(t, replicas[0], "alice", now)
+		for trial := range trials {
+			now.pass(mfa.Period)
+			must(t, replicas[0].Unseal(t.Context(), "alice"))
+			code := phone.Code(0)
+			got := judge(t, race(replicas, parallel, func(s *mfa.Service) error {
+				return s.VerifyTOTP(context.Background(), "alice", code)
+			}))
+			if got.accepted != 1 {
+				t.Fatalf("trial %d: %+v", trial, got)
+			}
+			if err := replicas[1].VerifyTOTP(t.Context(), "alice", code); err == nil {
+				t.Fatalf("trial %d: the code works on another replica again", trial)
+			}
+		}
+	})
+}
+
+func TestSec_MF10_ExactlyTheLimit(t *testing.T) {
+	each(t, 40, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
+		enroll(t, replicas[0], "alice", now)
+		for trial := range trials {
+			must(t, replicas[0].Unseal(t.Context(), "alice"))
+			got := judge(t, race(replicas, 200, func(s *mfa.Service) error {
+				return s.VerifyTOTP(context.Background(), "alice", "000000")
+			}))
+			if got.accepted != 0 || got.refused != 5 || got.waits != 195 {
+				t.Fatalf("trial %d: %+v", trial, got)
+			}
+		}
+	})
+}
+
+func TestSec_RC05_RC06_UseAndRenewal(t *testing.T) {
+	each(t, 10, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
+		_, codes := enroll(t, replicas[0], "alice", now)
+		owner := mfa.Owner{Subject: "alice", Session: "browser"}
+		for trial := range trials {
+			must(t, replicas[0].Unseal(t.Context(), "alice"))
+			renewed, set, err := replicas[0].NewRecoveryCodes(t.Context(), owner, "")
+			must(t, err)
+			got := judge(t, race(replicas, 4, func(s *mfa.Service) error {
+				_, err := s.VerifyRecoveryCode(context.Background(), "alice", codes[0])
+				return err
+			}))
+			if got.accepted != 1 || got.refused != 3 {
+				t.Fatalf("trial %d: %+v", trial, got)
+			}
+			var confirmed sync.WaitGroup
+			confirmed.Go(func() { must(t, replicas[1].ConfirmRecoveryCodes(context.Background(), owner, set)) })
+			_, _ = replicas[0].VerifyRecoveryCode(t.Context(), "alice", codes[1]) // before or not at all
+			confirmed.Wait()
+			if _, err := replicas[0].VerifyRecoveryCode(t.Context(), "alice", codes[2]); !errors.Is(err, mfa.ErrInvalidCode) {
+				t.Fatalf("trial %d: a code of the old set after the renewal: %v", trial, err)
+			}
+			status, err := replicas[0].Status(t.Context(), "alice")
+			if err != nil || status.CodesLeft != 10 {
+				t.Fatalf("trial %d: %d left, %v", trial, status.CodesLeft, err)
+			}
+			codes = renewed
+		}
+	})
+}
+
+func TestSec_RD07_TabsOnReplicas(t *testing.T) {
+	each(t, 100, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
+		enroll(t, replicas[0], "alice", now)
+		token, _, err := replicas[0].RememberDevice(t.Context(), "alice", mfa.Label{})
+		must(t, err)
+		for trial := range trials {
+			now.pass(2 * time.Second)
+			var mu sync.Mutex
+			var fresh []string
+			for _, err := range race(replicas, parallel, func(s *mfa.Service) error {
+				next, ok, err := s.DeviceRemembered(context.Background(), "alice", token)
+				if err == nil && !ok {
+					err = fmt.Errorf("a tab is asked for the code")
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if next != "" {
+					fresh = append(fresh, next)
+				}
+				return err
+			}) {
+				must(t, err)
+			}
+			if len(fresh) != 1 {
+				t.Fatalf("trial %d: %d secrets live", trial, len(fresh))
+			}
+			token = fresh[0]
+		}
+	})
+}
+
+// TestHostTransaction shows that a host's own transaction on the same handle is joined, and what it may not do.
+func TestHostTransaction(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		now := &clock{now: time.Unix(1_800_000_000, 0)}
+		cipher, err := mfa.NewCipher(make([]byte, 32))
+		must(t, err)
+		refuse := errors.New("the audit is full")
+		var answer error
+		service, err := mfa.New(mfa.Config{
+			Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read,
+			Observe: func(ctx context.Context, e mfa.Event) error {
+				_, err := db.Exec(ctx, "INSERT INTO host_audit (kind) VALUES ($1)", string(e.Kind))
+				return errors.Join(err, answer)
+			},
+		})
+		must(t, err)
+		_, err = db.Exec(t.Context(), "CREATE TABLE host_audit (kind TEXT NOT NULL)")
+		must(t, err)
+		phone, _ := enroll(t, service, "alice", now)
+		answer = refuse
+		if err := service.VerifyTOTP(t.Context(), "alice", phone.Code(0)); !errors.Is(err, refuse) {
+			t.Fatal(err)
+		}
+		answer = nil
+		must(t, service.VerifyTOTP(t.Context(), "alice", phone.Code(0)))
+		var kinds []string
+		must(t, db.Select(t.Context(), &kinds, "SELECT kind FROM host_audit"))
+		if len(kinds) != 2 || kinds[0] != string(mfa.Enrolled) || kinds[1] != string(mfa.CodeAccepted) {
+			t.Fatalf("on record: %v", kinds)
+		}
+	}, "mfa")
+}
