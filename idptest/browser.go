@@ -1,6 +1,7 @@
 package idptest
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -29,7 +30,10 @@ func NewBrowser(t testing.TB, issuer string) *Browser {
 	}
 	jar, _ := cookiejar.New(nil) // never fails without options
 	b := &Browser{Jar: jar, Header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}, home: home, t: t}
-	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if len(via) > 20 {
+			return fmt.Errorf("a redirect loop: %s", r.URL)
+		}
 		if r.URL.Host != home.Host {
 			return http.ErrUseLastResponse
 		}

@@ -24,9 +24,14 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 	mux.Handle("/account/mfa/", settings)
 }
 
-// gate lets nobody into the settings whose second factor is enrolled and was not given, whatever the query says.
+// gate lets nobody into the settings whose second factor is enrolled and was not given, whatever the query says. The
+// confirmation of an enrolment is free: whoever sees it became somebody with a factor by the click before.
 func (f *Flow) gate(settings http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/account/mfa/enrol/done" {
+			settings.ServeHTTP(w, r)
+			return
+		}
 		if _, _, ok := f.SignedIn(w, r); ok {
 			settings.ServeHTTP(w, r)
 		}
