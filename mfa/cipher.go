@@ -47,14 +47,6 @@ func (g gcm) Decrypt(sealed, aad []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// The places of sealed secrets. Row and subject are part of each, so that a ciphertext that is moved, or a row that is
-// given to somebody else, does not open.
-const (
-	pendingSecret = "mfa_enrollments/secret/"
-	activeSecret  = "mfa_authenticators/secret/"
-	codeSalt      = "mfa_recovery_sets/salt/"
-)
-
 func (s *Service) seal(place, id, subject string, plain []byte) ([]byte, error) {
 	sealed, err := s.config.Cipher.Encrypt(plain, []byte(place+id+"/"+subject))
 	if err != nil {

@@ -45,7 +45,7 @@ func (s *Service) Enroll(ctx context.Context, owner Owner, account string) (*Enr
 		CreatedAt: now, ExpiresAt: now.Add(EnrollmentLife),
 	}
 	var err error
-	if pending.Secret, err = s.seal(pendingSecret, pending.ID, owner.Subject, secret); err != nil {
+	if pending.Secret, err = s.seal(PlaceEnrollment, pending.ID, owner.Subject, secret); err != nil {
 		return nil, err
 	}
 	var out *Enrollment
@@ -77,7 +77,7 @@ func (s *Service) Enrollment(ctx context.Context, owner Owner, id string) (*Enro
 	if err != nil {
 		return nil, err
 	}
-	secret, err := s.unseal(ctx, pendingSecret, pending.ID, owner.Subject, pending.Secret)
+	secret, err := s.unseal(ctx, PlaceEnrollment, pending.ID, owner.Subject, pending.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 		return Drift{}, ErrExpired
 	}
 
-	secret, err := s.unseal(ctx, pendingSecret, pending.ID, owner.Subject, pending.Secret)
+	secret, err := s.unseal(ctx, PlaceEnrollment, pending.ID, owner.Subject, pending.Secret)
 	if err != nil {
 		return Drift{}, err
 	}
@@ -187,12 +187,12 @@ func (s *Service) otherEntry(ctx context.Context, subject string, pending []Pend
 		return err
 	}
 	for _, a := range known {
-		if fits(activeSecret, a.ID, a.Secret, a.Offset) {
+		if fits(PlaceAuthenticator, a.ID, a.Secret, a.Offset) {
 			return &OtherEntryError{Name: a.Name}
 		}
 	}
 	for _, p := range pending {
-		if fits(pendingSecret, p.ID, p.Secret, 0) {
+		if fits(PlaceEnrollment, p.ID, p.Secret, 0) {
 			return &OtherEntryError{Name: p.Account, Abandoned: true}
 		}
 	}
@@ -261,11 +261,11 @@ func (s *Service) activate(ctx context.Context, p PendingEnrollment, name string
 	out := AuthenticatorRecord{
 		ID: p.ID, Subject: p.Subject, Name: name, Offset: p.Offset, LastStep: p.LastStep, AddedAt: s.config.Now(),
 	}
-	secret, err := s.unseal(ctx, pendingSecret, p.ID, p.Subject, p.Secret)
+	secret, err := s.unseal(ctx, PlaceEnrollment, p.ID, p.Subject, p.Secret)
 	if err != nil {
 		return out, err
 	}
-	if out.Secret, err = s.seal(activeSecret, out.ID, out.Subject, secret); err != nil {
+	if out.Secret, err = s.seal(PlaceAuthenticator, out.ID, out.Subject, secret); err != nil {
 		return out, err
 	}
 	return out, s.store.AddAuthenticator(ctx, out)

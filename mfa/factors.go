@@ -130,19 +130,6 @@ func (s *Service) Unseal(ctx context.Context, subject string) error {
 	})
 }
 
-// Prune removes what ended: enrolments and unconfirmed recovery codes of yesterday, devices whose time is over. Call it
-// now and then, from one replica at a time.
-func (s *Service) Prune(ctx context.Context) error {
-	const batch = 500
-	for {
-		now := s.config.Now()
-		removed, err := s.store.Prune(ctx, now.Add(-24*time.Hour), now, batch)
-		if err != nil || removed == 0 {
-			return err
-		}
-	}
-}
-
 // change runs fn in a transaction that has this subject's factors for itself.
 func (s *Service) change(ctx context.Context, subject string, fn func(context.Context) error) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error {

@@ -96,7 +96,7 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, owner Owner, enrollment 
 		made.Codes = append(made.Codes, CodeRecord{N: n, Hash: hash})
 	}
 	// The salt is sealed: without the key a dump of the store is not enough to try codes, however weak they were.
-	if made.Salt, err = s.seal(codeSalt, made.ID, owner.Subject, salt); err != nil {
+	if made.Salt, err = s.seal(PlaceCodes, made.ID, owner.Subject, salt); err != nil {
 		return nil, "", err
 	}
 	err = s.change(ctx, owner.Subject, func(ctx context.Context) error { return s.store.AddCodes(ctx, made) })
@@ -162,7 +162,7 @@ func (s *Service) VerifyRecoveryCode(ctx context.Context, subject, code string) 
 	if set.ID == "" {
 		return 0, ErrNotEnrolled
 	}
-	salt, err := s.unseal(ctx, codeSalt, set.ID, subject, set.Salt)
+	salt, err := s.unseal(ctx, PlaceCodes, set.ID, subject, set.Salt)
 	if err != nil {
 		return 0, err
 	}

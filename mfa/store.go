@@ -74,6 +74,27 @@ type Store interface {
 	// Prune removes up to limit rows of each kind: enrolments that expired and pending sets that were made before
 	// stale, devices that expired before now. It returns how many.
 	Prune(ctx context.Context, stale, now time.Time, limit int) (int, error)
+	// SealedSecrets returns up to limit sealed secrets of everybody that follow after, in any order that stays.
+	SealedSecrets(ctx context.Context, after SealedSecret, limit int) ([]SealedSecret, error)
+	// SwapSealed writes a secret if it is still the one that was.
+	SwapSealed(ctx context.Context, was SealedSecret, secret []byte) (bool, error)
+	// Distrust moves the last step of all authenticators to step, in their own clocks, where it isn't further already,
+	// and removes all recovery codes, devices and pending enrolments.
+	Distrust(ctx context.Context, step int64) error
+}
+
+// The places of sealed secrets: the associated data of a secret is its place, its row's ID, "/" and its subject. So a
+// ciphertext that is moved, or a row that is given to somebody else, does not open.
+const (
+	PlaceAuthenticator = "mfa_authenticators/secret/"
+	PlaceEnrollment    = "mfa_enrollments/secret/"
+	PlaceCodes         = "mfa_recovery_sets/salt/"
+)
+
+// SealedSecret is a secret at rest and where it stands.
+type SealedSecret struct {
+	Place, ID, Subject string
+	Secret             []byte
 }
 
 // PendingEnrollment is an authenticator that is being set up. It is no factor.

@@ -111,7 +111,7 @@ func (s *Service) VerifyTOTP(ctx context.Context, subject, code string) error {
 	}
 	secrets := make([][]byte, len(known))
 	for i, a := range known {
-		if secrets[i], err = s.unseal(ctx, activeSecret, a.ID, subject, a.Secret); err != nil {
+		if secrets[i], err = s.unseal(ctx, PlaceAuthenticator, a.ID, subject, a.Secret); err != nil {
 			return err
 		}
 	}

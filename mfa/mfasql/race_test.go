@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,7 +173,7 @@ func TestSec_MF10_ExactlyTheLimit(t *testing.T) {
 }
 
 func TestSec_RC05_RC06_UseAndRenewal(t *testing.T) {
-	each(t, 10, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
+	each(t, 3, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
 		_, codes := enroll(t, replicas[0], "alice", now)
 		owner := mfa.Owner{Subject: "alice", Session: "browser"}
 		for trial := range trials {
@@ -200,6 +201,44 @@ func TestSec_RC05_RC06_UseAndRenewal(t *testing.T) {
 			codes = renewed
 		}
 	})
+}
+
+// TestSec_RC05_OneWinnerInTheStore leaves out the hash, which takes its time.
+func TestSec_RC05_OneWinnerInTheStore(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		stores := [2]mfa.Store{mfasql.New(db.SQLX()), mfasql.New(db.SQLX())}
+		owner := mfa.Owner{Subject: "alice", Session: "browser"}
+		trials := 200
+		if !db.Postgres() {
+			trials = 20
+		}
+		set := mfa.CodeSet{ID: "set", Owner: owner, Salt: []byte("salt"), CreatedAt: time.Unix(1_800_000_000, 0)}
+		for n := range trials {
+			set.Codes = append(set.Codes, mfa.CodeRecord{N: n, Hash: []byte{1}})
+		}
+		must(t, stores[0].AddCodes(t.Context(), set))
+		_, err := stores[0].ActivateCodes(t.Context(), owner, "", "set")
+		must(t, err)
+		for n := range trials {
+			var wg sync.WaitGroup
+			var won atomic.Int32
+			for caller := range parallel {
+				wg.Go(func() {
+					used, err := stores[caller%2].UseCode(context.Background(), "alice", "set", n, set.CreatedAt)
+					if err != nil {
+						t.Error(err)
+					}
+					if used {
+						won.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			if won.Load() != 1 {
+				t.Fatalf("trial %d: %d callers won", n, won.Load())
+			}
+		}
+	}, "mfa")
 }
 
 func TestSec_RD07_TabsOnReplicas(t *testing.T) {

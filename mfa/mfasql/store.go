@@ -52,50 +52,6 @@ func (s *Store) ClearAttempts(ctx context.Context, key string) error {
 	return s.tries.ClearAttempts(ctx, key)
 }
 
-// RemoveAll removes all that is kept about a subject, but for its attempts.
-func (s *Store) RemoveAll(ctx context.Context, subject string) error {
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		for _, query := range []string{
-			`DELETE FROM mfa_enrollments WHERE subject = $1`,
-			`DELETE FROM mfa_authenticators WHERE subject = $1`,
-			`DELETE FROM mfa_recovery_codes WHERE subject = $1`,
-			`DELETE FROM mfa_recovery_sets WHERE subject = $1`,
-			`DELETE FROM mfa_devices WHERE subject = $1`,
-			`DELETE FROM mfa_people WHERE subject = $1`,
-		} {
-			if _, err := s.db.Exec(ctx, query, subject); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Prune removes up to limit rows of each kind that ended before stale (enrolments, pending codes) or now (devices).
-func (s *Store) Prune(ctx context.Context, stale, now time.Time, limit int) (int, error) {
-	removed := 0
-	for _, each := range []struct {
-		query  string
-		before time.Time
-	}{
-		{`DELETE FROM mfa_enrollments WHERE id IN
-			(SELECT id FROM mfa_enrollments WHERE expires_at < $1 LIMIT $2)`, stale},
-		{`DELETE FROM mfa_recovery_codes WHERE set_id IN
-			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
-		{`DELETE FROM mfa_recovery_sets WHERE id IN
-			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
-		{`DELETE FROM mfa_devices WHERE id IN
-			(SELECT id FROM mfa_devices WHERE expires_at < $1 LIMIT $2)`, now},
-	} {
-		rows, err := s.db.Exec(ctx, each.query, each.before.Unix(), limit)
-		if err != nil {
-			return removed, err
-		}
-		removed += int(rows)
-	}
-	return removed, nil
-}
-
 // one reports whether a conditional statement touched its row.
 func (s *Store) one(ctx context.Context, query string, args ...any) (bool, error) {
 	rows, err := s.db.Exec(ctx, query, args...)

@@ -367,25 +367,3 @@ func (m *memory) RemoveDevices(ctx context.Context, subject string) (n int, err 
 	})
 	return n, err
 }
-
-func (m *memory) RemoveAll(ctx context.Context, subject string) error {
-	return m.do(ctx, func(d *data) error {
-		maps.DeleteFunc(d.enrollments, func(_ string, e enrollment) bool { return e.Subject == subject })
-		maps.DeleteFunc(d.authenticators, func(_ string, a mfa.AuthenticatorRecord) bool { return a.Subject == subject })
-		maps.DeleteFunc(d.sets, func(_ string, s codeSet) bool { return s.Subject == subject })
-		maps.DeleteFunc(d.devices, func(_ string, e mfa.DeviceRecord) bool { return e.Subject == subject })
-		return nil
-	})
-}
-
-func (m *memory) Prune(ctx context.Context, stale, now time.Time, _ int) (n int, err error) {
-	err = m.do(ctx, func(d *data) error {
-		before := len(d.enrollments) + len(d.sets) + len(d.devices)
-		maps.DeleteFunc(d.enrollments, func(_ string, e enrollment) bool { return e.ExpiresAt.Before(stale) })
-		maps.DeleteFunc(d.sets, func(_ string, s codeSet) bool { return !s.active && s.CreatedAt.Before(stale) })
-		maps.DeleteFunc(d.devices, func(_ string, e mfa.DeviceRecord) bool { return e.ExpiresAt.Before(now) })
-		n = before - len(d.enrollments) - len(d.sets) - len(d.devices)
-		return nil
-	})
-	return n, err
-}

@@ -2,6 +2,7 @@ package mfatest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,5 +91,40 @@ func raceLock(t *testing.T, s mfa.Store) {
 	})
 	if won != mfa.MaxAuthenticators {
 		t.Fatalf("%d authenticators were added, not %d", won, mfa.MaxAuthenticators)
+	}
+}
+
+// winners runs fn from many goroutines that start together, and counts the ones that it is true for.
+func winners(t *testing.T, fn func(caller int) (bool, error)) int {
+	t.Helper()
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		won   int
+		start = make(chan struct{})
+	)
+	for caller := range callers {
+		wg.Go(func() {
+			<-start
+			ok, err := fn(caller)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if ok {
+				won++
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	return won
+}
+
+func one(t *testing.T, fn func(caller int) (bool, error)) {
+	t.Helper()
+	if won := winners(t, fn); won != 1 {
+		t.Fatalf("%d of %d callers won", won, callers)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +30,8 @@ func RunStore(t *testing.T, newStore func(t *testing.T) mfa.Store) {
 		{"devices", testDevices},
 		{"remove all", testRemoveAll},
 		{"prune", testPrune},
+		{"sealed secrets", testSealed},
+		{"distrust", testDistrust},
 		{"race: one caller advances a step", raceAdvance},
 		{"race: one caller uses a code", raceCode},
 		{"race: one caller counts an attempt", raceCount},
@@ -286,104 +287,4 @@ func testDevices(t *testing.T, s mfa.Store) {
 	check(t, "all of nobody's", 0)(s.RemoveDevices(ctx, "bob"))
 	check(t, "all", 1)(s.RemoveDevices(ctx, owner.Subject))
 	check(t, "none left", []mfa.DeviceRecord(nil))(s.Devices(ctx, owner.Subject))
-}
-
-func testRemoveAll(t *testing.T, s mfa.Store) {
-	ctx := t.Context()
-	fill := func(prefix, subject string) {
-		e, a, c, d := newEnrollment(prefix+"e"), newAuthenticator(prefix+"a"), newCodes(prefix+"c", "e"), newDevice(prefix+"d")
-		e.Subject, a.Subject, c.Subject, d.Subject = subject, subject, subject, subject
-		must(t, s.Lock(ctx, subject))
-		must(t, s.AddEnrollment(ctx, e))
-		must(t, s.AddAuthenticator(ctx, a))
-		must(t, s.AddCodes(ctx, c))
-		check(t, "activate", true)(s.ActivateCodes(ctx, c.Owner, "e", c.ID))
-		must(t, s.AddDevice(ctx, d))
-	}
-	left := func(subject string) int {
-		e, err := s.Enrollments(ctx, subject)
-		must(t, err)
-		a, err := s.Authenticators(ctx, subject)
-		must(t, err)
-		c, err := s.Codes(ctx, subject)
-		must(t, err)
-		d, err := s.Devices(ctx, subject)
-		must(t, err)
-		return len(e) + len(a) + len(c.Codes) + len(d)
-	}
-	fill("1", "alice")
-	fill("2", "bob")
-	must(t, s.RemoveAll(ctx, "alice"))
-	if left("alice") != 0 || left("bob") != 13 {
-		t.Fatalf("alice has %d records, bob %d of 13", left("alice"), left("bob"))
-	}
-	must(t, s.Lock(ctx, "alice")) // she can begin anew
-}
-
-func testPrune(t *testing.T, s mfa.Store) {
-	ctx := t.Context()
-	must(t, s.AddEnrollment(ctx, newEnrollment("e")))
-	must(t, s.AddCodes(ctx, newCodes("active", "")))
-	check(t, "activate", true)(s.ActivateCodes(ctx, owner, "", "active"))
-	must(t, s.AddCodes(ctx, newCodes("pending", "")))
-	must(t, s.AddDevice(ctx, newDevice("d")))
-	must(t, s.AddAuthenticator(ctx, newAuthenticator("a")))
-	all := func(stale, now time.Time) (total int) {
-		for {
-			n, err := s.Prune(ctx, stale, now, 1)
-			must(t, err)
-			if n == 0 {
-				return total
-			}
-			total += n
-		}
-	}
-	if n := all(at, at); n != 0 {
-		t.Fatalf("%d rows were removed before their time", n)
-	}
-	if all(at.Add(2*time.Hour), at) == 0 {
-		t.Fatal("the enrolment and the pending codes were to go")
-	}
-	check(t, "enrolment", []mfa.PendingEnrollment(nil))(s.Enrollments(ctx, owner.Subject))
-	check(t, "pending codes", false)(s.ActivateCodes(ctx, owner, "", "pending"))
-	if n := all(at, at.Add(721*time.Hour)); n != 1 {
-		t.Fatalf("%d devices were removed, not 1", n)
-	}
-	check(t, "active codes stay", newCodes("active", ""))(s.Codes(ctx, owner.Subject))
-	check(t, "authenticators stay", []mfa.AuthenticatorRecord{newAuthenticator("a")})(s.Authenticators(ctx, owner.Subject))
-}
-
-// winners runs fn from many goroutines that start together, and counts the ones that it is true for.
-func winners(t *testing.T, fn func(caller int) (bool, error)) int {
-	t.Helper()
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		won   int
-		start = make(chan struct{})
-	)
-	for caller := range callers {
-		wg.Go(func() {
-			<-start
-			ok, err := fn(caller)
-			if err != nil {
-				t.Error(err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if ok {
-				won++
-			}
-		})
-	}
-	close(start)
-	wg.Wait()
-	return won
-}
-
-func one(t *testing.T, fn func(caller int) (bool, error)) {
-	t.Helper()
-	if won := winners(t, fn); won != 1 {
-		t.Fatalf("%d of %d callers won", won, callers)
-	}
 }

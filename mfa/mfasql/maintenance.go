@@ -1,0 +1,97 @@
+package mfasql
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// RemoveAll removes all that is kept about a subject, but for its attempts.
+func (s *Store) RemoveAll(ctx context.Context, subject string) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		for _, query := range []string{
+			`DELETE FROM mfa_enrollments WHERE subject = $1`,
+			`DELETE FROM mfa_authenticators WHERE subject = $1`,
+			`DELETE FROM mfa_recovery_codes WHERE subject = $1`,
+			`DELETE FROM mfa_recovery_sets WHERE subject = $1`,
+			`DELETE FROM mfa_devices WHERE subject = $1`,
+			`DELETE FROM mfa_people WHERE subject = $1`,
+		} {
+			if _, err := s.db.Exec(ctx, query, subject); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Prune removes up to limit rows of each kind that ended before stale (enrolments, pending codes) or now (devices).
+func (s *Store) Prune(ctx context.Context, stale, now time.Time, limit int) (int, error) {
+	removed := 0
+	for _, each := range []struct {
+		query  string
+		before time.Time
+	}{
+		{`DELETE FROM mfa_enrollments WHERE id IN
+			(SELECT id FROM mfa_enrollments WHERE expires_at < $1 LIMIT $2)`, stale},
+		{`DELETE FROM mfa_recovery_codes WHERE set_id IN
+			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
+		{`DELETE FROM mfa_recovery_sets WHERE id IN
+			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
+		{`DELETE FROM mfa_devices WHERE id IN
+			(SELECT id FROM mfa_devices WHERE expires_at < $1 LIMIT $2)`, now},
+	} {
+		rows, err := s.db.Exec(ctx, each.query, each.before.Unix(), limit)
+		if err != nil {
+			return removed, err
+		}
+		removed += int(rows)
+	}
+	return removed, nil
+}
+
+// SealedSecrets returns sealed secrets of everybody, by place and row.
+func (s *Store) SealedSecrets(ctx context.Context, after mfa.SealedSecret, limit int) ([]mfa.SealedSecret, error) {
+	var out []mfa.SealedSecret
+	err := s.db.Select(ctx, &out, `SELECT place, id, subject, secret FROM (
+			SELECT '`+mfa.PlaceAuthenticator+`' AS place, id, subject, secret FROM mfa_authenticators
+			UNION ALL SELECT '`+mfa.PlaceEnrollment+`', id, subject, secret FROM mfa_enrollments
+			UNION ALL SELECT '`+mfa.PlaceCodes+`', id, subject, salt FROM mfa_recovery_sets) AS sealed
+		WHERE place > $1 OR place = $1 AND id > $2 ORDER BY place, id LIMIT $3`, after.Place, after.ID, limit)
+	return out, err
+}
+
+// SwapSealed writes a secret if it is still the one that was.
+func (s *Store) SwapSealed(ctx context.Context, was mfa.SealedSecret, secret []byte) (bool, error) {
+	query, known := map[string]string{
+		mfa.PlaceAuthenticator: `UPDATE mfa_authenticators SET secret = $4 WHERE id = $1 AND subject = $2 AND secret = $3`,
+		mfa.PlaceEnrollment:    `UPDATE mfa_enrollments SET secret = $4 WHERE id = $1 AND subject = $2 AND secret = $3`,
+		mfa.PlaceCodes:         `UPDATE mfa_recovery_sets SET salt = $4 WHERE id = $1 AND subject = $2 AND salt = $3`,
+	}[was.Place]
+	if !known {
+		return false, fmt.Errorf("mfasql: no place %q", was.Place)
+	}
+	return s.one(ctx, query, was.ID, was.Subject, was.Secret, secret)
+}
+
+// Distrust uses up all time steps to step and removes everything else that a backup brings back to life.
+func (s *Store) Distrust(ctx context.Context, step int64) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, `UPDATE mfa_authenticators SET last_step = $1 + step_offset
+			WHERE last_step < $1 + step_offset`, step)
+		if err != nil {
+			return err
+		}
+		for _, query := range []string{
+			`DELETE FROM mfa_enrollments`, `DELETE FROM mfa_recovery_codes`, `DELETE FROM mfa_recovery_sets`,
+			`DELETE FROM mfa_devices`,
+		} {
+			if _, err := s.db.Exec(ctx, query); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
