@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"context"
 
 	"github.com/ory/fosite"
 )
@@ -113,10 +112,13 @@ func (r *Request) check(auth *Authentication) error {
 		return fosite.ErrLoginRequired
 	case r.maxAge == 0 && auth.AuthTime.Before(r.Asked): // fosite ignores max_age=0
 		return fosite.ErrLoginRequired
+	case slices.Contains(r.GetRequestedScopes(), "openid") && !slices.Contains(auth.Scopes, "openid"):
+		return fosite.ErrAccessDenied
 	}
-	for _, scope := range r.GetRequestedScopes() {
-		if scope == "openid" && !slices.Contains(auth.Scopes, scope) {
-			return fosite.ErrAccessDenied
+	// An essential acr that is not met is a failed authentication (OpenID Connect Core 1.0 section 5.5.1.1).
+	if r.EssentialACR() {
+		if wanted := r.claims.IDToken["acr"].strings(); len(wanted) > 0 && !slices.Contains(wanted, auth.ACR) {
+			return errUnmet
 		}
 	}
 	return nil
@@ -145,9 +147,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, er
 		return
 	}
 	p := s.explain(r.Context(), err)
-	s.note(r.Context(), Event{
-		Kind: EventAuthorizationRefused, Client: req.client.ID, Detail: map[string]string{"error": p.Code},
-	})
+	if p.Code == "access_denied" { // others cost a stranger nothing, and would fill the audit log
+		s.note(r.Context(), Event{Kind: EventAuthorizationRefused, Client: req.client.ID})
+	}
 	s.forget(w, req)
 	s.respond(w, req, url.Values{"error": {p.Code}, "error_description": {p.Description}})
 }
@@ -187,7 +189,7 @@ func (s *Server) note(ctx context.Context, event Event) {
 // challengeForm is an S256 code challenge (RFC 7636 section 4.2).
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-// maxAge parses max_age (OpenID Connect Core 1.0 section 3.1.2.1); -1 when it is absent.
+// parseMaxAge parses max_age (OpenID Connect Core 1.0 section 3.1.2.1); -1 when it is absent.
 func parseMaxAge(text string) (time.Duration, bool) {
 	if text == "" {
 		return -1, true

@@ -31,6 +31,9 @@ func TestSec_OA01_RedirectURIsAreExact(t *testing.T) {
 			w.wantPage(w.post("/oauth2/authorize", request("web", "redirect_uri", uri)), "invalid_request", "redirect_uri")
 		})
 	}
+	if a := w.authorize(request("nobody")); a.status != 400 {
+		t.Error(a.status)
+	}
 	w.wantPage(w.authorize(request("nobody")), "invalid_client", "client_id")
 	w.wantPage(w.authorize(request("-", "client_id", "-")), "invalid_client", "client_id")
 }
@@ -261,6 +264,9 @@ func TestRequestFacts(t *testing.T) {
 	w.wantRedirected(w.authorize(v), "login_required")
 	w.wantRedirected(w.authorize(request("web", "claims", `{"id_token":{"sub":{"value":"carol"}}}`)), "login_required")
 	w.wantRedirected(w.authorize(request("web", "claims", `{`)), "invalid_request")
+	w.wantRedirected(w.authorize(request("web", "claims", `{"id_token":{"acr":{"essential":true,"value":"aal3"}}}`)), "unmet_authentication_requirements")
+	w.code("web", "claims", `{"id_token":{"acr":{"essential":true,"values":["aal3","aal2"]}}}`)
+	w.code("web", "claims", `{"id_token":{"acr":{"value":"aal3"}}}`)
 	w.wantRedirected(w.authorize(request("web", "resource", "https://api.example")), "invalid_target")
 	w.wantRedirected(w.authorize(request("spa", "id_token_hint", hint)), "invalid_request")
 }

@@ -34,7 +34,7 @@ var (
 // fill gives empty fields their defaults.
 func (c *Client) fill() {
 	for field, fallback := range map[*string]string{
-		&c.ID: "", &c.AuthMethod: "client_secret_basic", &c.Consent: "ask", &c.MFA: "optional",
+		&c.AuthMethod: "client_secret_basic", &c.Consent: "ask", &c.MFA: "optional",
 		&c.AccessToken: "jwt", &c.IDTokenAlg: "RS256",
 	} {
 		if *field == "" {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +79,12 @@ func (w *world) redeemAtOnce(client, code string, n int) map[int]int {
 
 func TestTrap02_ACodeGivesTokensOnce(t *testing.T) {
 	both(t, func(w *world) {
+		_, replica := w.start(w.config())
+		var turn atomic.Int64
+		mine := w.mux
+		w.browser.Transport = transport{http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			[]http.Handler{mine, replica}[turn.Add(1)%2].ServeHTTP(rw, r)
+		})}
 		for i := range 50 {
 			client := []string{"web", "spa"}[i%2]
 			if got := w.redeemAtOnce(client, w.code(client), 8); got[200] != 1 || got[400] != 7 {

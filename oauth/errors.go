@@ -42,30 +42,34 @@ var errInvalidTarget = &fosite.RFC6749Error{
 	ErrorField: "invalid_target", DescriptionField: descriptions["invalid_target"], CodeField: http.StatusBadRequest,
 }
 
+// errUnmet is that of OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
+var errUnmet = &fosite.RFC6749Error{ErrorField: "unmet_authentication_requirements", CodeField: http.StatusBadRequest}
+
 // descriptions are the sentences beside the error codes. They are fixed because a text made of the request would be
 // somebody else's text under our name.
 var descriptions = map[string]string{
-	"invalid_request":            "A parameter is missing, repeated, or not as it must be.",
-	"invalid_client":             "The client is unknown or did not authenticate by its registered method.",
-	"invalid_grant":              "The code or token is unknown, expired, used, revoked, or not for this client, redirect_uri or verifier.",
-	"invalid_scope":              "A scope is unknown, or not one of this client's or of this grant.",
-	"invalid_target":             "The resource is not one of this server.",
-	"invalid_token":              "The access token is unknown, expired or revoked.",
-	"insufficient_scope":         "The access token lacks the scope that this needs.",
-	"unauthorized_client":        "The client may not use this grant type.",
-	"unsupported_grant_type":     "The server does not know this grant_type.",
-	"unsupported_response_type":  "The response_type must be code.",
-	"unsupported_response_mode":  "The response_mode must be query, fragment or form_post.",
-	"access_denied":              "The person or the server refused the request.",
-	"login_required":             "The person has to sign in.",
-	"consent_required":           "The person has to consent.",
-	"interaction_required":       "The person has to do something first.",
-	"account_selection_required": "The person has to choose an account.",
-	"request_not_supported":      "Request objects are not supported; use pushed authorization requests.",
-	"request_uri_not_supported":  "The parameter request_uri is not supported here.",
-	"registration_not_supported": "The parameter registration is not supported.",
-	"temporarily_unavailable":    "The server cannot answer now; try again in a moment.",
-	"server_error":               "The server failed; the failure has been recorded.",
+	"invalid_request":                   "A parameter is missing, repeated, or not as it must be.",
+	"invalid_client":                    "The client is unknown or did not authenticate by its registered method.",
+	"invalid_grant":                     "The code or token is unknown, expired, used, revoked, or not for this client, redirect_uri or verifier.",
+	"invalid_scope":                     "A scope is unknown, or not one of this client's or of this grant.",
+	"invalid_target":                    "The resource is not one of this server.",
+	"invalid_token":                     "The access token is unknown, expired or revoked.",
+	"insufficient_scope":                "The access token lacks the scope that this needs.",
+	"unauthorized_client":               "The client may not use this grant type.",
+	"unsupported_grant_type":            "The server does not know this grant_type.",
+	"unsupported_response_type":         "The response_type must be code.",
+	"unsupported_response_mode":         "The response_mode must be query, fragment or form_post.",
+	"access_denied":                     "The person or the server refused the request.",
+	"login_required":                    "The person has to sign in.",
+	"consent_required":                  "The person has to consent.",
+	"interaction_required":              "The person has to do something first.",
+	"account_selection_required":        "The person has to choose an account.",
+	"unmet_authentication_requirements": "The sign-in does not reach the acr that was asked for.",
+	"request_not_supported":             "Request objects are not supported; use pushed authorization requests.",
+	"request_uri_not_supported":         "The parameter request_uri is not supported here.",
+	"registration_not_supported":        "The parameter registration is not supported.",
+	"temporarily_unavailable":           "The server cannot answer now; try again in a moment.",
+	"server_error":                      "The server failed; the failure has been recorded.",
 }
 
 // registered maps what fosite says beyond the RFCs to what clients understand.
@@ -154,7 +158,11 @@ func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 
 // failPage answers a person whose client cannot be told.
 func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
-	s.problem(w, r, s.explain(r.Context(), err))
+	p := s.explain(r.Context(), err)
+	if p.Status == http.StatusUnauthorized {
+		p.Status = http.StatusBadRequest // a person has nothing to authenticate a client with
+	}
+	s.problem(w, r, p)
 }
 
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, p Problem) {

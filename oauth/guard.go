@@ -11,8 +11,11 @@ import (
 	"github.com/ory/fosite"
 )
 
-// maxBody bounds the body of every request; fosite itself reads without a limit.
-const maxBody = 64 << 10
+// Bounds of every request; fosite itself reads without a limit, and what is suspended is stored.
+const (
+	maxBody  = 64 << 10
+	maxQuery = 32 << 10
+)
 
 // secretParameters may never stand in a URL, where logs and histories keep them.
 var secretParameters = []string{
@@ -67,6 +70,9 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
 		if r.ContentLength != 0 && (err != nil || kind != "application/x-www-form-urlencoded") {
 			return fault(fosite.ErrInvalidRequest, "", "The body must be application/x-www-form-urlencoded.")
 		}
+	}
+	if len(r.URL.RawQuery) > maxQuery {
+		return fault(fosite.ErrInvalidRequest, "", "The parameters are too long.")
 	}
 	if err := r.ParseForm(); err != nil {
 		return fault(fosite.ErrInvalidRequest, "", "The parameters cannot be read: too long, or not form-encoded.")

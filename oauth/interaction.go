@@ -17,7 +17,8 @@ type Interaction interface {
 	// EndSession signs the browser out (OpenID Connect RP-Initiated Logout 1.0). It is called by GET and POST: it
 	// either asks by a page whose form posts to /oauth2/logout?hint.Query, or ends the session, calls
 	// [Server.RevokeSession] and sends the browser to [LogoutHint.Target] or to its signed-out page. Without
-	// hint.Valid it must ask before it does anything.
+	// hint.Valid it must ask before it does anything, and a POST is an answer only with the form token that the host
+	// put into its page: relying parties and strangers may post here too.
 	EndSession(w http.ResponseWriter, r *http.Request, hint LogoutHint) error
 }
 

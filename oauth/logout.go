@@ -46,7 +46,7 @@ func (s *Server) logoutHint(ctx context.Context, form url.Values) (LogoutHint, e
 	if clientID != "" {
 		client, err := s.store.client(ctx, clientID)
 		if errors.Is(err, fosite.ErrNotFound) {
-			return hint, &faultError{badClientID, "client_id", "There is no client of this client_id."}
+			return hint, fault(fosite.ErrInvalidClient, "client_id", "There is no client of this client_id.")
 		}
 		if err != nil {
 			return hint, err

@@ -30,10 +30,11 @@ func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, as
 	}
 	request.Client, request.RedirectURI, request.State = client, target, form.Get("state")
 	request.ResponseMode = responseMode(form)
-	req := &Request{AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1}
+	req := &Request{AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1, waiting: waiting(r, s.cfg.Cookies)}
 	for _, check := range []func() error{
 		func() error { return refusedObjects(form) },
 		func() error { return mapped(err) },
+		func() error { return checkPushed(client) },
 		func() error { return checkTarget(form, s.cfg.Issuer) },
 		func() error { return checkProof(form, client) },
 		func() error { return req.readOpenID(ctx, form) },
@@ -49,7 +50,7 @@ func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, as
 func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.URL, error) {
 	client, err := s.store.client(ctx, form.Get("client_id"))
 	if errors.Is(err, fosite.ErrNotFound) {
-		return nil, nil, &faultError{badClientID, "client_id", "There is no client of this client_id."}
+		return nil, nil, fault(fosite.ErrInvalidClient, "client_id", "There is no client of this client_id.")
 	}
 	if err != nil {
 		return nil, nil, err
@@ -69,9 +70,6 @@ func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.
 	}
 	return client, target, nil
 }
-
-// badClientID is invalid_client for a person's eyes: there is nobody to authenticate, so no 401.
-var badClientID = &fosite.RFC6749Error{ErrorField: "invalid_client", CodeField: http.StatusBadRequest}
 
 // rebuilt returns the request that fosite parses: these parameters and no others. Request objects are left out, because
 // fosite would look at them before it knows the redirect URI.
@@ -122,6 +120,14 @@ func mapped(err error) error {
 	return err
 }
 
+// checkPushed refuses what a client that has to push its requests sends through the browser (RFC 9126 section 5).
+func checkPushed(client *Client) error {
+	if client.RequirePAR {
+		return fault(fosite.ErrInvalidRequest, "request_uri", "This client must push its authorization requests.")
+	}
+	return nil
+}
+
 // checkTarget refuses resources that are not ours (RFC 8707).
 func checkTarget(form url.Values, issuer string) error {
 	if resource := form.Get("resource"); resource != "" && resource != issuer {
@@ -148,9 +154,6 @@ func checkProof(form url.Values, client *Client) error {
 
 // readOpenID reads the parameters of OpenID Connect Core 1.0 section 3.1.2.1.
 func (r *Request) readOpenID(ctx context.Context, form url.Values) error {
-	if r.client.RequirePAR {
-		return fault(fosite.ErrInvalidRequest, "request_uri", "This client must push its authorization requests.")
-	}
 	r.prompt = strings.Fields(form.Get("prompt"))
 	for _, value := range r.prompt {
 		if !slices.Contains(promptValues, value) || value == "none" && len(r.prompt) > 1 {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/focushq/idp/internal/cookie"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/ory/fosite"
 )
@@ -29,7 +30,8 @@ type Request struct {
 	prompt  []string
 	maxAge  time.Duration
 	claims  claimsRequest
-	subject string // whom the client expects
+	subject string   // whom the client expects
+	waiting []string // cookies of this browser's other suspended requests, oldest first
 }
 
 // Client returns who asks.
@@ -94,6 +96,11 @@ func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, e
 		hash[:], r.Asked.UnixMilli(), r.Asked.Add(requestLife).Unix())
 	if err != nil {
 		return "", unavailable(err)
+	}
+	// Sign-ins that were given up would fill the Cookie header beyond what proxies take.
+	for len(r.waiting) >= maxWaiting {
+		r.server.cfg.Cookies.Clear(w, r.waiting[0])
+		r.waiting = r.waiting[1:]
 	}
 	r.server.cfg.Cookies.Set(w, requestCookie(id), secret, requestLife)
 	r.ID = id
@@ -179,6 +186,20 @@ func (s *Server) consume(ctx context.Context, req *Request) error {
 
 // requestCookie names the cookie of a suspended request: parallel tabs have one each.
 func requestCookie(id string) string { return "req_" + id[:8] }
+
+// maxWaiting is how many suspended requests a browser may have at a time.
+const maxWaiting = 12
+
+// waiting returns the names of r's cookies of suspended requests. Browsers send the oldest first (RFC 6265 section 5.4).
+func waiting(r *http.Request, jar cookie.Jar) (names []string) {
+	prefix := jar.Name("")
+	for _, c := range r.Cookies() {
+		if name, ok := strings.CutPrefix(c.Name, prefix); ok && strings.HasPrefix(name, "req_") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // requestParameters are the parameters of a suspended request that are kept. No credential is among them.
 var requestParameters = []string{

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -218,7 +219,7 @@ func (s *store) CreateOpenIDConnectSession(context.Context, string, fosite.Reque
 func (s *store) GetOpenIDConnectSession(ctx context.Context, code string, _ fosite.Requester) (fosite.Requester, error) {
 	request, err := s.GetAuthorizeCodeSession(ctx, code, nil)
 	if err != nil {
-		return nil, unavailable(err) // it was there a moment ago
+		return nil, fmt.Errorf("oauth: the code was there a moment ago: %v", err)
 	}
 	if !slices.Contains(request.GetGrantedScopes(), "openid") {
 		return nil, fosite.ErrNotFound

@@ -160,6 +160,20 @@ func TestParallelTabs(t *testing.T) {
 	}
 }
 
+func TestAbandonedSignInsDoNotPileUp(t *testing.T) {
+	w := newWorld(t)
+	var last string
+	for range 30 {
+		last = w.suspend(request("web"))
+	}
+	if n := len(w.visit().Cookies()); n > 12 {
+		t.Errorf("%d cookies", n)
+	}
+	if _, err := w.server.Suspended(w.visit(), last); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDeny(t *testing.T) {
 	both(t, func(w *world) {
 		id := w.suspend(request("web"))

@@ -24,7 +24,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	ctx, u := s.store.begin(r.Context())
 	ar, response, err := s.exchange(ctx, r, u)
 	if err != nil {
-		s.refuseToken(w, r, ar, u, err)
+		s.refuseToken(w, r, u, err)
 		return
 	}
 	s.provider.WriteAccessResponse(ctx, w, ar, response)
@@ -100,7 +100,7 @@ func narrow(ar *fosite.AccessRequest) error {
 }
 
 // refuseToken answers a failed token request, and ends what must not be tried again.
-func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, ar fosite.AccessRequester, u *unit, err error) {
+func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, u *unit, err error) {
 	ctx := r.Context()
 	p, ours := problemOf(err)
 	if u.grant != nil && !ours {
@@ -116,21 +116,11 @@ func (s *Server) refuseToken(w http.ResponseWriter, r *http.Request, ar fosite.A
 			err = ended
 		}
 	}
-	if client, ok := requestClient(ar); ok && !ours {
-		event := Event{Kind: EventTokenRefused, Client: client.ID, Detail: map[string]string{"error": p.Code}}
-		if u.grant != nil {
-			event.Subject, event.Grant, event.Session = u.grant.Subject, u.grant.ID, u.grant.SessionID
-		}
-		s.note(ctx, event)
+	if g := u.grant; g != nil && !ours { // without a grant anybody could fill the audit log
+		s.note(ctx, Event{
+			Kind: EventTokenRefused, Subject: g.Subject, Client: g.ClientID, Session: g.SessionID, Grant: g.ID,
+			Detail: map[string]string{"error": p.Code},
+		})
 	}
 	s.failJSON(w, r, err)
-}
-
-// requestClient returns the client that authenticated for ar.
-func requestClient(ar fosite.AccessRequester) (*Client, bool) {
-	if ar == nil {
-		return nil, false
-	}
-	client, ok := ar.GetClient().(*Client)
-	return client, ok && client != nil
 }
