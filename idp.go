@@ -37,17 +37,16 @@ type IdP struct {
 	MFA      *mfa.Service
 	OAuth    *oauth.Server
 
-	cfg      Config
-	db       *dbx.DB
-	keys     *seal.Keys
-	log      *slog.Logger
-	now      func() time.Time
-	proxies  []netip.Prefix
-	sessions *session.Manager
-	pages    *templates.Set
-	outbox   *mail.Outbox
-	mailing  bool
-	handler  http.Handler
+	cfg     Config
+	db      *dbx.DB
+	keys    *seal.Keys
+	log     *slog.Logger
+	now     func() time.Time
+	proxies []netip.Prefix
+	pages   *templates.Set
+	outbox  *mail.Outbox
+	mailing bool
+	handler http.Handler
 }
 
 // New opens the database that cfg names, brings it up to date, reads or makes the keys and wires everything. The
@@ -143,7 +142,8 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 		DB: p.db, Cookies: cookie.Jar{Secure: p.cfg.secure()}, Key: forms, Now: p.now,
 		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
 	}
-	p.sessions = p.Sessions
+	// What was issued in a session ends with it, however that ended.
+	p.Sessions.Ended = func(ctx context.Context, s session.Session) error { return p.OAuth.RevokeSession(ctx, s.ID) }
 	p.MFA, err = mfa.New(mfa.Config{
 		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: p.cfg.MFA.RememberDevice,
 		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate,
@@ -166,7 +166,8 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	}
 	flow.OAuth = p.OAuth
 	pages := &console.Console{
-		Accounts: p.Accounts, Sessions: p.Sessions, Audit: p.Audit, Pages: p.pages, SignedIn: flow.SignedIn, Now: p.now, Fail: p.fail,
+		Accounts: p.Accounts, Sessions: p.Sessions, Actions: p.Actions(), Pages: p.pages,
+		SignedIn: flow.SignedIn, Fresh: flow.Fresh, Now: p.now, Fail: p.fail,
 	}
 	mux := http.NewServeMux()
 	p.OAuth.Mount(mux)

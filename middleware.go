@@ -142,12 +142,12 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			if origin.Check(r) != nil || p.sessions.CheckForm(r) != nil {
+			if origin.Check(r) != nil || p.Sessions.CheckForm(r) != nil {
 				p.staleForm(w, r, view)
 				return
 			}
 		}
-		view.FormToken = p.sessions.FormToken(w, r)
+		view.FormToken = p.Sessions.FormToken(w, r)
 		next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
 	})
 }

@@ -30,15 +30,24 @@ func (a *Actions) Disable(ctx context.Context, subject string) error {
 	return a.end(ctx, subject)
 }
 
-// SetPassword gives a person another password and ends what the old one opened: sessions, grants, remembered devices.
-func (a *Actions) SetPassword(ctx context.Context, subject, password string) error {
+// SetPassword gives a person another password and ends what the old one opened: sessions but those to keep, grants,
+// remembered devices.
+func (a *Actions) SetPassword(ctx context.Context, subject, password string, keep ...string) error {
 	if err := a.Accounts.SetPassword(ctx, subject, password); err != nil {
 		return err
 	}
 	if err := a.MFA.ForgetDevices(ctx, subject, "password"); err != nil {
 		return err
 	}
-	return a.end(ctx, subject)
+	return a.end(ctx, subject, keep...)
+}
+
+// Disconnect takes back what a person allowed to a client, and every token that it got.
+func (a *Actions) Disconnect(ctx context.Context, subject, client string) error {
+	if err := a.Consents.Revoke(ctx, subject, client); err != nil {
+		return err
+	}
+	return a.OAuth.RevokeClient(ctx, subject, client)
 }
 
 // ResetMFA takes a person's factors, recovery codes and devices away, for the given reason, and ends every session and
@@ -66,8 +75,8 @@ func (a *Actions) Delete(ctx context.Context, subject string) error {
 	return a.Accounts.Delete(ctx, subject)
 }
 
-func (a *Actions) end(ctx context.Context, subject string) error {
-	if _, err := a.Sessions.EndAll(ctx, subject); err != nil {
+func (a *Actions) end(ctx context.Context, subject string, keep ...string) error {
+	if _, err := a.Sessions.EndAll(ctx, subject, keep...); err != nil {
 		return err
 	}
 	return a.OAuth.RevokeSubject(ctx, subject)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/session"
 	"github.com/focushq/idp/templates"
@@ -15,26 +14,30 @@ import (
 type Console struct {
 	Accounts *account.Service
 	Sessions *session.Manager
-	Audit    *audit.Log
+	Actions  *Actions
 	Pages    *templates.Set
 	Fail     func(http.ResponseWriter, *http.Request, error)
 	Now      func() time.Time
 
-	// SignedIn returns who is signed in. Otherwise it has sent the browser to sign in, and reports false.
-	SignedIn func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
+	// SignedIn returns who is signed in, and Fresh who has proved it within the last minutes. Otherwise they have sent
+	// the browser to do so, and report false.
+	SignedIn, Fresh func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
 }
 
 // Mount registers the pages.
 func (c *Console) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /account", c.account)
+	mux.HandleFunc("GET /account/password", c.showPassword)
+	mux.HandleFunc("POST /account/password", c.changePassword)
+	mux.HandleFunc("GET /account/sessions", c.sessions)
+	mux.HandleFunc("POST /account/sessions/end", c.endSession)
+	mux.Handle("GET /account/sessions/end", http.RedirectHandler("/account/sessions", http.StatusSeeOther)) // after a fresh proof
+	mux.HandleFunc("GET /account/apps", c.apps)
+	mux.HandleFunc("POST /account/apps/revoke", c.revokeApp)
+	mux.Handle("GET /account/devices", http.RedirectHandler("/account/mfa#devices", http.StatusSeeOther))
+	mux.Handle("GET /.well-known/change-password", http.RedirectHandler("/account/password", http.StatusSeeOther))
 	mux.HandleFunc("GET /setup", c.showSetup)
 	mux.HandleFunc("POST /setup", c.setup)
-}
-
-func (c *Console) account(w http.ResponseWriter, r *http.Request) {
-	if _, a, ok := c.SignedIn(w, r); ok {
-		c.Pages.Render(w, r, http.StatusOK, "account", a)
-	}
 }
 
 // firstSession signs the first administrator in, with the password that was just chosen.

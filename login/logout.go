@@ -56,11 +56,8 @@ func (f *Flow) EndSession(w http.ResponseWriter, r *http.Request, hint oauth.Log
 	return nil
 }
 
-// end ends the session and what was issued in it, but for what was asked for to outlive it (offline_access).
+// end ends the session, and with it what was issued in it, but for what was asked for to outlive it (offline_access).
 func (f *Flow) end(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-	if err := f.OAuth.RevokeSession(r.Context(), s.ID); err != nil {
-		return err
-	}
 	if _, err := f.Sessions.End(w, r); err != nil {
 		return err
 	}

@@ -1,0 +1,219 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/mileusna/useragent"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/consent"
+	"github.com/focushq/idp/internal/throttle"
+	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/session"
+)
+
+// accountPage is the data of the account page.
+type accountPage struct {
+	*account.Account
+	Notice string
+}
+
+func (c *Console) account(w http.ResponseWriter, r *http.Request) {
+	if _, a, ok := c.SignedIn(w, r); ok {
+		c.Pages.Render(w, r, http.StatusOK, "account", accountPage{Account: a, Notice: c.notice(w, r)})
+	}
+}
+
+// passwordPage is the data of the page that changes the password.
+type passwordPage struct {
+	Query, Username string
+	Token           string // "": the present password is asked for
+	MinPassword     int
+	Problem         *Problem
+}
+
+func (c *Console) showPassword(w http.ResponseWriter, r *http.Request) {
+	if _, a, ok := c.Fresh(w, r); ok {
+		c.Pages.Render(w, r, http.StatusOK, "password", passwordPage{Username: a.Username, MinPassword: c.Accounts.MinPassword()})
+	}
+}
+
+// changePassword sets the new password and ends what the old one opened, but for this session.
+func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
+	s, a, ok := c.Fresh(w, r)
+	if !ok {
+		return
+	}
+	err := c.Accounts.VerifyPassword(r.Context(), a.Subject, r.PostFormValue("current"), s.Address)
+	if err == nil {
+		if err = c.Actions.SetPassword(r.Context(), a.Subject, r.PostFormValue("password"), s.ID); err == nil {
+			c.done(w, r, "/account", "notice.password_changed")
+			return
+		}
+	}
+	page := passwordPage{Username: a.Username, MinPassword: c.Accounts.MinPassword()}
+	var invalid *account.InvalidError
+	var wait *throttle.Error
+	switch {
+	case errors.As(err, &invalid):
+		page.Problem = &Problem{ID: "problem.password." + invalid.Reason, Field: "password", Args: map[string]any{"Min": page.MinPassword}}
+	case errors.Is(err, account.ErrCredentials):
+		page.Problem = &Problem{ID: "problem.password.wrong", Field: "current"}
+	case errors.As(err, &wait):
+		page.Problem = &Problem{ID: "problem.throttled", Args: map[string]any{"Wait": wait.Until.Sub(c.Now())}}
+	case errors.Is(err, account.ErrBusy):
+		page.Problem = &Problem{ID: "problem.busy"}
+	default:
+		c.Fail(w, r, err)
+		return
+	}
+	c.Pages.Render(w, r, http.StatusUnprocessableEntity, "password", page)
+}
+
+// sessionsPage is the data of the page that lists where the person is signed in.
+type sessionsPage struct {
+	Sessions []sessionRow
+	Notice   string
+}
+
+type sessionRow struct {
+	ID, Browser, System, Address string
+	CreatedAt, SeenAt            time.Time
+	This                         bool
+}
+
+func (c *Console) sessions(w http.ResponseWriter, r *http.Request) {
+	s, a, ok := c.SignedIn(w, r)
+	if !ok {
+		return
+	}
+	all, err := c.Sessions.List(r.Context(), a.Subject)
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	page := sessionsPage{Notice: c.notice(w, r)}
+	for _, each := range all {
+		browser := useragent.Parse(each.Agent)
+		page.Sessions = append(page.Sessions, sessionRow{
+			ID: each.ID, Browser: browser.Name, System: browser.OS, Address: each.Address,
+			CreatedAt: each.CreatedAt, SeenAt: each.SeenAt, This: each.ID == s.ID,
+		})
+	}
+	c.Pages.Render(w, r, http.StatusOK, "sessions", page)
+}
+
+// endSession ends one session of the person's, or all but this one.
+func (c *Console) endSession(w http.ResponseWriter, r *http.Request) {
+	s, a, ok := c.Fresh(w, r)
+	if !ok {
+		return
+	}
+	notice := "notice.session_ended"
+	var err error
+	if id := r.PostFormValue("id"); id != "" {
+		err = c.Sessions.EndOne(r.Context(), a.Subject, id)
+	} else {
+		notice = "notice.sessions_ended"
+		_, err = c.Sessions.EndAll(r.Context(), a.Subject, s.ID)
+		if err == nil {
+			err = c.Actions.MFA.ForgetDevices(r.Context(), a.Subject, "sessions ended")
+		}
+	}
+	if errors.Is(err, session.ErrNotFound) {
+		c.Pages.Render(w, r, http.StatusNotFound, "error", notFound())
+		return
+	}
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	c.done(w, r, "/account/sessions", notice)
+}
+
+// appsPage is the data of the page that lists what the person allowed to whom.
+type appsPage struct {
+	Apps   []appRow
+	Notice string
+}
+
+type appRow struct {
+	ID, Name string
+	Scopes   []string
+	At       time.Time
+}
+
+func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
+	_, a, ok := c.SignedIn(w, r)
+	if !ok {
+		return
+	}
+	page := appsPage{Notice: c.notice(w, r)}
+	grants, err := c.Actions.Consents.List(r.Context(), a.Subject)
+	for _, grant := range grants {
+		client, missing := c.Actions.OAuth.Clients().Get(r.Context(), grant.Client)
+		if errors.Is(missing, oauth.ErrNotFound) || len(grant.Granted) == 0 {
+			continue
+		}
+		if err = missing; err != nil {
+			break
+		}
+		page.Apps = append(page.Apps, appRow{ID: grant.Client, Name: client.Name, Scopes: grant.Granted, At: grant.At})
+	}
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	c.Pages.Render(w, r, http.StatusOK, "apps", page)
+}
+
+// revokeApp takes back what the person allowed to one app, and the tokens that it got.
+func (c *Console) revokeApp(w http.ResponseWriter, r *http.Request) {
+	_, a, ok := c.SignedIn(w, r)
+	if !ok {
+		return
+	}
+	grants, err := c.Actions.Consents.List(r.Context(), a.Subject)
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	id := r.PostFormValue("id")
+	if !slices.ContainsFunc(grants, func(g consent.Grant) bool { return g.Client == id }) {
+		c.Pages.Render(w, r, http.StatusNotFound, "error", notFound())
+		return
+	}
+	if err := c.Actions.Disconnect(r.Context(), a.Subject, id); err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	c.done(w, r, "/account/apps", "notice.app_revoked")
+}
+
+// noticeCookie carries the id of a sentence to the page after a POST, for a minute. A link could not bring one along.
+const noticeCookie = "notice"
+
+// done ends a POST: the browser goes to a page that says what was done.
+func (c *Console) done(w http.ResponseWriter, r *http.Request, path, notice string) {
+	c.Sessions.Cookies.Set(w, noticeCookie, notice, time.Minute)
+	http.Redirect(w, r, path, http.StatusSeeOther)
+}
+
+func (c *Console) notice(w http.ResponseWriter, r *http.Request) string {
+	id := c.Sessions.Cookies.Get(r, noticeCookie)
+	if id != "" {
+		c.Sessions.Cookies.Clear(w, noticeCookie)
+	}
+	return id
+}
+
+// errorPage is the data of the error page.
+type errorPage struct {
+	Status                                  int
+	Code, Description, Parameter, RequestID string
+}
+
+func notFound() errorPage { return errorPage{Status: http.StatusNotFound, Code: "not_found"} }
