@@ -108,7 +108,7 @@ func anyOrigin(next http.Handler) http.Handler {
 func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
-	if u, err := url.Parse(origin); err != nil || u.Host == "" || len(origin) > 300 {
+	if u, err := url.Parse(origin); err != nil || u.Host == "" || len(origin) > 300 || !utf8.ValidString(origin) {
 		return nil
 	}
 	known, err := s.clients.originKnown(r.Context(), origin)

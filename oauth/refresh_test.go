@@ -237,6 +237,21 @@ func TestRevokeSessionSparesOfflineAccess(t *testing.T) {
 	})
 }
 
+func TestRevokeClientSession(t *testing.T) {
+	both(t, func(w *world) {
+		mine, other := w.tokens("web", "scope", "openid"), w.tokens("spa", "scope", "openid")
+		if err := w.server.RevokeClientSession(w.Context(), "web", "sid-1"); err != nil {
+			w.Fatal(err)
+		}
+		if a := w.userinfo(mine["access_token"].(string)); a.status != 401 {
+			w.Errorf("this app: %d", a.status)
+		}
+		if a := w.userinfo(other["access_token"].(string)); a.status != 200 {
+			w.Errorf("another app: %d", a.status)
+		}
+	})
+}
+
 func TestSec_TK07_StateIsInTheDatabase(t *testing.T) {
 	both(t, func(w *world) {
 		code := w.code("web")

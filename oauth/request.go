@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -139,7 +140,7 @@ func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
 // suspended reads what a browser left waiting under id.
 func (s *Server) suspended(r *http.Request, id string) (url.Values, time.Time, error) {
 	secret := ""
-	if len(id) == 22 { // as Suspend makes them
+	if requestIDForm.MatchString(id) {
 		secret = s.cfg.Cookies.Get(r, requestCookie(id))
 	}
 	if secret == "" {
@@ -183,6 +184,9 @@ func (s *Server) consume(ctx context.Context, req *Request) error {
 	}
 	return nil
 }
+
+// requestIDForm is how Suspend makes ids.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
 // requestCookie names the cookie of a suspended request: parallel tabs have one each.
 func requestCookie(id string) string { return "req_" + id[:8] }

@@ -90,6 +90,9 @@ func (s *store) client(ctx context.Context, id string) (*Client, error) {
 	if client := ClientFrom(ctx); client != nil && client.ID == id {
 		return client, nil
 	}
+	if !clientIDForm.MatchString(id) { // PostgreSQL would take bytes that are no text for a failure of ours
+		return nil, fosite.ErrNotFound
+	}
 	client, err := s.clients.Get(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, fosite.ErrNotFound
