@@ -162,7 +162,8 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 	return nil
 }
 
-// VerifyEmail notes that the person of subject reads the address email; [ErrNotFound] when it isn't theirs (any more).
+// VerifyEmail notes that the person of subject reads the address email; [ErrNotFound] when it isn't theirs (any
+// more).
 func (s *Service) VerifyEmail(ctx context.Context, subject, email string) error {
 	return s.change(ctx, Event{Kind: EventEmailVerified, Subject: subject}, func(ctx context.Context) error {
 		return s.one(ctx, `
@@ -181,7 +182,8 @@ func (s *Service) Disable(ctx context.Context, subject string) error {
 		if err := s.voidLinks(ctx, subject); err != nil {
 			return err
 		}
-		return s.one(ctx, `UPDATE accounts SET disabled = TRUE, updated_at = $2, version = version + 1 WHERE subject = $1`,
+		return s.one(ctx, `
+			UPDATE accounts SET disabled = TRUE, updated_at = $2, version = version + 1 WHERE subject = $1`,
 			subject, s.now().Unix())
 	})
 }
@@ -189,12 +191,14 @@ func (s *Service) Disable(ctx context.Context, subject string) error {
 // Enable takes Disable back. Nothing else does.
 func (s *Service) Enable(ctx context.Context, subject string) error {
 	return s.change(ctx, Event{Kind: EventEnabled, Subject: subject}, func(ctx context.Context) error {
-		return s.one(ctx, `UPDATE accounts SET disabled = FALSE, updated_at = $2, version = version + 1 WHERE subject = $1`,
+		return s.one(ctx, `
+			UPDATE accounts SET disabled = FALSE, updated_at = $2, version = version + 1 WHERE subject = $1`,
 			subject, s.now().Unix())
 	})
 }
 
-// Delete removes the account of subject with everything that this package knows of it. The subject is never used again.
+// Delete removes the account of subject with everything that this package knows of it. The subject is never used
+// again.
 func (s *Service) Delete(ctx context.Context, subject string) error {
 	return s.change(ctx, Event{Kind: EventDeleted, Subject: subject}, func(ctx context.Context) error {
 		if err := s.spareLastAdmin(ctx, subject); err != nil {

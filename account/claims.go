@@ -32,8 +32,7 @@ func profileClaims() map[string]func(any) bool {
 	}
 }
 
-// checkProfile returns an [*InvalidError] for the first claim, by name, that is none of the standard's or not of its
-// type.
+// checkProfile returns an [*InvalidError] for the first claim, by name, that is not in the standard or not of its type.
 func checkProfile(profile map[string]any) error {
 	known := profileClaims()
 	names := make([]string, 0, len(profile))

@@ -25,12 +25,14 @@ func (s *Service) NewLink(ctx context.Context, purpose, subject string, life tim
 	event := Event{Kind: EventLinkMade, Subject: subject, Detail: map[string]string{"purpose": purpose}}
 	err = s.change(ctx, event, func(ctx context.Context) error {
 		if subject != "" || purpose == PurposeSetup { // two invited strangers do not replace each other
-			_, err := s.cfg.DB.Exec(ctx, `DELETE FROM account_links WHERE purpose = $1 AND subject = $2`, purpose, subject)
+			_, err := s.cfg.DB.Exec(ctx,
+				`DELETE FROM account_links WHERE purpose = $1 AND subject = $2`, purpose, subject)
 			if err != nil {
 				return err
 			}
 		}
-		_, err := s.cfg.DB.Exec(ctx, `INSERT INTO account_links (hash, purpose, subject, expires_at) VALUES ($1, $2, $3, $4)`,
+		_, err := s.cfg.DB.Exec(ctx, `
+			INSERT INTO account_links (hash, purpose, subject, expires_at) VALUES ($1, $2, $3, $4)`,
 			tokenHash(token), purpose, subject, s.now().Add(life).Unix())
 		return err
 	})
@@ -40,8 +42,8 @@ func (s *Service) NewLink(ctx context.Context, purpose, subject string, life tim
 	return token, nil
 }
 
-// Link returns whose link the token is, without using it up: for the page that shows the form. [ErrNotFound] says that
-// it is unknown, used, replaced or out of date.
+// Link returns whose link the token is, without using it up: for the page that shows the form. [ErrNotFound] says
+// that it is unknown, used, replaced or out of date.
 func (s *Service) Link(ctx context.Context, purpose, token string) (subject string, err error) {
 	err = s.cfg.DB.Get(ctx, &subject, `
 		SELECT subject FROM account_links WHERE hash = $1 AND purpose = $2 AND expires_at > $3`,

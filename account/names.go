@@ -39,8 +39,9 @@ func canonical(name string) string {
 	if len(name) > 4*maxEmail {
 		name = strings.ToValidUTF8(name[:4*maxEmail], "") // nobody's name; do not spend work on it
 	}
-	folded := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name)))
-	return strings.TrimSpace(folded)
+	// Lower case after folding: the Cherokee letters are folded to upper case, the other way round than all others.
+	folded := strings.ToLower(cases.Fold().String(norm.NFKC.String(name)))
+	return strings.TrimSpace(norm.NFKC.String(folded))
 }
 
 // tidy returns a name as it is shown: composed, without surrounding space.

@@ -9,7 +9,7 @@ func TestSec_PW11_Canonical(t *testing.T) {
 	for in, want := range map[string]string{
 		"ada": "ada", "ADA": "ada", " Ada\t": "ada", "Ａｄａ": "ada", "Straße": "strasse", "STRASSE": "strasse",
 		"ﬁle": "file", "É": "é", "e\u0301": "é", "Σίσυφος": "σίσυφοσ", "ΣΊΣΥΦΟΣ": "σίσυφοσ", "①": "1", "": "", "\u00a0": "",
-		"ada＠example.com": "ada@example.com", "İ": "i̇",
+		"ada＠example.com": "ada@example.com", "İ": "i̇", "Ꭷ": "ꭷ", "ꭷ": "ꭷ",
 	} {
 		if got := canonical(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

@@ -66,7 +66,9 @@ func TestSec_PW03_AnyTextInOneNormalForm(t *testing.T) {
 		}
 	}
 	want(t, f.signIn("ada", "All lower case words are fine"), ErrCredentials)
-	for _, password := range []string{"a quiet corner\x00of the library", "a quiet corner\xffof the library", "a quiet\ncorner of the"} {
+	for _, password := range []string{
+		"a quiet corner\x00of the library", "a quiet corner\xffof the library", "a quiet\ncorner of the library",
+	} {
 		if got := reason(t, f.CheckPassword(a, password)); got != "password/characters" {
 			t.Errorf("%q: %q", password, got)
 		}

@@ -151,10 +151,12 @@ func runStart(s []rune, end int) int {
 }
 
 func neighbours(a, b rune) bool {
-	return strings.Contains("qwertyuiop asdfghjkl zxcvbnm 1234567890 qwertz azerty", string([]rune{a, b})) && a != ' ' && b != ' '
+	const rows = "qwertyuiop asdfghjkl zxcvbnm 1234567890 qwertz azerty"
+	return a != ' ' && b != ' ' && strings.Contains(rows, string([]rune{a, b}))
 }
 
 func isYear(s []rune) bool {
 	text := string(s)
-	return (strings.HasPrefix(text, "19") || strings.HasPrefix(text, "20")) && unicode.IsDigit(s[2]) && unicode.IsDigit(s[3])
+	century := strings.HasPrefix(text, "19") || strings.HasPrefix(text, "20")
+	return century && unicode.IsDigit(s[2]) && unicode.IsDigit(s[3])
 }

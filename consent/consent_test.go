@@ -103,6 +103,7 @@ func TestDecideAtOnce(t *testing.T) {
 	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
 		ctx := t.Context()
 		store := &consent.Store{DB: db}
+		check(t, store.Decide(ctx, "alice", "focus-hq", []string{"openid"}, nil))
 		var wait sync.WaitGroup
 		for i := range 40 {
 			scopes := []string{"openid", "email", "profile"}
