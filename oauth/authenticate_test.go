@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -194,25 +195,27 @@ func TestSec_OA13_PrivateKeyJWT(t *testing.T) {
 			w.wantError(w.token(w.asserting("keyed", token)), 401, "invalid_client")
 			_ = name
 		}
-		token := assertion(w, key, jose.ES256, "k1", good())
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		wins := 0
-		for range 16 {
-			v := w.asserting("keyed", token)
-			wg.Go(func() {
-				if w.post("/oauth2/token", v).status == 200 {
-					mu.Lock()
-					wins++
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
-		if wins != 1 {
-			w.Errorf("one assertion was taken %d times", wins)
-		}
+		w.assertAtOnce(assertion(w, key, jose.ES256, "k1", good()))
 	})
+}
+
+// assertAtOnce sends one assertion many times at once: it is good once.
+func (w *world) assertAtOnce(token string) {
+	w.Helper()
+	var wg sync.WaitGroup
+	var wins atomic.Int64
+	for range 16 {
+		v := w.asserting("keyed", token)
+		wg.Go(func() {
+			if w.post("/oauth2/token", v).status == 200 {
+				wins.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if wins.Load() != 1 {
+		w.Errorf("one assertion was taken %d times", wins.Load())
+	}
 }
 
 func TestTrap19_AssertionsForOthersSpendNothing(t *testing.T) {

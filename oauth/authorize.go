@@ -174,7 +174,8 @@ func (s *Server) refuseParsed(w http.ResponseWriter, r *http.Request, req *Reque
 func (s *Server) failSuspended(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, ErrNoRequest) {
 		err = fault(fosite.ErrInvalidRequest, "resume",
-			"This sign-in has ended, was answered already, or was begun in another browser. Go back to the application and begin again.")
+			"This sign-in has ended, was answered already, or was begun in another browser. "+
+				"Go back to the application and begin again.")
 	}
 	s.failPage(w, r, err)
 }

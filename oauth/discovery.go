@@ -38,7 +38,7 @@ func (s *Server) metadata() map[string]any {
 		"request_parameter_supported":                      false,
 		"request_uri_parameter_supported":                  false,
 		"require_request_uri_registration":                 false,
-		"request_object_signing_alg_values_supported":      []string{"RS256"}, // without none, conformance suites ask for unsigned ones
+		"request_object_signing_alg_values_supported":      []string{"RS256"}, // so that nobody expects none
 		"authorization_response_iss_parameter_supported":   true,
 		"prompt_values_supported":                          promptValues,
 		"ui_locales_supported":                             []string{"en"},

@@ -50,7 +50,7 @@ var errUnmet = &fosite.RFC6749Error{ErrorField: "unmet_authentication_requiremen
 var descriptions = map[string]string{
 	"invalid_request":                   "A parameter is missing, repeated, or not as it must be.",
 	"invalid_client":                    "The client is unknown or did not authenticate by its registered method.",
-	"invalid_grant":                     "The code or token is unknown, expired, used, revoked, or not for this client, redirect_uri or verifier.",
+	"invalid_grant":                     "The code or token is unknown, expired, used or revoked, or not for this client, redirect_uri or verifier.",
 	"invalid_scope":                     "A scope is unknown, or not one of this client's or of this grant.",
 	"invalid_target":                    "The resource is not one of this server.",
 	"invalid_token":                     "The access token is unknown, expired or revoked.",

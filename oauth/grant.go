@@ -185,7 +185,8 @@ func (s *Server) RevokeSubject(ctx context.Context, subject string) error {
 
 // RevokeClient ends what subject granted to client: "disconnect this application".
 func (s *Server) RevokeClient(ctx context.Context, subject, client string) error {
-	return s.store.revokeGrants(ctx, Event{Subject: subject, Client: client}, `subject = $2 AND client_id = $3`, subject, client)
+	return s.store.revokeGrants(ctx, Event{Subject: subject, Client: client},
+		`subject = $2 AND client_id = $3`, subject, client)
 }
 
 // RevokeSession ends what was granted in the browser session sid, but for grants of offline_access, which outlive it.
@@ -202,7 +203,8 @@ func (s *Server) RevokeSession(ctx context.Context, sid string) error {
 
 // RevokeClientSession is [Server.RevokeSession] for one client: "sign out of this app".
 func (s *Server) RevokeClientSession(ctx context.Context, client, sid string) error {
-	return s.store.revokeGrants(ctx, Event{Session: sid, Client: client}, `session_id = $2 AND client_id = $3 AND NOT offline`, sid, client)
+	return s.store.revokeGrants(ctx, Event{Session: sid, Client: client},
+		`session_id = $2 AND client_id = $3 AND NOT offline`, sid, client)
 }
 
 // Prune deletes what has ended, in batches, so that no replica waits long for another. Ended things stay for an hour:

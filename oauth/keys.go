@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -160,7 +161,8 @@ func (k *keyring) openRow(ctx context.Context, row KeyRow) (*signingKey, error) 
 	}
 	der, err := k.seal.Decrypt(sealed, keyPlace(row.KID))
 	if err != nil {
-		return nil, fmt.Errorf("oauth: signing key %s cannot be opened: is this the keyset that it was made with? %w", row.KID, err)
+		return nil, fmt.Errorf("oauth: signing key %s cannot be opened: is this the keyset that it was made with? %w",
+			row.KID, err)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -218,7 +220,7 @@ func (k *keyring) published(ctx context.Context) (*jose.JSONWebKeySet, error) {
 		keys = append(keys, key)
 	}
 	slices.SortFunc(keys, func(a, b *signingKey) int {
-		return slices.Compare([]string{fmt.Sprintf("%020d", a.CreatedAt), a.Alg, a.KID}, []string{fmt.Sprintf("%020d", b.CreatedAt), b.Alg, b.KID})
+		return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.Alg, b.Alg), cmp.Compare(a.KID, b.KID))
 	})
 	set := &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, key := range keys {

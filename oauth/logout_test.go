@@ -11,6 +11,14 @@ import (
 
 const bye = "https://app.example/bye"
 
+// signOut visits the logout endpoint with the given parameters.
+func (w *world) signOut(pairs ...string) answer {
+	w.Helper()
+	v := url.Values{}
+	change(v, pairs)
+	return w.get("/oauth2/logout?" + v.Encode())
+}
+
 func TestSec_OA17_Logout(t *testing.T) {
 	w := newWorld(t)
 	w.client(&oauth.Client{ID: "back", BackchannelLogoutURI: "https://app.example/backchannel"})
@@ -19,33 +27,28 @@ func TestSec_OA17_Logout(t *testing.T) {
 		t.Error("no sid for a client with a logout URI")
 	}
 	w.clock.Add(48 * time.Hour) // expired hints are good
-	logout := func(pairs ...string) answer {
-		v := url.Values{}
-		change(v, pairs)
-		return w.get("/oauth2/logout?" + v.Encode())
-	}
 	state := `"<>&%#{} +`
-	a := logout("id_token_hint", token, "post_logout_redirect_uri", bye, "state", state)
+	a := w.signOut("id_token_hint", token, "post_logout_redirect_uri", bye, "state", state)
 	if u := a.location(); a.status != 303 || u.Query().Get("state") != state || len(u.Query()) != 1 || !strings.HasPrefix(u.String(), bye+"?") {
 		t.Errorf("%d %s", a.status, a.header.Get("Location"))
 	}
 	if h := w.host.logout; !h.Valid || h.Subject != "alice-1" || h.SessionID != "sid-1" || h.Client.ID != "back" {
 		t.Errorf("%+v", h)
 	}
-	if a = logout("id_token_hint", token, "post_logout_redirect_uri", bye); a.header.Get("Location") != bye {
+	if a = w.signOut("id_token_hint", token, "post_logout_redirect_uri", bye); a.header.Get("Location") != bye {
 		t.Errorf("no state: %s", a.header.Get("Location"))
 	}
 	for _, pairs := range [][]string{{}, {"state", "x"}} {
-		if a = logout(pairs...); a.body != "sign out?" || w.host.logout.Valid {
+		if a = w.signOut(pairs...); a.body != "sign out?" || w.host.logout.Valid {
 			t.Errorf("%v: %d %s", pairs, a.status, a.body)
 		}
 	}
-	if a = logout("id_token_hint", token); a.body != "signed out" {
+	if a = w.signOut("id_token_hint", token); a.body != "signed out" {
 		t.Errorf("hint alone: %d %s", a.status, a.body)
 	}
 
 	// The confirming form comes back with the same parameters.
-	a = logout("client_id", "back", "post_logout_redirect_uri", bye, "state", state)
+	a = w.signOut("client_id", "back", "post_logout_redirect_uri", bye, "state", state)
 	if a.body != "sign out?" {
 		t.Errorf("client_id alone: %d %s", a.status, a.body)
 	}
@@ -53,7 +56,11 @@ func TestSec_OA17_Logout(t *testing.T) {
 	if u := a.location(); a.status != 303 || u.Query().Get("state") != state {
 		t.Errorf("confirmed: %d %s", a.status, a.header.Get("Location"))
 	}
+}
 
+func TestLogoutsThatAreRefused(t *testing.T) {
+	w := newWorld(t)
+	token := w.tokens("web")["id_token"].(string)
 	parts := strings.Split(token, ".")
 	none := "eyJhbGciOiJub25lIn0." + parts[1] + "."
 	for name, c := range map[string]struct {
@@ -66,11 +73,11 @@ func TestSec_OA17_Logout(t *testing.T) {
 		"foreign signature": {"id_token_hint", []string{"id_token_hint", parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])), "post_logout_redirect_uri", bye}},
 		"no hint":           {"id_token_hint", []string{"post_logout_redirect_uri", bye}},
 		"garbage":           {"id_token_hint", []string{"id_token_hint", "x"}},
-		"other client":      {"client_id", []string{"id_token_hint", token, "client_id", "web"}},
+		"other client":      {"client_id", []string{"id_token_hint", token, "client_id", "spa"}},
 		"unknown client":    {"client_id", []string{"client_id", "nobody"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w.wantPage(logout(c.pairs...), "invalid_", c.parameter)
+			w.wantPage(w.signOut(c.pairs...), "invalid_", c.parameter)
 		})
 	}
 }

@@ -30,7 +30,10 @@ func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, as
 	}
 	request.Client, request.RedirectURI, request.State = client, target, form.Get("state")
 	request.ResponseMode = responseMode(form)
-	req := &Request{AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1, waiting: waiting(r, s.cfg.Cookies)}
+	req := &Request{
+		AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1,
+		waiting: waiting(r, s.cfg.Cookies),
+	}
 	for _, check := range []func() error{
 		func() error { return refusedObjects(form) },
 		func() error { return mapped(err) },

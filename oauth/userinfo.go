@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,7 +48,8 @@ func (s *Server) access(ctx context.Context, token string) (*access, error) {
 	} else {
 		sum := sha256.Sum256([]byte(token))
 		var row accessRow
-		err := s.cfg.DB.Get(ctx, &row, `SELECT sig, grant_id, client_id, scope, expires_at FROM oauth_access WHERE sig = $1`, sum[:])
+		err := s.cfg.DB.Get(ctx, &row, `SELECT sig, grant_id, client_id, scope, expires_at FROM oauth_access
+			WHERE sig = $1`, sum[:])
 		if dbx.IsNotFound(err) {
 			return nil, errInvalidToken
 		}
@@ -149,7 +151,8 @@ func (s *Server) refuseBearer(w http.ResponseWriter, r *http.Request, err error)
 		err = errInvalidToken
 	}
 	if p, ours := problemOf(err); !ours {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.cfg.Issuer+`", error="`+p.Code+`", error_description="`+p.Description+`"`)
+		w.Header().Set("WWW-Authenticate",
+			fmt.Sprintf(`Bearer realm="%s", error="%s", error_description="%s"`, s.cfg.Issuer, p.Code, p.Description))
 	}
 	s.failJSON(w, r, err)
 }
