@@ -31,7 +31,8 @@ func (a Attempts) Attempts(ctx context.Context, key string) (int, time.Time, err
 func (a Attempts) CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error) {
 	query := "UPDATE " + a.Table + " SET n = $2 + 1, until = $3 WHERE key = $1 AND n = $2"
 	if n == 0 {
-		query = "INSERT INTO " + a.Table + " (key, n, until) VALUES ($1, $2 + 1, $3) ON CONFLICT (key) DO NOTHING"
+		query = "INSERT INTO " + a.Table + " (key, n, until) VALUES ($1, $2 + 1, $3) " +
+			"ON CONFLICT (key) DO UPDATE SET n = excluded.n, until = excluded.until WHERE " + a.Table + ".n = $2"
 	}
 	rows, err := a.DB.Exec(ctx, query, key, n, until.Unix())
 	return rows == 1, err

@@ -101,12 +101,17 @@ func (db *DB) prepare(ctx context.Context, query string) (*sqlx.Stmt, error) {
 		return nil, fmt.Errorf("dbx: prepare: %w", err)
 	}
 	db.mu.Lock()
-	defer db.mu.Unlock()
-	if stmt := db.stmts[query]; stmt != nil { // somebody else was quicker
-		return stmt, fresh.Close()
+	stmt := db.stmts[query]
+	if stmt == nil {
+		db.stmts[query] = fresh
 	}
-	db.stmts[query] = fresh
-	return fresh, nil
+	db.mu.Unlock()
+	if stmt == nil {
+		return fresh, nil
+	}
+	// Somebody else was quicker. Closed without the lock: it waits for its connection, on which a transaction may be
+	// waiting for the one that needs the lock.
+	return stmt, fresh.Close()
 }
 
 // IsTaken reports whether err says that a unique or primary key exists already.
