@@ -131,7 +131,7 @@ func loopback(port int) ([]net.Listener, error) {
 func letters(mailbox *mail.Memory) []focushq.Mail {
 	var out []focushq.Mail
 	for _, m := range mailbox.Sent() {
-		out = append(out, focushq.Mail{To: m.To, Subject: m.Subject, Text: m.Text, At: m.At})
+		out = append(out, focushq.Mail{ID: m.ID, To: m.To, Subject: m.Subject, Text: m.Text, At: m.At})
 	}
 	return out
 }
