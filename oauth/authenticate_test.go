@@ -307,7 +307,6 @@ func TestSec_OA02_Registration(t *testing.T) {
 		"access_token":  {AccessToken: "x"},
 		"grant_types":   {GrantTypes: []string{"password"}},
 		"scopes":        {Scopes: []string{"open id"}},
-		"consent":       {AuthMethod: "none", Consent: "skip"},
 		"mfa":           {MFA: "sometimes"},
 		"jwks":          {AuthMethod: "private_key_jwt"},
 		"redirect_uris": {RedirectURIs: []string{}},

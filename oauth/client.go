@@ -25,7 +25,7 @@ type Client struct {
 	FrontchannelLogoutURI   string              `json:"frontchannel_logout_uri,omitempty"`
 	GrantTypes              []string            `json:"grant_types"`
 	Scopes                  []string            `json:"scopes"`
-	Consent                 string              `json:"consent"` // ask, skip
+	Consent                 string              `json:"consent"` // ask, skip (a public client is asked for all the same)
 	MFA                     string              `json:"mfa"`     // optional, required, always
 	Groups                  []string            `json:"groups,omitempty"`
 	AccessToken             string              `json:"access_token"` // jwt, opaque

@@ -105,10 +105,6 @@ func (c *Client) validateNames() error {
 			return &InvalidError{"scopes", "write " + lower + " in lower case"}
 		}
 	}
-	if c.Consent == "skip" && c.IsPublic() {
-		// Anybody can pretend to be a public client (RFC 8252 section 8.6).
-		return &InvalidError{"consent", "a public client always asks"}
-	}
 	return nil
 }
 
