@@ -2,13 +2,16 @@ package console
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mileusna/useragent"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/consent"
 	"github.com/focushq/idp/internal/throttle"
 	"github.com/focushq/idp/oauth"
@@ -47,14 +50,18 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := c.Accounts.VerifyPassword(r.Context(), a.Subject, r.PostFormValue("current"), s.Address)
+	err := c.Accounts.VerifyPassword(r.Context(), a.Subject, r.PostFormValue("current"), audit.RequestOf(r.Context()).Address)
 	if err == nil {
 		if err = c.Actions.SetPassword(r.Context(), a.Subject, r.PostFormValue("password"), s.ID); err == nil {
 			c.done(w, r, "/account", "notice.password_changed")
 			return
 		}
 	}
-	page := passwordPage{Username: a.Username, MinPassword: c.Accounts.MinPassword()}
+	c.refusePassword(w, r, a, err)
+}
+
+func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, a *account.Account, err error) {
+	status, page := http.StatusUnprocessableEntity, passwordPage{Username: a.Username, MinPassword: c.Accounts.MinPassword()}
 	var invalid *account.InvalidError
 	var wait *throttle.Error
 	switch {
@@ -63,14 +70,17 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, account.ErrCredentials):
 		page.Problem = &Problem{ID: "problem.password.wrong", Field: "current"}
 	case errors.As(err, &wait):
-		page.Problem = &Problem{ID: "problem.throttled", Args: map[string]any{"Wait": wait.Until.Sub(c.Now())}}
+		left := wait.Until.Sub(c.Now())
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(left.Seconds()))))
+		status, page.Problem = http.StatusTooManyRequests, &Problem{ID: "problem.throttled", Args: map[string]any{"Wait": left}}
 	case errors.Is(err, account.ErrBusy):
-		page.Problem = &Problem{ID: "problem.busy"}
+		w.Header().Set("Retry-After", "5")
+		status, page.Problem = http.StatusServiceUnavailable, &Problem{ID: "problem.busy"}
 	default:
 		c.Fail(w, r, err)
 		return
 	}
-	c.Pages.Render(w, r, http.StatusUnprocessableEntity, "password", page)
+	c.Pages.Render(w, r, status, "password", page)
 }
 
 // sessionsPage is the data of the page that lists where the person is signed in.
