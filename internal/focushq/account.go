@@ -121,7 +121,8 @@ func (a *App) tokensView(s *session, info claims) tokensView {
 // compare says whether a refreshed ID token still tells of the same sign-in.
 func compare(before, after *idToken) string {
 	if slices.Equal(before.AMR, after.AMR) && before.ACR == after.ACR && before.AuthTime == after.AuthTime {
-		return "It tells of the same sign-in: amr, acr and auth_time are the same as before. Renewing tokens proves nothing new."
+		return "It tells of the same sign-in: amr, acr and auth_time are the same as before. " +
+			"Renewing tokens proves nothing new."
 	}
 	return "It differs from the ID token of your sign-in in amr, acr or auth_time. It should not."
 }

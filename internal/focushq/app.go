@@ -53,7 +53,8 @@ func New(cfg Config) (*App, error) {
 		return nil, fmt.Errorf("focushq: the issuer %q is not a URL", cfg.Issuer)
 	}
 	public, err := url.Parse(cfg.PublicURL)
-	if err != nil || public.Host == "" || public.Scheme != "https" && public.Scheme != "http" || strings.Trim(public.Path, "/") != "" {
+	if err != nil || public.Host == "" || public.Scheme != "https" && public.Scheme != "http" ||
+		strings.Trim(public.Path, "/") != "" {
 		return nil, fmt.Errorf("focushq: the public URL %q is not an origin", cfg.PublicURL)
 	}
 	if cfg.ClientID == "" {

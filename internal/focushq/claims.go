@@ -46,7 +46,8 @@ func (c claims) text(name string) string {
 type row struct{ Name, Value, Meaning string }
 
 // firstClaims are the claims that matter here, in the order in which a table shows them; the others follow by name.
-var firstClaims = []string{"amr", "acr", "auth_time", "sid", "iss", "sub", "aud", "client_id", "exp", "iat", "nonce", "scope", "mfa_enrolled"}
+var firstClaims = []string{"amr", "acr", "auth_time", "sid", "iss", "sub", "aud",
+	"client_id", "exp", "iat", "nonce", "scope", "mfa_enrolled"}
 
 // table lists the claims with what they mean.
 func (a *App) table(c claims) []row {
@@ -107,9 +108,11 @@ func (a *App) meaning(name string, value any) string {
 		return "multi-factor authentication is off"
 	}
 	return map[string]string{
-		"sid": "the session at the provider", "iss": "who issued it", "sub": "you, at this provider", "aud": "whom it is for",
-		"client_id": "the app it was issued to", "nonce": "ties it to the sign-in that Focus HQ started", "scope": "what it allows",
-		"azp": "the app it was issued to", "at_hash": "ties it to the access token", "jti": "its own number",
+		"sid": "the session at the provider", "iss": "who issued it", "sub": "you, at this provider",
+		"aud":       "whom it is for",
+		"client_id": "the app it was issued to", "nonce": "ties it to the sign-in that Focus HQ started",
+		"scope": "what it allows",
+		"azp":   "the app it was issued to", "at_hash": "ties it to the access token", "jti": "its own number",
 		"email_verified": "whether the address was checked",
 	}[name]
 }
@@ -187,7 +190,8 @@ func (a *App) inWords(id *idToken) []string {
 	has := func(method string) bool { return slices.Contains(id.AMR, method) }
 	switch {
 	case has("pwd") && !has("mfa"):
-		out = append(out, "No second factor was used. A remembered device counts as password only: it spares you the code and proves nothing.")
+		out = append(out, "No second factor was used. A remembered device counts as password only: "+
+			"it spares you the code and proves nothing.")
 	case has("pwd") && has("otp"):
 		out = append(out, "The code was used in this session; a device remembered from an earlier one would not count.")
 	case has("pwd") && !has("hwk") && !has("swk"):

@@ -57,7 +57,8 @@ func (a *App) authorize(w http.ResponseWriter, r *http.Request, to string, asked
 		a.fail(w, r, err, to)
 		return
 	}
-	try := attempt{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), To: to, At: a.cfg.Now().Unix()}
+	try := attempt{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
+		To: to, At: a.cfg.Now().Unix()}
 	value, err := json.Marshal(try)
 	if err != nil {
 		a.fail(w, r, err, to)

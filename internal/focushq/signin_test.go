@@ -43,7 +43,8 @@ func TestSignIn(t *testing.T) {
 
 func TestSignInReturnsToOwnPagesOnly(t *testing.T) {
 	w := newWorld(t)
-	for to, want := range map[string]string{"/profile": "/profile", "/tokens": "/tokens", "//evil.example": "/", "https://evil.example/": "/", "/logout": "/"} {
+	for to, want := range map[string]string{"/profile": "/profile", "/tokens": "/tokens", "//evil.example": "/", "https://evil.example/": "/",
+		"/logout": "/"} {
 		if p := w.get("/login?to=" + url.QueryEscape(to)); p.url.String() != w.url+want {
 			t.Errorf("to %s: %s", to, p.url)
 		}
