@@ -147,6 +147,7 @@ func (a *App) refresh(ctx context.Context, d *discovered, s *session) error {
 	if s.token.RefreshToken == "" {
 		return &problem{id: "ended", cause: errors.New("there is no refresh token")}
 	}
+	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose the successor of a used refresh token
 	token, err := d.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: s.token.RefreshToken}).Token()
 	if err != nil {
 		return trouble(err, "ended")

@@ -36,7 +36,8 @@ func wordsOf(id string) words {
 				"administrator has to look at it.", "Try again"}
 	case "insufficient":
 		return words{http.StatusForbidden, "A second factor is missing",
-			"This page wants a sign-in with two factors, and yours had one. The page stays closed.", "Try again with a second factor"}
+			"This page wants a sign-in with two factors, and yours had one. The page stays closed.",
+			"Try again with a second factor"}
 	case "ended":
 		return words{http.StatusForbidden, "Your sign-in has ended",
 			"The identity provider does not renew it any more: you signed out elsewhere, or your " +
