@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/focushq/idp/account"
@@ -112,7 +113,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	if p.pages, err = templates.New(templates.Options{Product: p.cfg.Product, Log: p.log}); err != nil {
 		return err
 	}
-	p.outbox = &mail.Outbox{DB: p.db, Cipher: p.keys, Sender: p.cfg.Mail, Now: p.now}
+	p.outbox = &mail.Outbox{DB: p.db, Cipher: p.keys, Sender: p.cfg.Mail, Now: p.now, Log: p.log}
 	if p.cfg.Mail == nil && p.cfg.SMTPURL != "" {
 		if p.outbox.Sender, err = mail.SMTP(p.cfg.SMTPURL, p.cfg.SMTPFrom); err != nil {
 			return fmt.Errorf("smtp_url: %w", err)
@@ -189,17 +190,21 @@ func (p *IdP) Close() error { return p.db.Close() }
 
 // Run does the background work until ctx ends: it sends mail and removes what has expired. Every replica may run it.
 func (p *IdP) Run(ctx context.Context) {
-	mails, expiry := time.NewTicker(2*time.Second), time.NewTicker(10*time.Minute)
-	defer mails.Stop()
-	defer expiry.Stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
+	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
+}
+
+func every(ctx context.Context, pause time.Duration, work func(context.Context)) {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-mails.C:
-			p.Deliver(ctx)
-		case <-expiry.C:
-			p.prune(ctx)
+		case <-ticker.C:
+			work(ctx)
 		}
 	}
 }
@@ -217,6 +222,7 @@ func (p *IdP) Deliver(ctx context.Context) {
 func (p *IdP) prune(ctx context.Context) {
 	for name, prune := range map[string]func(context.Context) error{
 		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
+		"mail": p.outbox.Prune,
 	} {
 		if err := prune(ctx); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "expired rows stay for now", "domain", name, "error", err)
