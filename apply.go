@@ -6,115 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"reflect"
-	"regexp"
 	"slices"
-	"strings"
-	"time"
-
-	"github.com/go-jose/go-jose/v3"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/oauth"
 )
-
-// Desired is the state that `idp apply` establishes.
-type Desired struct {
-	Groups  []DesiredGroup  `yaml:"groups"`
-	Users   []DesiredUser   `yaml:"users"`
-	Clients []DesiredClient `yaml:"clients"`
-	Policy  *DesiredPolicy  `yaml:"policy"`
-}
-
-// DesiredGroup is a group of people.
-type DesiredGroup struct {
-	Name        string `yaml:"name"`
-	Description string `yaml:"description"`
-}
-
-// DesiredUser is a person. The password is the first one: it is set when the person has none, and not changed later.
-type DesiredUser struct {
-	Username      string         `yaml:"username"`
-	Email         string         `yaml:"email"`
-	EmailVerified bool           `yaml:"email_verified"`
-	Name          string         `yaml:"name"`
-	Password      Secret         `yaml:"password"`
-	Groups        []string       `yaml:"groups"`
-	Admin         bool           `yaml:"admin"`
-	Profile       map[string]any `yaml:"profile"` // further standard claims (OpenID Connect Core section 5.1)
-}
-
-// DesiredClient is a relying party, with the names of the contract.
-type DesiredClient struct {
-	ID                     string         `yaml:"id" json:"id"`
-	Name                   string         `yaml:"name" json:"name,omitempty"`
-	Secret                 Secret         `yaml:"secret" json:"-"`
-	AuthMethod             string         `yaml:"auth_method" json:"auth_method,omitempty"`
-	JWKSURI                string         `yaml:"jwks_uri" json:"jwks_uri,omitempty"`
-	JWKS                   map[string]any `yaml:"jwks" json:"jwks,omitempty"`
-	RedirectURIs           []string       `yaml:"redirect_uris" json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs []string       `yaml:"post_logout_redirect_uris" json:"post_logout_redirect_uris,omitempty"`
-	BackchannelLogoutURI   string         `yaml:"backchannel_logout_uri" json:"backchannel_logout_uri,omitempty"`
-	FrontchannelLogoutURI  string         `yaml:"frontchannel_logout_uri" json:"frontchannel_logout_uri,omitempty"`
-	GrantTypes             []string       `yaml:"grant_types" json:"grant_types,omitempty"`
-	Scopes                 []string       `yaml:"scopes" json:"scopes,omitempty"`
-	Consent                string         `yaml:"consent" json:"consent,omitempty"`
-	MFA                    string         `yaml:"mfa" json:"mfa,omitempty"`
-	Groups                 []string       `yaml:"groups" json:"groups,omitempty"`
-	AccessToken            string         `yaml:"access_token" json:"access_token,omitempty"`
-	IDTokenAlg             string         `yaml:"id_token_alg" json:"id_token_alg,omitempty"`
-	RequirePKCE            bool           `yaml:"require_pkce" json:"require_pkce,omitempty"`
-	RequirePAR             bool           `yaml:"require_pushed_authorization_requests" json:"require_pushed_authorization_requests,omitempty"`
-	DPoPBound              bool           `yaml:"dpop_bound_access_tokens" json:"dpop_bound_access_tokens,omitempty"`
-}
-
-// DesiredPolicy says who must have a second factor.
-type DesiredPolicy struct {
-	MFARequiredGroups []string      `yaml:"mfa_required_groups"`
-	MFAGrace          time.Duration `yaml:"mfa_grace"`
-}
-
-// Secret is a reference to a secret, ${env:NAME} or ${file:PATH}; the value itself never stands in the file.
-type Secret string
-
-var reference = regexp.MustCompile(`^\$\{(env|file):([^}]+)\}$`)
-
-// Value returns the secret that s refers to, "" for no reference.
-func (s Secret) Value(getenv func(string) string) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	found := reference.FindStringSubmatch(string(s))
-	if found == nil {
-		return "", errors.New("a secret must be a reference, ${env:NAME} or ${file:PATH}, not the value itself")
-	}
-	value := getenv(found[2])
-	if found[1] == "file" {
-		content, err := os.ReadFile(found[2])
-		if err != nil {
-			return "", err
-		}
-		value = strings.TrimRight(string(content), "\r\n")
-	}
-	if value == "" {
-		return "", fmt.Errorf("%s is empty", found[0])
-	}
-	return value, nil
-}
-
-// ReadDesired parses the file of `idp apply`. Unknown keys are errors.
-func ReadDesired(from io.Reader) (*Desired, error) {
-	var d Desired
-	decoder := yaml.NewDecoder(from)
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return &d, nil
-}
 
 // Change is one difference between what is and what is desired.
 type Change struct {
@@ -127,14 +24,15 @@ type Change struct {
 var errDryRun = errors.New("dry run")
 
 // Apply makes the installation as d says, all of it or nothing, and returns what that changed. A dry run returns the
-// same and changes nothing. With prune, people, groups and clients that d doesn't name are removed.
+// same and changes nothing. With prune, people and clients that d doesn't name are removed, and groups that it neither
+// names nor mentions.
 func (p *IdP) Apply(ctx context.Context, d *Desired, getenv func(string) string, prune, dryRun bool) ([]Change, error) {
 	var done []Change
 	err := p.db.InTx(ctx, func(ctx context.Context) error {
 		a := &applying{IdP: p, d: d, getenv: getenv}
 		steps := []func(context.Context) error{a.groups, a.users, a.clients, a.policy}
 		if prune {
-			steps = append(steps, a.pruneClients, a.pruneUsers)
+			steps = append(steps, a.pruneClients, a.pruneUsers, a.pruneGroups)
 		}
 		for _, step := range steps {
 			if err := step(ctx); err != nil {
@@ -189,9 +87,15 @@ func (a *applying) groups(ctx context.Context) error {
 }
 
 func (a *applying) users(ctx context.Context) error {
-	for _, want := range a.d.Users {
-		if err := a.user(ctx, want); err != nil {
-			return fmt.Errorf("user %s: %w", want.Username, err)
+	// Administrators first: whoever is to take over must be one before the other one ceases to be the last.
+	for _, admins := range []bool{true, false} {
+		for _, want := range a.d.Users {
+			if want.Admin != admins {
+				continue
+			}
+			if err := a.user(ctx, want); err != nil {
+				return fmt.Errorf("user %s: %w", want.Username, err)
+			}
 		}
 	}
 	return nil
@@ -215,16 +119,21 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 		return err
 	}
 	is := *was
-	fields := differing(map[string][2]any{
-		"email": {was.Email, want.Email}, "email_verified": {was.EmailVerified, want.EmailVerified}, "name": {was.Name, want.Name},
-		"groups": {sorted(was.Groups), sorted(want.Groups)}, "admin": {was.Admin, want.Admin}, "profile": {plain(was.Profile), plain(want.Profile)},
-	})
 	is.Email, is.EmailVerified, is.Name, is.Admin, is.Groups = want.Email, want.EmailVerified, want.Name, want.Admin, want.Groups
 	is.Profile = want.Profile
+	fields := changed(was, &is)
 	if len(fields) > 0 {
 		if err := a.Accounts.Update(ctx, &is); err != nil {
 			return err
 		}
+		// A new address is unverified at first, whatever is said of it at the same time.
+		if want.EmailVerified && !is.EmailVerified && is.Email != "" {
+			if err := a.Accounts.VerifyEmail(ctx, is.Subject, is.Email); err != nil {
+				return err
+			}
+			is.EmailVerified = true
+		}
+		fields = changed(was, &is) // as stored: another spelling of the same value is no change
 	}
 	if was.PasswordAt.IsZero() && password != "" {
 		fields = append(fields, "password")
@@ -236,6 +145,14 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 		a.note("update", "user "+want.Username, fields...)
 	}
 	return nil
+}
+
+// changed names what differs between two states of one person.
+func changed(was, is *account.Account) []string {
+	return differing(map[string][2]any{
+		"email": {was.Email, is.Email}, "email_verified": {was.EmailVerified, is.EmailVerified}, "name": {was.Name, is.Name},
+		"groups": {sorted(was.Groups), sorted(is.Groups)}, "admin": {was.Admin, is.Admin}, "profile": {plain(was.Profile), plain(is.Profile)},
+	})
 }
 
 func (a *applying) clients(ctx context.Context) error {
@@ -256,6 +173,9 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	if err != nil {
 		return err
 	}
+	if err := a.known(ctx, want.Groups); err != nil {
+		return err
+	}
 	was, err := a.OAuth.Clients().Get(ctx, want.ID)
 	if errors.Is(err, oauth.ErrNotFound) {
 		a.note("create", "client "+want.ID)
@@ -269,14 +189,13 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	client.AccessTokenLife, client.IDTokenLife = was.AccessTokenLife, was.IDTokenLife
 	client.RefreshTokenIdle, client.RefreshTokenLife = was.RefreshTokenIdle, was.RefreshTokenLife
 	client.LogoURI, client.PolicyURI, client.TermsURI, client.Disabled = was.LogoURI, was.PolicyURI, was.TermsURI, was.Disabled
-	if err := a.OAuth.Clients().Update(ctx, client); err != nil {
-		return err
-	}
-	is, err := a.OAuth.Clients().Get(ctx, want.ID)
-	if err != nil {
-		return err
-	}
+	is := client.WithDefaults()
 	fields := differing(pairs(members(was), members(is)))
+	if len(fields) > 0 {
+		if err := a.OAuth.Clients().Update(ctx, is); err != nil {
+			return err
+		}
+	}
 	if secret != "" && !a.OAuth.Clients().SecretIs(was, secret) {
 		fields = append(fields, "secret")
 		if _, err := a.OAuth.Clients().RotateSecret(ctx, want.ID, secret, 0); err != nil {
@@ -289,23 +208,21 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	return nil
 }
 
-// client returns the client in the form of package oauth. Without a secret and without keys it is a public one.
-func (c DesiredClient) client(secret string) (*oauth.Client, error) {
-	if c.AuthMethod == "" && secret == "" && c.JWKSURI == "" && c.JWKS == nil {
-		c.AuthMethod = "none"
+// known refuses a client's group that does not exist: nobody could use the client, and nothing would say why.
+func (a *applying) known(ctx context.Context, groups []string) error {
+	if len(groups) == 0 {
+		return nil
 	}
-	text, err := json.Marshal(c)
+	all, err := a.Accounts.ListGroups(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var client oauth.Client
-	if err := json.Unmarshal(text, &client); err != nil {
-		return nil, fmt.Errorf("jwks: %w", err)
+	for _, name := range groups {
+		if !slices.ContainsFunc(all, func(g account.Group) bool { return g.Name == name }) {
+			return fmt.Errorf("groups: there is no group %s", name)
+		}
 	}
-	if client.JWKS != nil && slices.ContainsFunc(client.JWKS.Keys, func(k jose.JSONWebKey) bool { return !k.IsPublic() }) {
-		return nil, errors.New("jwks: a private key must not be registered")
-	}
-	return &client, nil
+	return nil
 }
 
 func (a *applying) policy(ctx context.Context) error {
@@ -371,6 +288,33 @@ func (a *applying) pruneUsers(ctx context.Context) error {
 	}
 }
 
+func (a *applying) pruneGroups(ctx context.Context) error {
+	all, err := a.Accounts.ListGroups(ctx)
+	if err != nil {
+		return err
+	}
+	policy, err := a.Accounts.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := append(a.d.mentions(), policy.MFARequiredGroups...)
+	for _, g := range a.d.Groups {
+		wanted = append(wanted, g.Name)
+	}
+	var kept []account.Group
+	for _, g := range all {
+		if slices.Contains(wanted, g.Name) {
+			kept = append(kept, g)
+			continue
+		}
+		a.note("delete", "group "+g.Name)
+	}
+	if len(kept) == len(all) {
+		return nil
+	}
+	return a.Accounts.SetGroups(ctx, kept)
+}
+
 // differing returns the names of the pairs whose halves differ, in alphabetical order.
 func differing(pairs map[string][2]any) []string {
 	var names []string
@@ -417,7 +361,5 @@ func plain(profile map[string]any) map[string]any {
 }
 
 func sorted(names []string) []string {
-	out := append([]string{}, names...)
-	slices.Sort(out)
-	return out
+	return slices.Compact(append([]string{}, slices.Sorted(slices.Values(names))...))
 }

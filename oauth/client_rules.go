@@ -58,6 +58,13 @@ func (c *Client) fill() {
 	}
 }
 
+// WithDefaults returns a copy of c whose empty fields are as [Clients.Create] and [Clients.Update] store them.
+func (c *Client) WithDefaults() *Client {
+	filled := *c
+	filled.fill()
+	return &filled
+}
+
 // hasSecret reports whether the client authenticates by a shared secret.
 func (c *Client) hasSecret() bool {
 	return c.AuthMethod == "client_secret_basic" || c.AuthMethod == "client_secret_post"

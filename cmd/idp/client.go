@@ -44,7 +44,7 @@ func (c *clientAddCmd) Run(a *app) error {
 			return fmt.Errorf("there is a client called %s already", c.ID)
 		}
 		if err != nil {
-			return err
+			return explain(err)
 		}
 		fmt.Fprintf(a.out, "added: %s\n", c.ID)
 		return printSecret(a, secret)
@@ -85,7 +85,7 @@ func (c clientID) known(err error) error {
 	if errors.Is(err, oauth.ErrNotFound) {
 		return fmt.Errorf("there is no client called %s", c.ID)
 	}
-	return err
+	return explain(err)
 }
 
 type clientShowCmd struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/oauth"
 )
 
 type userCmd struct {
@@ -50,10 +51,13 @@ func (u who) each(a *app, done string, fn func(*idp.IdP, *console.Actions, *acco
 	})
 }
 
-// explain puts an account's refusals into words.
+// explain puts the domains' refusals into words.
 func explain(err error) error {
 	var invalid *account.InvalidError
+	var client *oauth.InvalidError
 	switch {
+	case errors.As(err, &client):
+		return fmt.Errorf("%s: %s", client.Field, client.Reason)
 	case errors.As(err, &invalid):
 		return fmt.Errorf("%s: %s", invalid.Field, strings.ReplaceAll(invalid.Reason, "_", " "))
 	case errors.Is(err, account.ErrTaken):

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/focushq/idp/internal/dbx"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"idp": main}) }
+
+// TestScripts runs the command line as people and their scripts do, each script in an empty directory.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true, Setup: freePorts,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "json": oneValue, "ready": ready, "fetch": fetch, "mode": mode, "terminate": terminate, "sql": execSQL,
+		},
+	})
+}
+
+// freePorts gives the script ports of its own and a provider that listens there.
+func freePorts(env *testscript.Env) error {
+	for _, name := range []string{"PORT", "PORT2"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer listener.Close()
+		env.Setenv(name, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	}
+	env.Setenv("IDP_LISTEN", "127.0.0.1:"+env.Getenv("PORT"))
+	env.Setenv("IDP_PUBLIC_URL", "http://localhost:"+env.Getenv("PORT"))
+	return nil
+}
+
+// exits STATUS COMMAND… runs a command that must end with exactly this status.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// json FILE [REGEXP…] wants FILE (or stdout) to hold one JSON value, whose compact form matches each expression.
+func oneValue(ts *testscript.TestScript, _ bool, args []string) {
+	text := []byte(ts.ReadFile(args[0]))
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		ts.Fatalf("not one JSON value (%v):\n%s", err, text)
+	}
+	for _, pattern := range args[1:] {
+		if !regexp.MustCompile(pattern).Match(compact.Bytes()) {
+			ts.Fatalf("no match for %s in %s", pattern, compact.Bytes())
+		}
+	}
+}
+
+// ready URL waits until URL answers 200.
+func ready(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		response, err := http.Get(args[0])
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("%s does not answer", args[0])
+}
+
+// fetch STATUS URL prints the page at URL, which must answer with the status; redirects are not followed.
+func fetch(ts *testscript.TestScript, _ bool, args []string) {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Get(args[1])
+	ts.Check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprint(ts.Stdout(), string(body))
+	if strconv.Itoa(response.StatusCode) != args[0] {
+		ts.Fatalf("%s: status %d, want %s", args[1], response.StatusCode, args[0])
+	}
+}
+
+// mode MODE FILE wants FILE to have exactly these permissions.
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// terminate asks every program in the background to stop, as a service manager does.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	}
+}
+
+// sql FILE STATEMENT changes a SQLite database behind the program's back.
+func execSQL(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := dbx.Open(context.Background(), "sqlite:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(context.Background(), strings.Join(args[1:], " "))
+	ts.Check(err)
+}

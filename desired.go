@@ -1,0 +1,174 @@
+package idp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v3"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/focushq/idp/oauth"
+)
+
+// Desired is the state that `idp apply` establishes.
+type Desired struct {
+	Groups  []DesiredGroup  `yaml:"groups"`
+	Users   []DesiredUser   `yaml:"users"`
+	Clients []DesiredClient `yaml:"clients"`
+	Policy  *DesiredPolicy  `yaml:"policy"`
+}
+
+// DesiredGroup is a group of people.
+type DesiredGroup struct {
+	Name        string `yaml:"name"`
+	Description string `yaml:"description"`
+}
+
+// DesiredUser is a person. The password is the first one: it is set when the person has none, and not changed later.
+type DesiredUser struct {
+	Username      string         `yaml:"username"`
+	Email         string         `yaml:"email"`
+	EmailVerified bool           `yaml:"email_verified"`
+	Name          string         `yaml:"name"`
+	Password      Secret         `yaml:"password"`
+	Groups        []string       `yaml:"groups"`
+	Admin         bool           `yaml:"admin"`
+	Profile       map[string]any `yaml:"profile"` // further standard claims (OpenID Connect Core section 5.1)
+}
+
+// DesiredClient is a relying party, with the names of the contract.
+type DesiredClient struct {
+	ID                     string         `yaml:"id" json:"id"`
+	Name                   string         `yaml:"name" json:"name,omitempty"`
+	Secret                 Secret         `yaml:"secret" json:"-"`
+	AuthMethod             string         `yaml:"auth_method" json:"auth_method,omitempty"`
+	JWKSURI                string         `yaml:"jwks_uri" json:"jwks_uri,omitempty"`
+	JWKS                   map[string]any `yaml:"jwks" json:"jwks,omitempty"`
+	RedirectURIs           []string       `yaml:"redirect_uris" json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string       `yaml:"post_logout_redirect_uris" json:"post_logout_redirect_uris,omitempty"`
+	BackchannelLogoutURI   string         `yaml:"backchannel_logout_uri" json:"backchannel_logout_uri,omitempty"`
+	FrontchannelLogoutURI  string         `yaml:"frontchannel_logout_uri" json:"frontchannel_logout_uri,omitempty"`
+	GrantTypes             []string       `yaml:"grant_types" json:"grant_types,omitempty"`
+	Scopes                 []string       `yaml:"scopes" json:"scopes,omitempty"`
+	Consent                string         `yaml:"consent" json:"consent,omitempty"`
+	MFA                    string         `yaml:"mfa" json:"mfa,omitempty"`
+	Groups                 []string       `yaml:"groups" json:"groups,omitempty"`
+	AccessToken            string         `yaml:"access_token" json:"access_token,omitempty"`
+	IDTokenAlg             string         `yaml:"id_token_alg" json:"id_token_alg,omitempty"`
+	RequirePKCE            bool           `yaml:"require_pkce" json:"require_pkce,omitempty"`
+	RequirePAR             bool           `yaml:"require_pushed_authorization_requests" json:"require_pushed_authorization_requests,omitempty"`
+	DPoPBound              bool           `yaml:"dpop_bound_access_tokens" json:"dpop_bound_access_tokens,omitempty"`
+}
+
+// DesiredPolicy says who must have a second factor.
+type DesiredPolicy struct {
+	MFARequiredGroups []string      `yaml:"mfa_required_groups"`
+	MFAGrace          time.Duration `yaml:"mfa_grace"`
+}
+
+// Secret is a reference to a secret, ${env:NAME} or ${file:PATH}; the value itself never stands in the file.
+type Secret string
+
+var reference = regexp.MustCompile(`^\$\{(env|file):([^}]+)\}$`)
+
+// Value returns the secret that s refers to, "" for no reference.
+func (s Secret) Value(getenv func(string) string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	found := reference.FindStringSubmatch(string(s))
+	if found == nil {
+		return "", errors.New("a secret must be a reference, ${env:NAME} or ${file:PATH}, not the value itself")
+	}
+	value := getenv(found[2])
+	if found[1] == "file" {
+		content, err := os.ReadFile(found[2])
+		if err != nil {
+			return "", err
+		}
+		value = strings.TrimRight(string(content), "\r\n")
+	}
+	if value == "" {
+		return "", fmt.Errorf("%s is empty", found[0])
+	}
+	return value, nil
+}
+
+// ReadDesired parses the file of `idp apply`, one YAML document. Unknown keys are errors, and so is one thing named twice.
+func ReadDesired(from io.Reader) (*Desired, error) {
+	var d Desired
+	decoder := yaml.NewDecoder(from)
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there must be one YAML document, without anything after it")
+	}
+	return &d, d.validate()
+}
+
+// validate refuses entries without a name, and two with the same: the later one would silently win.
+func (d *Desired) validate() error {
+	seen := map[string]bool{}
+	once := func(kind, name string) error {
+		key := kind + " " + strings.ToLower(name)
+		if name == "" || seen[key] {
+			return fmt.Errorf("%s %q is named twice, or not at all", kind, name)
+		}
+		seen[key] = true
+		return nil
+	}
+	var all []error
+	for _, g := range d.Groups {
+		all = append(all, once("group", g.Name))
+	}
+	for _, u := range d.Users {
+		all = append(all, once("user", u.Username))
+	}
+	for _, c := range d.Clients {
+		all = append(all, once("client", c.ID))
+	}
+	return errors.Join(all...)
+}
+
+// mentions returns the groups that users, clients and policy refer to.
+func (d *Desired) mentions() []string {
+	var names []string
+	for _, u := range d.Users {
+		names = append(names, u.Groups...)
+	}
+	for _, c := range d.Clients {
+		names = append(names, c.Groups...)
+	}
+	if d.Policy != nil {
+		names = append(names, d.Policy.MFARequiredGroups...)
+	}
+	return names
+}
+
+// client returns the client in the form of package oauth. Without a secret and without keys it is a public one.
+func (c DesiredClient) client(secret string) (*oauth.Client, error) {
+	if c.AuthMethod == "" && secret == "" && c.JWKSURI == "" && c.JWKS == nil {
+		c.AuthMethod = "none"
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var client oauth.Client
+	if err := json.Unmarshal(text, &client); err != nil {
+		return nil, fmt.Errorf("jwks: %w", err)
+	}
+	if client.JWKS != nil && slices.ContainsFunc(client.JWKS.Keys, func(k jose.JSONWebKey) bool { return !k.IsPublic() }) {
+		return nil, errors.New("jwks: a private key must not be registered")
+	}
+	return &client, nil
+}
