@@ -25,10 +25,12 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 }
 
 // gate lets nobody into the settings whose second factor is enrolled and was not given, whatever the query says. The
-// confirmation of an enrolment is free: whoever sees it became somebody with a factor by the click before.
+// confirmation of an enrolment is free, and so is the form before it when it is sent twice: whoever comes there became
+// somebody with a factor by the click before, and a first enrolment is all that this form can complete.
 func (f *Flow) gate(settings http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/account/mfa/enrol/done" {
+		twice := r.Method == http.MethodPost && r.URL.Path == "/account/mfa/enrol/recovery"
+		if twice || r.URL.Path == "/account/mfa/enrol/done" {
 			settings.ServeHTTP(w, r)
 			return
 		}
