@@ -31,7 +31,7 @@ func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, as
 	request.Client, request.RedirectURI, request.State = client, target, form.Get("state")
 	request.ResponseMode = responseMode(form)
 	req := &Request{
-		AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1,
+		AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1, form: form,
 		waiting: waiting(r, s.cfg.Cookies),
 	}
 	for _, check := range []func() error{

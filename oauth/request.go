@@ -31,8 +31,9 @@ type Request struct {
 	prompt  []string
 	maxAge  time.Duration
 	claims  claimsRequest
-	subject string   // whom the client expects
-	waiting []string // cookies of this browser's other suspended requests, oldest first
+	subject string     // whom the client expects
+	form    url.Values // as it came: fosite is given less
+	waiting []string   // cookies of this browser's other suspended requests, oldest first
 }
 
 // Client returns who asks.
@@ -93,7 +94,7 @@ func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, e
 	id, secret := randomText(16), randomText(32)
 	hash := sha256.Sum256([]byte(secret))
 	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, form, cookie_hash, asked_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`, id, r.client.ID, keep(r.GetRequestForm(), requestParameters).Encode(),
+		VALUES ($1, $2, $3, $4, $5, $6)`, id, r.client.ID, keep(r.form, requestParameters).Encode(),
 		hash[:], r.Asked.UnixMilli(), r.Asked.Add(requestLife).Unix())
 	if err != nil {
 		return "", unavailable(err)

@@ -225,3 +225,22 @@ func TestPrune(t *testing.T) {
 		}
 	})
 }
+
+// What fosite is not shown must not be forgotten either while a page is open.
+func TestSuspendedKeepsWhoIsExpectedAndHowToAnswer(t *testing.T) {
+	both(t, func(w *world) {
+		hint := w.tokens("web")["id_token"].(string)
+		id := w.suspend(request("web", "prompt", "login", "response_mode", "form_post", "id_token_hint", hint))
+		req, err := w.server.Suspended(w.visit(), id)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if req.HintSubject() == "" {
+			w.Error("the hint is forgotten")
+		}
+		w.host.set(func(h *host) { h.auth = signedIn(w.clock.Now()) })
+		if a := w.get("/oauth2/authorize?resume=" + id); a.status != http.StatusOK || !strings.Contains(a.body, `name="code"`) {
+			w.Errorf("answered by %d %s, not by form_post", a.status, a.header.Get("Location"))
+		}
+	})
+}
