@@ -141,7 +141,7 @@ func (f *Flow) state(w http.ResponseWriter, r *http.Request, req *oauth.Request,
 	}
 	hint := req.HintSubject()
 	s.OtherSubject = hint != "" && hint != who.account.Subject
-	s.Excluded = len(client.Groups) > 0 && !intersect(client.Groups, who.account.Groups)
+	s.Excluded = !MayUse(client, who.account)
 	if err := f.personFacts(ctx, &s, who, true); err != nil {
 		return s, nil, err
 	}
@@ -241,6 +241,8 @@ func native(client *oauth.Client) bool {
 	})
 }
 
-func intersect(a, b []string) bool {
-	return slices.ContainsFunc(a, func(v string) bool { return slices.Contains(b, v) })
+// MayUse reports whether client is open to that person: it names no groups, or one of theirs.
+func MayUse(client *oauth.Client, person *account.Account) bool {
+	return len(client.Groups) == 0 ||
+		slices.ContainsFunc(client.Groups, func(g string) bool { return slices.Contains(person.Groups, g) })
 }
