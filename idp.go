@@ -267,10 +267,24 @@ func (p *IdP) claims(ctx context.Context, subject string, scopes []string) (map[
 	return claims, nil
 }
 
-// alive says whether a grant may live on: the person must still be allowed to sign in.
-func (p *IdP) alive(ctx context.Context, subject, _ string) error {
-	_, err := p.Accounts.Active(ctx, subject)
+// alive says whether a grant may live on: the person must still be allowed to sign in, and to use the app, and the
+// session that the grant belongs to must not have ended.
+func (p *IdP) alive(ctx context.Context, subject, sessionID string) error {
+	person, err := p.Accounts.Active(ctx, subject)
 	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
+		return oauth.ErrEnded
+	}
+	if err != nil {
+		return err
+	}
+	if client := oauth.ClientFrom(ctx); client != nil && !login.MayUse(client, person) {
+		return oauth.ErrEnded
+	}
+	if sessionID == "" {
+		return nil
+	}
+	alive, err := p.Sessions.Alive(ctx, subject, sessionID)
+	if err == nil && !alive {
 		return oauth.ErrEnded
 	}
 	return err
