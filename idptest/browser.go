@@ -164,21 +164,7 @@ func (p *Page) Follow(selector string) *Page {
 // A value of "" leaves a checkbox unticked.
 func (p *Page) Submit(button string, pairs ...string) *Page {
 	p.b.t.Helper()
-	pressed := p.find("#" + button)
-	if pressed == nil {
-		p.b.t.Fatalf("no button %s at %s (%d):\n%s", button, p.URL, p.Status, p.Body)
-	}
-	form := pressed
-	for form != nil && form.Data != "form" {
-		form = form.Parent
-	}
-	if form == nil {
-		p.b.t.Fatalf("%s at %s stands in no form", button, p.URL)
-	}
-	values := fields(form)
-	if name := attr(pressed, "name"); name != "" {
-		values.Set(name, attr(pressed, "value"))
-	}
+	form, values := p.form(button)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		values.Del(pairs[i])
 		if pairs[i+1] != "" {
@@ -194,6 +180,34 @@ func (p *Page) Submit(button string, pairs ...string) *Page {
 	}
 	target.RawQuery = values.Encode()
 	return p.b.Get(target.String())
+}
+
+// Fields returns what pressing the button sends when nothing was typed.
+func (p *Page) Fields(button string) url.Values {
+	p.b.t.Helper()
+	_, values := p.form(button)
+	return values
+}
+
+// form returns the form around a button, and what pressing it sends.
+func (p *Page) form(button string) (*html.Node, url.Values) {
+	p.b.t.Helper()
+	pressed := p.find("#" + button)
+	if pressed == nil {
+		p.b.t.Fatalf("no button %s at %s (%d):\n%s", button, p.URL, p.Status, p.Body)
+	}
+	form := pressed
+	for form != nil && form.Data != "form" {
+		form = form.Parent
+	}
+	if form == nil {
+		p.b.t.Fatalf("%s at %s stands in no form", button, p.URL)
+	}
+	values := fields(form)
+	if name := attr(pressed, "name"); name != "" {
+		values.Set(name, attr(pressed, "value"))
+	}
+	return form, values
 }
 
 // fields returns what a form sends untouched.

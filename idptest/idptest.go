@@ -25,10 +25,11 @@ const Password = "a long walk along the canal"
 // Server is a running provider.
 type Server struct {
 	*idp.IdP
-	Issuer string
-	Clock  *Clock
-	Mail   *mail.Memory // what was sent; [Server.Deliver] sends what waits
-	t      testing.TB
+	Issuer      string
+	Clock       *Clock
+	Mail        *mail.Memory // what was sent; [Server.Deliver] sends what waits
+	DatabaseURL string
+	t           testing.TB
 }
 
 // Start runs a provider until the test ends. edit may change its configuration.
@@ -47,6 +48,7 @@ func Start(t testing.TB, edit ...func(*idp.Config)) *Server {
 	for _, change := range edit {
 		change(&cfg)
 	}
+	s.DatabaseURL = cfg.DatabaseURL
 	if s.IdP, err = idp.New(t.Context(), cfg); err != nil {
 		listener.Close()
 		t.Fatal(err)
