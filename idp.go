@@ -47,6 +47,7 @@ type IdP struct {
 	pages   *templates.Set
 	outbox  *mail.Outbox
 	mailing bool
+	figures *figures
 	handler http.Handler
 }
 
@@ -56,7 +57,7 @@ func New(ctx context.Context, cfg Config) (*IdP, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now}
+	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now, figures: newFigures()}
 	if p.log == nil {
 		p.log = slog.Default()
 	}
@@ -155,7 +156,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
-		Levels: p.cfg.MFA.ACRAliases, Now: p.now, Fail: p.fail,
+		Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: p.Sessions.Cookies, Now: p.now, Fail: p.fail},
 	}
 	if p.OAuth, err = oauth.New(ctx, oauth.Config{

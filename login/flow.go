@@ -36,7 +36,6 @@ type Flow struct {
 	Audit    *audit.Log
 	Pages    *templates.Set
 	Levels   map[string]string // acr values beside aal1 and aal2, and the level they stand for
-	Help     string            // whom to ask when a phone is lost
 	Log      *slog.Logger
 	Now      func() time.Time
 	Fail     func(http.ResponseWriter, *http.Request, error) // unknown errors: logged once, shown with the request's id
