@@ -39,9 +39,10 @@ type Config struct {
 	MFA    MFAConfig    `yaml:"mfa"`
 	Limits LimitsConfig `yaml:"limits"`
 
-	Mail mail.Sender      `yaml:"-"` // sends the mail instead of SMTPURL
-	Log  *slog.Logger     `yaml:"-"` // nil: slog.Default
-	Now  func() time.Time `yaml:"-"` // nil: time.Now
+	Version string           `yaml:"-"` // of the program, for its metrics
+	Mail    mail.Sender      `yaml:"-"` // sends the mail instead of SMTPURL
+	Log     *slog.Logger     `yaml:"-"` // nil: slog.Default
+	Now     func() time.Time `yaml:"-"` // nil: time.Now
 }
 
 // MFAConfig sets the second factor.

@@ -28,25 +28,40 @@ var protocolPosts = []string{
 }
 
 // wrap puts around every request what no handler may forget.
-func (p *IdP) wrap(mux http.Handler) http.Handler {
-	h := p.guardForms(mux)
+func (p *IdP) wrap(mux *http.ServeMux) http.Handler {
+	h := p.guardForms(p.countSignIns(mux))
 	h = p.guardHost(h)
 	h = headers(h, p.cfg.secure())
 	h = p.recoverPanic(h)
-	return p.identify(h)
+	return p.identify(h, mux)
 }
 
-// identify gives the request its id and the caller's true address, and logs it when it is done.
-func (p *IdP) identify(next http.Handler) http.Handler {
+// identify gives the request its id and the caller's true address, and counts and logs it when it is done.
+func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		info := audit.Request{ID: strings.ToLower(rand.Text()[:16]), Address: p.address(r), Agent: r.UserAgent()}
 		w.Header().Set("X-Request-Id", info.ID)
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(seen, r.WithContext(audit.WithRequest(r.Context(), info)))
+		_, route := mux.Handler(r)
+		p.figures.request(route, seen.status, time.Since(started))
 		// The path alone: queries carry codes and handles.
 		p.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("id", info.ID), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", seen.status), slog.Duration("took", time.Since(started)))
+	})
+}
+
+// countSignIns counts what became of passwords, seen from the answers to the form that carries them.
+func (p *IdP) countSignIns(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.Path != "/login" || r.PostFormValue("cancel") != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(seen, r)
+		p.figures.signIn(seen.status)
 	})
 }
 

@@ -24,8 +24,10 @@ var letters = map[mfa.Kind]string{
 	mfa.WasReset: "mfa_reset", mfa.Warned: "warned", mfa.Sealed: "sealed", mfa.Unsealed: "unsealed",
 }
 
-// factorChanged records what happened to a factor and tells the person, in the transaction of the change.
+// factorChanged records what happened to a factor and tells the person, in the transaction of the change. The figures
+// count it even if that is undone: they are no audit log.
 func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
+	p.figures.factor(string(e.Kind))
 	err := p.Audit.Record(ctx, audit.Event{Action: "mfa." + string(e.Kind), Subject: e.Subject, Detail: e.Detail})
 	if err != nil {
 		return err
@@ -42,8 +44,8 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 
 // accountChanged does the same for what happened to an account.
 func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
-	err := p.Audit.Record(ctx, audit.Event{Action: "account." + e.Kind, Subject: e.Subject, Detail: e.Detail})
-	if err != nil || e.Kind != "password_changed" {
+	err := p.Audit.Record(ctx, audit.Event{Action: e.Kind, Subject: e.Subject, Detail: e.Detail})
+	if err != nil || e.Kind != account.EventPasswordSet {
 		return err
 	}
 	return p.tell(ctx, e.Subject, "password_changed", templates.Letter{When: p.now()})

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -27,6 +28,8 @@ type cli struct {
 	DatabaseURL string `help:"Database, instead of IDP_DATABASE_URL: sqlite:PATH or postgres://…" placeholder:"URL"`
 	PublicURL   string `help:"Public URL, instead of IDP_PUBLIC_URL." placeholder:"URL"`
 	Verbose     bool   `help:"Log every request."`
+
+	Version kong.VersionFlag `help:"Print the version."`
 
 	Demo        demoCmd        `cmd:"" help:"Run the provider and the Focus HQ app with sample people, to try it."`
 	Serve       serveCmd       `cmd:"" help:"Run the provider."`
@@ -48,6 +51,17 @@ type app struct {
 	log      *slog.Logger
 }
 
+// version is that of a release, set when it is linked.
+var version string
+
+// built returns the version of this program, the one that Go knows where it is no release.
+func built() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return info.Main.Version
+	}
+	return version
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -59,7 +73,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	var c cli
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("idp"), kong.Writers(out, stderr), kong.Exit(func(code int) { exit = code }),
-		kong.Description("An OAuth 2.0 and OpenID Connect provider with multi-factor authentication."), kong.UsageOnError())
+		kong.Description("An OAuth 2.0 and OpenID Connect provider with multi-factor authentication."), kong.Vars{"version": built()})
 	if err != nil {
 		fmt.Fprintln(stderr, "idp:", err)
 		return 1
@@ -102,7 +116,7 @@ func (e usageError) Error() string { return string(e) }
 // config reads the configuration as every command sees it.
 func (a *app) config() (idp.Config, error) {
 	cfg, err := idp.LoadConfig(a.file, a.getenv, a.flags)
-	cfg.Log = a.log
+	cfg.Log, cfg.Version = a.log, built()
 	return cfg, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,19 +31,43 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer p.Close()
+	all, err := c.listen(cfg, p)
+	if err != nil {
+		return err
+	}
+	// Only now: a new link voids the one before, which a process that cannot serve must not do to one that does.
 	link, err := p.SetupLink(a)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return err
+	a.log.Info("start", "version", cfg.Version, "listen", all[0].listener.Addr().String(), "public_url", cfg.PublicURL)
+	if strings.HasPrefix(cfg.PublicURL, "https:") && cfg.TLSCertFile == "" && len(cfg.TrustedProxies) == 0 {
+		a.log.Warn("trusted_proxies is empty: everybody counts as the proxy's address, also for limits per address")
 	}
-	fmt.Fprintf(a.out, "listening on %s, public URL %s\n", listener.Addr(), cfg.PublicURL)
+	fmt.Fprintf(a.out, "listening on %s, public URL %s\n", all[0].listener.Addr(), cfg.PublicURL)
 	if link != "" {
 		fmt.Fprintf(a.out, "no administrator yet: make the first one within 24 hours at\n\n    %s\n\n", link)
 	}
-	return serveAll(a, []served{{listener, p.Handler(), cfg.TLSCertFile, cfg.TLSKeyFile}}, p.Run)
+	defer a.log.Info("stop")
+	return serveAll(a, all, p.Run)
+}
+
+// listen opens the public listener and, where one is wanted, that for metrics.
+func (c *serveCmd) listen(cfg idp.Config, p *idp.IdP) ([]served, error) {
+	public, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	all := []served{{public, p.Handler(), cfg.TLSCertFile, cfg.TLSKeyFile}}
+	if cfg.MetricsListen == "" {
+		return all, nil
+	}
+	metrics, err := net.Listen("tcp", cfg.MetricsListen)
+	if err != nil {
+		public.Close()
+		return nil, fmt.Errorf("metrics_listen: %w", err)
+	}
+	return append(all, served{listener: metrics, handler: p.Metrics()}), nil
 }
 
 // served is one listener and what answers on it.
