@@ -178,7 +178,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	mux.Handle("GET /static/", p.pages.Static())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.ready)
-	mux.HandleFunc("/", p.notFound)
+	mux.HandleFunc("/", p.nothing(mux))
 	p.handler = p.wrap(mux)
 	return nil
 }
@@ -240,14 +240,6 @@ func (p *IdP) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
-}
-
-func (p *IdP) notFound(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/" {
-		http.Redirect(w, r, "/account", http.StatusSeeOther)
-		return
-	}
-	p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
 }
 
 // claims joins what the domains say about a person.

@@ -73,11 +73,14 @@ func (p *IdP) address(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && p.trusted(host); i-- {
-		hop := strings.TrimSpace(hops[i])
-		if _, err := netip.ParseAddr(hop); err != nil {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
 			break
 		}
-		host = hop
+		host = hop.String()
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().WithZone("").String() // one spelling, so that limits count one caller once
 	}
 	return host
 }
@@ -95,15 +98,25 @@ func (p *IdP) trusted(address string) bool {
 	return false
 }
 
+// recoverPanic answers for a handler that failed: the process and other requests go on.
 func (p *IdP) recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := &statusWriter{ResponseWriter: w}
 		defer func() {
-			if v := recover(); v != nil && v != http.ErrAbortHandler {
-				p.log.ErrorContext(r.Context(), "panic", "id", audit.RequestOf(r.Context()).ID, "value", v, "stack", string(debug.Stack()))
-				p.errorPage(w, r, http.StatusInternalServerError, "internal_error", "", "")
+			v := recover()
+			if v == nil {
+				return
 			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			p.log.ErrorContext(r.Context(), "panic", "id", audit.RequestOf(r.Context()).ID, "value", v, "stack", string(debug.Stack()))
+			if started.status != 0 {
+				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+			}
+			p.errorPage(w, r, http.StatusInternalServerError, "internal_error", "", "")
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(started, r)
 	})
 }
 
@@ -114,6 +127,8 @@ func headers(next http.Handler, https bool) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store") // what may be kept says so itself
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		if https {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
@@ -127,9 +142,11 @@ func headers(next http.Handler, https bool) http.Handler {
 // let in for proxies and probes on the same machine: nothing that we write depends on it.
 func (p *IdP) guardHost(next http.Handler) http.Handler {
 	public, _ := url.Parse(p.cfg.PublicURL)
+	port := map[string]string{"http": ":80", "https": ":443"}[public.Scheme]
+	answered := strings.TrimSuffix(public.Host, port)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()
-		if !strings.EqualFold(r.Host, public.Host) && !loopback(host) && !health(r.URL.Path) {
+		if !strings.EqualFold(strings.TrimSuffix(r.Host, port), answered) && !loopback(host) && !health(r.URL.Path) {
 			p.log.WarnContext(r.Context(), "request for another host: check public_url and the proxy's Host header",
 				"host", r.Host, "public_url", p.cfg.PublicURL)
 			p.errorPage(w, r, http.StatusMisdirectedRequest, "misdirected_request", "This server answers as "+p.cfg.PublicURL+" only.", "Host")
@@ -157,6 +174,10 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			if err := r.ParseForm(); err != nil {
+				p.unreadable(w, r, err)
+				return
+			}
 			if origin.Check(r) != nil || p.Sessions.CheckForm(r) != nil {
 				p.staleForm(w, r, view)
 				return
@@ -184,9 +205,43 @@ func ownLogoutForm(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.PostFormValue("form_token") != ""
 }
 
+// unreadable answers a body that is no form, or a larger one than any of ours.
+func (p *IdP) unreadable(w http.ResponseWriter, r *http.Request, err error) {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		p.errorPage(w, r, http.StatusRequestEntityTooLarge, "invalid_request", "The request is too large.", "")
+		return
+	}
+	p.errorPage(w, r, http.StatusBadRequest, "invalid_request", "The form cannot be read.", "")
+}
+
+// nothing answers a path that no page has, and a method that the page there does not take (RFC 9110 section 15.5.6).
+func (p *IdP) nothing(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			other := *r
+			other.Method = method
+			if _, pattern := mux.Handler(&other); pattern != "/" {
+				allowed = append(allowed, method)
+			}
+		}
+		switch {
+		case len(allowed) > 0:
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			p.errorPage(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "", "")
+		case r.URL.Path == "/":
+			http.Redirect(w, r, "/account", http.StatusSeeOther)
+		default:
+			p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
+		}
+	}
+}
+
 // staleForm says that a form was not taken and offers the same page afresh; nothing was changed.
 func (p *IdP) staleForm(w http.ResponseWriter, r *http.Request, view templates.View) {
-	again := (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String()
+	// Two slashes at the beginning would name another host.
+	again := (&url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, `/\`), RawQuery: r.URL.RawQuery}).String()
 	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), view)), http.StatusForbidden, "message",
 		Message{Title: "form.title", Text: "form.text", Link: again, Label: "form.again", Alert: true})
 }
@@ -228,15 +283,24 @@ func (p *IdP) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.errorPage(w, r, http.StatusInternalServerError, "internal_error", "", "")
 }
 
-// statusWriter remembers the status for the log.
+// statusWriter remembers the status of an answer that has begun.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
 
+// WriteHeader notes the status.
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that the answer has begun.
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // Unwrap lets http.ResponseController reach the writer below.

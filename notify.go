@@ -78,5 +78,10 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 	if err != nil {
 		return fmt.Errorf("idp: mail %s: %w", name, err)
 	}
-	return p.outbox.Put(ctx, mail.Message{To: a.Email, Subject: title, Text: text, HTML: html})
+	err = p.outbox.Put(ctx, mail.Message{To: a.Email, Subject: title, Text: text, HTML: html})
+	if errors.Is(err, mail.ErrInvalid) { // an address that no server takes must not keep its owner from a change
+		p.log.WarnContext(ctx, "no mail to this address", "subject", subject, "letter", name, "error", err)
+		return nil
+	}
+	return err
 }
