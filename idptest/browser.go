@@ -109,6 +109,9 @@ func (b *Browser) Do(r *http.Request) *Page {
 	return page
 }
 
+// Browser returns the browser that shows the page.
+func (p *Page) Browser() *Browser { return p.b }
+
 // Has reports whether an element matches the CSS selector.
 func (p *Page) Has(selector string) bool { return p.find(selector) != nil }
 

@@ -1,0 +1,455 @@
+package e2e
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/internal/dbx"
+)
+
+// secRoute is a mounted pattern.
+type secRoute struct{ method, path string }
+
+// secRoutes are the patterns that the provider mounts, read from the source: a route that is added tomorrow is in all
+// generated tests tomorrow.
+var secRoutes = sync.OnceValues(func() ([]secRoute, error) {
+	var found []secRoute
+	for _, folder := range []string{"..", "../oauth", "../login", "../console", "../mfa/mfahttp"} {
+		routes, err := secMounted(folder)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, routes...)
+	}
+	slices.SortFunc(found, func(a, b secRoute) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	return slices.Compact(found), nil
+})
+
+// secMounted finds the patterns ("GET /login", or "GET "+pathStart with the constant's value) in one package.
+func secMounted(folder string) (found []secRoute, err error) {
+	names, err := filepath.Glob(folder + "/*.go")
+	if err != nil {
+		return nil, err
+	}
+	constants := map[string]string{}
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == 1 && len(spec.Values) == 1 {
+				constants[spec.Names[0].Name] = secText(spec.Values[0], nil)
+			}
+			return true
+		})
+	}
+	add := func(text string) {
+		method, path, ok := strings.Cut(text, " ")
+		if ok && strings.HasPrefix(path, "/") && method == strings.ToUpper(method) && method != "" {
+			found = append(found, secRoute{method, path})
+		}
+	}
+	for _, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if expression, ok := n.(ast.Expr); ok {
+				add(secText(expression, constants))
+			}
+			// for _, path := range []string{…} { mux.HandleFunc("GET "+path, …) }: the settings' way back
+			if loop, ok := n.(*ast.RangeStmt); ok {
+				if list, ok := loop.X.(*ast.CompositeLit); ok && loop.Value != nil {
+					for _, each := range list.Elts {
+						add("GET " + secText(each, constants))
+					}
+				}
+			}
+			return true
+		})
+	}
+	return found, nil
+}
+
+func secText(e ast.Expr, constants map[string]string) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		if e.Kind == token.STRING {
+			text, _ := strconv.Unquote(e.Value)
+			return text
+		}
+	case *ast.Ident:
+		return constants[e.Name]
+	case *ast.BinaryExpr:
+		if left, right := secText(e.X, constants), secText(e.Y, constants); left != "" && right != "" {
+			return left + right
+		}
+	}
+	return ""
+}
+
+// secMustRoutes returns the routes, and fails when the reading of the source has gone blind.
+func secMustRoutes(t *testing.T) []secRoute {
+	t.Helper()
+	routes, err := secRoutes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []secRoute{
+		{"GET", "/login"}, {"POST", "/mfa"}, {"POST", "/consent"}, {"POST", "/account/mfa/off"}, {"GET", "/account/mfa/off"},
+		{"GET", "/oauth2/authorize"}, {"POST", "/oauth2/token"}, {"GET", "/account"}, {"POST", "/setup"}, {"GET", "/livez"},
+	} {
+		if !slices.Contains(routes, known) {
+			t.Fatalf("%v is not among the %d routes found", known, len(routes))
+		}
+	}
+	return routes
+}
+
+// secState is somebody half-way, and what the routes are asked with.
+type secState struct {
+	name    string
+	b       *idptest.Browser
+	query   url.Values // of every request
+	form    url.Values // of every POST
+	account string
+}
+
+// secHalfway prepares people who must not get anything: each with a suspended request, a form token and all the right
+// answers but the one that is missing.
+func secHalfway(t *testing.T, s *secSite) []*secState {
+	t.Helper()
+	rpGroups(t, s, 0, "staff")
+	var all []*secState
+	prepare := func(name string, p *secPerson, b *idptest.Browser, page *idptest.Page) *secState {
+		t.Helper()
+		st := &secState{name: name, b: b, account: p.Username, form: url.Values{
+			"form_token": {page.Attr(`input[name=form_token]`, "value")}, "username": {p.Username}, "password": {idptest.Password},
+			"decision": {"allow"}, "scope": {"profile"}, "saved": {"1"}, "confirm": {"no"}, "current": {idptest.Password},
+		}}
+		st.query = url.Values{"request": {page.URL.Query().Get("request")}}
+		if st.form.Get("form_token") == "" || st.query.Get("request") == "" {
+			t.Fatalf("%s: no form or no request at %s", name, page.URL)
+		}
+		all = append(all, st)
+		return st
+	}
+
+	sealed := s.enrolled("sealed")
+	secSeal(t, sealed)
+	pending, b := s.enrolled("pending"), s.Browser()
+	prepare("factor pending", pending, b, secAt(t, secPassword(s.begin(b, s.app), "pending"), "/mfa"))
+
+	b = s.Browser()
+	page := secAt(t, secPassword(s.begin(b, s.app), "sealed"), "/mfa")
+	prepare("sealed", sealed, b, page).form.Set("code", sealed.phone.Code(0))
+
+	enrol, b := s.person("enrol", rpIn("staff")), s.Browser()
+	prepare("must enrol", enrol, b, secAt(t, secPassword(s.begin(b, s.app), "enrol"), "/account/mfa/enrol/start"))
+
+	disabled, b := s.enrolled("disabled"), s.Browser()
+	prepare("disabled", disabled, b, secAt(t, secPassword(s.begin(b, s.app), "disabled"), "/mfa")).form.Set("code", disabled.code())
+	if err := s.Accounts.Disable(t.Context(), disabled.Subject); err != nil { // the flag alone: each gate has to look
+		t.Fatal(err)
+	}
+	deleted, b := s.enrolled("deleted"), s.Browser()
+	prepare("deleted", deleted, b, secAt(t, secPassword(s.begin(b, s.app), "deleted"), "/mfa")).form.Set("code", deleted.code())
+	if err := s.Accounts.Delete(t.Context(), deleted.Subject); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// secSeal has somebody guess until no code of p's is looked at any more.
+func secSeal(t *testing.T, p *secPerson) {
+	t.Helper()
+	for range 60 {
+		_ = p.s.MFA.VerifyTOTP(t.Context(), p.Subject, "000000")
+		p.s.Clock.Add(time.Hour + time.Second) // the wait is over when the next wrong code comes
+	}
+	if status, err := p.s.MFA.Status(t.Context(), p.Subject); err != nil || !status.Sealed {
+		t.Fatalf("not sealed: %+v, %v", status, err)
+	}
+}
+
+// ask sends the request of a route, as st, in a copy of the browser: no route sees what another has done to the cookies.
+func (st *secState) ask(s *secSite, route secRoute, query url.Values) *idptest.Page {
+	b := secCopy(s, st.b)
+	address := strings.TrimSuffix(strings.TrimSuffix(route.path, "{$}"), "/") + "?" + query.Encode()
+	if route.method == http.MethodPost {
+		return b.Post(address, st.form)
+	}
+	r, err := http.NewRequest(route.method, s.Issuer+address, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return b.Do(r)
+}
+
+func TestSec_PW13_MF12_NoRouteForgetsTheGate(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t)
+	db := s.database()
+	routes := secMustRoutes(t)
+	states := secHalfway(t, s)
+	again := secSnapshot(t, db, "sessions", "oauth_requests")
+	for _, st := range states {
+		for _, route := range routes {
+			for _, query := range secAsked(s, st, route) {
+				again() // whatever the route before has ended
+				before := secCounts(t, db)
+				page := st.ask(s, route, query)
+				what := fmt.Sprintf("%s: %s %s?%s", st.name, route.method, route.path, query.Encode())
+				if page.URL.Query().Has("code") || strings.Contains(page.Body, "access_token") || strings.Contains(page.Body, "id_token\"") {
+					t.Errorf("%s: a code or token: %d %s", what, page.Status, page.URL)
+				}
+				after := secCounts(t, db)
+				if after["oauth_grants"] != before["oauth_grants"] || after["factor"] != before["factor"] {
+					t.Errorf("%s: grants %d → %d, sessions with a factor %d → %d", what,
+						before["oauth_grants"], after["oauth_grants"], before["factor"], after["factor"])
+				}
+				if gone := st.name == "disabled" || st.name == "deleted"; gone && after["sessions"] > before["sessions"] {
+					t.Errorf("%s: a session for somebody who is gone", what)
+				}
+				if page.Status >= 500 {
+					t.Errorf("%s: %d\n%s", what, page.Status, page.Text("main"))
+				}
+			}
+		}
+	}
+}
+
+// secAsked are the queries that a route is asked with.
+func secAsked(s *secSite, st *secState, route secRoute) []url.Values {
+	switch {
+	case route.path == "/oauth2/authorize" && route.method == http.MethodGet:
+		queries := []url.Values{{"resume": st.query["request"]}}
+		for _, extra := range []string{
+			"", "prompt=none", "prompt=login", "prompt=consent", "prompt=select_account", "acr_values=aal1", "acr_values=aal1+aal2", "max_age=0",
+			"max_age=99999", "claims=%7B%7D", "login_hint=alice", "request=" + st.query.Get("request"), "to=%2Faccount", "ui_locales=en",
+			"scope=openid+offline_access", "response_mode=form_post", "response_mode=fragment", "amr=mfa", "acr=aal2", "resume=",
+		} {
+			begin, _ := url.Parse(secURL(s.app)) // made by x/oauth2
+			query := begin.Query()
+			more, _ := url.ParseQuery(extra)
+			for name, values := range more {
+				query[name] = values
+			}
+			queries = append(queries, query)
+		}
+		return queries
+	case strings.HasPrefix(route.path, "/oauth2/"):
+		return []url.Values{{}}
+	}
+	return []url.Values{st.query, {}, {"to": {"/account"}}, {"request": st.query["request"], "way": {"recovery"}, "make": {"1"}}}
+}
+
+// secSnapshot keeps what the tables hold and returns a function that puts it back.
+func secSnapshot(t *testing.T, db *dbx.DB, tables ...string) func() {
+	t.Helper()
+	do := func(query string) {
+		t.Helper()
+		if _, err := db.SQLX().ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, table := range tables {
+		do(`CREATE TABLE kept_` + table + ` AS SELECT * FROM ` + table)
+	}
+	restore := `BEGIN IMMEDIATE; `
+	for _, table := range tables {
+		restore += `DELETE FROM ` + table + `; INSERT INTO ` + table + ` SELECT * FROM kept_` + table + `; `
+	}
+	return func() { t.Helper(); do(restore + `COMMIT`) }
+}
+
+// secCounts counts what a sign-in leaves.
+func secCounts(t *testing.T, db *dbx.DB) map[string]int {
+	t.Helper()
+	out := map[string]int{}
+	for name, query := range map[string]string{
+		"oauth_grants": `SELECT COUNT(*) FROM oauth_grants`, "sessions": `SELECT COUNT(*) FROM sessions`,
+		"factor": `SELECT COUNT(*) FROM sessions WHERE factor_at > 0`,
+	} {
+		var n int
+		if err := db.Get(t.Context(), &n, query); err != nil {
+			t.Fatal(err)
+		}
+		out[name] = n
+	}
+	return out
+}
+
+func TestSec_MF15_ADemandedEnrolmentCannotBeGotAround(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t)
+	rpGroups(t, s, 0, "staff")
+	s.person("alice", rpIn("staff"))
+	b := s.Browser()
+	secAt(t, secPassword(s.begin(b, s.app), "alice"), "/account/mfa/enrol/start")
+	for _, extra := range []string{
+		"", "prompt=consent", "acr_values=aal1", "acr_values=aal1+aal2", "acr_values=nonsense", "max_age=99999", `claims={"id_token":{"acr":{"value":"aal1"}}}`,
+		"scope=openid", "response_mode=fragment", "response_mode=form_post", "login_hint=bob",
+	} {
+		name, value, _ := strings.Cut(extra, "=")
+		page := s.begin(b, s.app, secParam(name, strings.ReplaceAll(value, "+", " ")))
+		if page.URL.Path != "/account/mfa/enrol/start" || page.URL.Query().Has("code") {
+			t.Errorf("%s: at %s", extra, page.URL)
+		}
+	}
+	secRefused(t, s.begin(b, s.app, secParam("prompt", "none")), "interaction_required")
+	// The pages in between, asked for directly, lead nowhere.
+	request := secAt(t, s.begin(b, s.app), "/account/mfa/enrol/start").URL.Query().Get("request")
+	for _, path := range []string{
+		"/account/mfa/enrol/done?enrolment=x&", "/account/mfa/enrol/recovery?", "/account/mfa/enrol/codes?", "/account/mfa/codes?", "/mfa?", "/consent?",
+		"/account/mfa/codes?make=1&",
+	} {
+		if page := b.Get(path + "request=" + request); page.URL.Query().Has("code") {
+			t.Errorf("%s has led to a code", path)
+		}
+	}
+	// A half-finished enrolment does not count.
+	page := secAt(t, s.begin(b, s.app), "/account/mfa/enrol/start").Submit("enrol-start")
+	phone := secPhone(s, page)
+	page = page.Submit("scan-next").Submit("codes-next", "code1", phone.Code(-1), "code2", phone.Code(0))
+	secAt(t, page, "/account/mfa/enrol/recovery")
+	secAt(t, s.begin(b, s.app), "/account/mfa/enrol/start")
+}
+
+// secWrites says which tables a GET may touch, and why.
+var secWrites = map[string][]string{
+	"/oauth2/authorize":           {"oauth_requests", "oauth_grants"},          // the protocol's own
+	"/oauth2/logout":              {"oauth_grants"},                            // with a hint of ours: not asked here
+	"/account/mfa/enrol/recovery": {"mfa_recovery_sets", "mfa_recovery_codes"}, // each load makes a pending set
+	"/account/mfa/codes":          {"mfa_recovery_sets", "mfa_recovery_codes"}, // likewise
+	"*":                           {"audit", "mfa_people", "account_attempts"}, // logs, and rows to wait for
+}
+
+func TestSec_SS11_NoGetChangesState(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t)
+	db := s.database()
+	whole, b := s.enrolled("whole"), s.Browser()
+	secGranted(t, whole.signIn(b, s.app))
+	page := secAt(t, s.begin(b, s.app, secParam("prompt", "consent")), "/consent")
+	st := &secState{name: "signed in", b: b, query: url.Values{"request": {page.URL.Query().Get("request")}}}
+	nobody := s.Browser()
+	page = s.begin(nobody, s.app)
+	other := &secState{name: "nobody", b: nobody, query: url.Values{"request": {page.URL.Query().Get("request")}}}
+	fresh, b := s.person("fresh"), s.Browser()
+	secGranted(t, fresh.signIn(b, s.app))
+	page = secAt(t, b.Get("/account/mfa"), "/account/mfa").Submit("enrol-start")
+	enrolling := &secState{name: "enrolling", b: b, query: url.Values{"enrolment": {page.URL.Query().Get("enrolment")}}}
+
+	for _, st := range []*secState{st, other, enrolling} {
+		for _, route := range secMustRoutes(t) {
+			if route.method != http.MethodGet {
+				continue
+			}
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				for _, query := range []url.Values{st.query, {}} {
+					before := secPrints(t, db)
+					st.ask(s, secRoute{method, route.path}, query)
+					after := secPrints(t, db)
+					for table, print := range after {
+						if print != before[table] && !slices.Contains(secWrites[route.path], table) && !slices.Contains(secWrites["*"], table) {
+							t.Errorf("%s: %s %s?%s has changed %s", st.name, method, route.path, query.Encode(), table)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// secPrints returns the content of every table, but for when a session was last seen.
+func secPrints(t *testing.T, db *dbx.DB) map[string]string {
+	t.Helper()
+	var tables []string
+	if err := db.Select(t.Context(), &tables, `SELECT name FROM sqlite_master WHERE type = 'table'`); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, table := range tables {
+		rows, err := db.SQLX().QueryxContext(t.Context(), `SELECT * FROM `+table+` ORDER BY 1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		for rows.Next() {
+			row := map[string]any{}
+			if err := rows.MapScan(row); err != nil {
+				t.Fatal(err)
+			}
+			delete(row, "seen_at")
+			fmt.Fprintln(&text, row)
+		}
+		rows.Close()
+		out[table] = text.String()
+	}
+	return out
+}
+
+func TestSec_HT02_HT03_EveryRoute(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t)
+	p, b := s.person("alice"), s.Browser()
+	secGranted(t, p.signIn(b, s.app))
+	st := &secState{b: b, form: url.Values{"form_token": {b.Get("/account/mfa").Fields("enrol-start").Get("form_token")}}}
+	methods := map[string][]string{}
+	for _, route := range secMustRoutes(t) {
+		methods[route.path] = append(methods[route.path], route.method)
+		for _, form := range []url.Values{st.form, {}} {
+			st := &secState{b: b, form: form}
+			page := st.ask(s, route, nil)
+			for name, want := range map[string]string{
+				"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+				"Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+			} {
+				if got := page.Header.Get(name); got != want {
+					t.Errorf("%s %s: %s is %q", route.method, route.path, name, got)
+				}
+			}
+			html := strings.HasPrefix(page.Header.Get("Content-Type"), "text/html")
+			if policy := page.Header.Get("Content-Security-Policy"); html && (!strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe")) {
+				t.Errorf("%s %s: a page with the policy %q", route.method, route.path, policy)
+			}
+			if html && page.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s %s: a page with Cache-Control %q", route.method, route.path, page.Header.Get("Cache-Control"))
+			}
+			if page.Header.Get("X-Request-Id") == "" {
+				t.Errorf("%s %s: no request id", route.method, route.path)
+			}
+		}
+	}
+	for path, allowed := range methods {
+		for _, method := range []string{"PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"} {
+			page := st.ask(s, secRoute{method, path}, nil)
+			if page.Status != http.StatusMethodNotAllowed && page.Status != http.StatusForbidden && page.Status != http.StatusNotFound {
+				t.Errorf("%s %s (%v): %d", method, path, allowed, page.Status)
+			}
+		}
+		r, _ := http.NewRequest(http.MethodGet, s.Issuer+path, nil)
+		r.Header.Set("Origin", "https://evil.example")
+		origin := s.Browser().Do(r).Header.Get("Access-Control-Allow-Origin")
+		public := strings.HasPrefix(path, "/.well-known/o") || path == "/oauth2/jwks"
+		if origin != "" && !public {
+			t.Errorf("%s may be read by a foreign page", path)
+		}
+	}
+}
