@@ -79,6 +79,27 @@ func (l Limit) Policy() throttle.Policy {
 	return p
 }
 
+// validate refuses a limit that would limit nothing, by its key: an installation must not stand open by a slip. 100
+// failures in a row are the most that NIST SP 800-63B-4 section 3.2.2 allows; an address can be that of many people.
+func (l LimitsConfig) validate() error {
+	for _, limit := range []struct {
+		key  string
+		set  Limit
+		most int
+	}{{"password", l.Password, 100}, {"address", l.Address, 10000}, {"code", l.Code, 100}, {"recovery", l.Recovery, 100}} {
+		if len(limit.set.Waits) == 0 && limit.set.Seal == 0 {
+			continue // the default
+		}
+		if err := limit.set.Policy().Validate(); err != nil {
+			return fmt.Errorf("%s: %w", limit.key, err)
+		}
+		if first := limit.set.Waits[0]; first.From > limit.most || first.For < time.Second {
+			return fmt.Errorf("%s: the first wait must come after %d failures at the latest and last a second at least", limit.key, limit.most)
+		}
+	}
+	return nil
+}
+
 // codes returns the limits of the second factor, those not set as they are by default.
 func (l LimitsConfig) codes() mfa.Limits {
 	return mfa.Limits{TOTP: l.Code.factor(), Recovery: l.Recovery.factor()}
@@ -172,6 +193,9 @@ func readYAML(path string, c *Config) error {
 	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: there must be one YAML document, without anything after it", path)
+	}
 	return nil
 }
 
@@ -209,26 +233,24 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mfa.issuer: %q must not be empty or hold a colon: authenticator apps cut the name there", c.MFA.Issuer)
 	case c.MFA.RememberDevice < 0 || c.MFA.RememberDevice > 30*24*time.Hour:
 		return fmt.Errorf("mfa.remember_device: %v is not between 0 (off) and 720h", c.MFA.RememberDevice)
-	case c.Limits.MinPassword < 15:
-		return fmt.Errorf("limits.min_password: %d is too few while a password alone can sign in: 15 or more", c.Limits.MinPassword)
+	case c.Limits.MinPassword < 15 || c.Limits.MinPassword > 64:
+		return fmt.Errorf("limits.min_password: %d is not between 15, while a password alone can sign in, and 64", c.Limits.MinPassword)
 	}
 	for alias, level := range c.MFA.ACRAliases {
 		if level != "aal1" && level != "aal2" {
 			return fmt.Errorf("mfa.acr_aliases: %s stands for %q, not for aal1 or aal2", alias, level)
 		}
 	}
+	for key, address := range map[string]string{"listen": c.Listen, "metrics_listen": c.MetricsListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || key == "listen") {
+			return fmt.Errorf("%s: %q is no address with a port, such as 127.0.0.1:8080", key, address)
+		}
+	}
 	if _, err := c.proxies(); err != nil {
 		return err
 	}
-	for key, limit := range map[string]Limit{
-		"password": c.Limits.Password, "address": c.Limits.Address, "code": c.Limits.Code, "recovery": c.Limits.Recovery,
-	} {
-		if len(limit.Waits) == 0 && limit.Seal == 0 {
-			continue // the default
-		}
-		if err := limit.Policy().Validate(); err != nil {
-			return fmt.Errorf("limits.%s: %w", key, err)
-		}
+	if err := c.Limits.validate(); err != nil {
+		return fmt.Errorf("limits.%w", err)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return nil
@@ -257,6 +279,9 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil, fmt.Errorf("trusted_proxies: %q is no network such as 10.0.0.0/8", text)
+		}
+		if prefix.Bits() == 0 {
+			return nil, fmt.Errorf("trusted_proxies: %s is everybody: whoever sends a header would choose their own address", text)
 		}
 		out = append(out, prefix.Masked())
 	}

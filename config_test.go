@@ -1,0 +1,164 @@
+package idp_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp"
+)
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func environment(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func TestLoadConfigPrecedence(t *testing.T) {
+	file := write(t, "idp.yaml", "product: file\n")
+	secret := write(t, "secret", "secret\n")
+	flag := map[string]string{"IDP_PRODUCT": "flag"}
+	tests := []struct {
+		name  string
+		file  string
+		env   []string
+		flags map[string]string
+		want  string
+	}{
+		{"default", "", nil, nil, "Focus HQ"},
+		{"file", file, nil, nil, "file"},
+		{"secret file", file, []string{"IDP_PRODUCT_FILE", secret}, nil, "secret"},
+		{"environment", file, []string{"IDP_PRODUCT_FILE", secret, "IDP_PRODUCT", "environment"}, nil, "environment"},
+		{"flag", file, []string{"IDP_PRODUCT_FILE", secret, "IDP_PRODUCT", "environment"}, flag, "flag"},
+		{"an empty flag is none", file, nil, map[string]string{"IDP_PRODUCT": ""}, "file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := idp.LoadConfig(tt.file, environment(tt.env...), tt.flags)
+			if err != nil || c.Product != tt.want {
+				t.Errorf("%q (%v), want %q", c.Product, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoadConfigReadsEverything(t *testing.T) {
+	file := write(t, "idp.yaml", `
+public_url: https://id.example/
+listen: 0.0.0.0:8080
+metrics_listen: 127.0.0.1:9090
+database_url: postgres://idp@db.example/idp?sslmode=verify-full
+keyset_file: /run/secrets/keyset.json
+trusted_proxies: [10.0.0.0/8, "2001:db8::/32"]
+smtp_url: smtps://mail.example
+smtp_from: id@example.com
+product: Ours
+mfa:
+  issuer: Ours
+  remember_device: 0s
+  acr_aliases: {"urn:mfa": aal2}
+limits:
+  min_password: 20
+  code:
+    waits: [{from: 5, for: 1m}, {from: 10, for: 15m}]
+    seal: 60
+`)
+	c, err := idp.LoadConfig(file, environment("IDP_TRUSTED_PROXIES", "192.0.2.0/24, 198.51.100.7/32"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := idp.Defaults()
+	want.PublicURL, want.Listen, want.MetricsListen = "https://id.example", "0.0.0.0:8080", "127.0.0.1:9090"
+	want.DatabaseURL, want.KeysetFile = "postgres://idp@db.example/idp?sslmode=verify-full", "/run/secrets/keyset.json"
+	want.TrustedProxies = []string{"192.0.2.0/24", "198.51.100.7/32"}
+	want.SMTPURL, want.SMTPFrom, want.Product = "smtps://mail.example", "id@example.com", "Ours"
+	want.MFA.Issuer, want.MFA.RememberDevice = "Ours", 0
+	want.MFA.ACRAliases["urn:mfa"] = "aal2" // beside the defaults
+	want.Limits = c.Limits
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("\n%+v, want\n%+v", c, want)
+	}
+	policy := c.Limits.Code.Policy()
+	if c.Limits.MinPassword != 20 || policy.Seal != 60 || len(policy.Waits) != 2 || policy.Waits[1].For != 15*time.Minute {
+		t.Errorf("%+v", c.Limits)
+	}
+}
+
+func TestLoadConfigRefuses(t *testing.T) {
+	tests := []struct{ name, yaml, want string }{
+		{"unknown key", "lisen: x\n", "line 1: field lisen not found"},
+		{"unknown key inside", "mfa:\n  isuer: x\n", "line 2: field isuer not found"},
+		{"two documents", "product: a\n---\nlisten: b\n", "one YAML document"},
+		{"no URL", "public_url: id.example", "public_url"},
+		{"another scheme", "public_url: ftp://id.example", "public_url"},
+		{"path", "public_url: https://id.example/idp", "scheme and host"},
+		{"query", "public_url: https://id.example?a=b", "scheme and host"},
+		{"user", "public_url: https://a:b@id.example", "scheme and host"},
+		{"in the clear", "public_url: http://id.example", "allow_insecure_http"},
+		{"like loopback", "public_url: http://127.0.0.1.example", "allow_insecure_http"},
+		{"like localhost", "public_url: http://notlocalhost", "allow_insecure_http"},
+		{"colon in the issuer", "mfa: {issuer: 'Focus:HQ'}", "mfa.issuer"},
+		{"no issuer", "mfa: {issuer: ' '}", "mfa.issuer"},
+		{"remembered for ever", "mfa: {remember_device: 721h}", "mfa.remember_device"},
+		{"remembered negatively", "mfa: {remember_device: -1h}", "mfa.remember_device"},
+		{"a level unknown", "mfa: {acr_aliases: {x: aal3}}", "mfa.acr_aliases"},
+		{"short passwords", "limits: {min_password: 8}", "limits.min_password"},
+		{"endless passwords", "limits: {min_password: 65}", "limits.min_password"},
+		{"no waits", "limits: {code: {waits: [], seal: 5}}", "limits.code"},
+		{"a wait of nothing", "limits: {password: {waits: [{from: 5, for: 0s}]}}", "limits.password"},
+		{"from zero", "limits: {address: {waits: [{from: 0, for: 1m}]}}", "limits.address"},
+		{"negative seal", "limits: {recovery: {waits: [{from: 5, for: 1m}], seal: -1}}", "limits.recovery"},
+		{"a first wait that never comes", "limits: {code: {waits: [{from: 1000000, for: 1s}]}}", "limits.code"},
+		{"words", "limits: {code: unlimited}", "line 1"},
+		{"a network of words", "trusted_proxies: [everybody]", "trusted_proxies"},
+		{"an address, not a network", "trusted_proxies: [10.0.0.1]", "10.0.0.1"},
+		{"everybody a proxy", "trusted_proxies: [0.0.0.0/0]", "trusted_proxies"},
+		{"half of TLS", "tls_key_file: key.pem", "tls_cert_file"},
+		{"mail from nobody", "smtp_url: smtp://mail.example", "smtp_from"},
+		{"a listener without port", "listen: localhost", "listen"},
+		{"a metrics listener without port", "metrics_listen: localhost", "metrics_listen"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := idp.LoadConfig(write(t, "idp.yaml", tt.yaml), environment(), nil)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, want something about %s", err, tt.want)
+			}
+		})
+	}
+	for _, env := range [][]string{
+		{"IDP_ALLOW_INSECURE_HTTP", "perhaps"}, {"IDP_PRODUCT_FILE", "/nowhere/at/all"}, {"IDP_MFA_ISSUER", "a:b"},
+	} {
+		if _, err := idp.LoadConfig("", environment(env...), nil); err == nil {
+			t.Errorf("%v is accepted", env)
+		}
+	}
+}
+
+func TestLoadConfigAccepts(t *testing.T) {
+	for _, yaml := range []string{
+		"", "# nothing\n", "public_url: http://127.0.0.1:9", "public_url: 'http://[::1]:9'", "public_url: http://id.localhost",
+		"public_url: http://id.example\nallow_insecure_http: true", "mfa: {remember_device: 0s}", "mfa: {remember_device: 720h}",
+	} {
+		if _, err := idp.LoadConfig(write(t, "idp.yaml", yaml), environment(), nil); err != nil {
+			t.Errorf("%q: %v", yaml, err)
+		}
+	}
+}
