@@ -139,6 +139,13 @@ func (b *chromeTab) onlyTalksTo(origins ...string) {
 	}
 }
 
+// complaints returns what Chromium has complained about up to now.
+func (b *chromeTab) complaints() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.said)
+}
+
 func (b *chromeTab) run(actions ...chromedp.Action) {
 	b.t.Helper()
 	if err := b.try(actions...); err != nil {
@@ -187,39 +194,64 @@ func (b *chromeTab) open(address string) {
 	}))
 }
 
+// point returns where the first element that matches can be clicked, after scrolling there. It waits while the element is
+// hidden, covered or disabled. The mouse is used, not the document as chromedp knows it: that is lost when Chromium
+// shows a page again that it has kept.
+func (b *chromeTab) point(selector string) (x, y float64) {
+	b.t.Helper()
+	b.mustHave(selector)
+	var at []float64
+	for deadline := time.Now().Add(chromeWait); at == nil; time.Sleep(20 * time.Millisecond) {
+		b.ask(fmt.Sprintf(`(e => {
+			if (e === null || e.disabled) return null;
+			e.scrollIntoView({block: "center", behavior: "instant"});
+			const r = e.getBoundingClientRect(), at = [r.x + r.width / 2, r.y + r.height / 2];
+			return e.contains(document.elementFromPoint(...at)) ? at : null;
+		})(document.querySelector(%q))`, selector), &at)
+		if time.Now().After(deadline) {
+			b.fatal(fmt.Errorf("%s cannot be clicked", selector))
+		}
+	}
+	return at[0], at[1]
+}
+
 // follow clicks on what leads to another page: the first link or button that matches.
 func (b *chromeTab) follow(selector string) {
 	b.t.Helper()
-	b.mustHave(selector)
-	b.load(chromedp.Click(selector, chromedp.ByQuery))
+	x, y := b.point(selector)
+	b.load(chromedp.MouseClickXY(x, y))
 }
 
 // link follows the link, or presses the button, with this text.
 func (b *chromeTab) link(text string) {
 	b.t.Helper()
-	path := fmt.Sprintf(`//*[self::a or self::button][normalize-space()=%q]`, text)
-	var found []*cdp.Node
-	b.run(chromedp.Nodes(path, &found, chromedp.BySearch, chromedp.AtLeast(0)))
-	if len(found) == 0 {
+	var found bool
+	b.ask(fmt.Sprintf(`{
+		document.querySelectorAll("[data-e2e]").forEach(e => e.removeAttribute("data-e2e"));
+		const named = [...document.querySelectorAll("a, button")].find(e => e.textContent.replace(/\s+/g, " ").trim() === %q);
+		named?.setAttribute("data-e2e", "");
+		Boolean(named)
+	}`, text), &found)
+	if !found {
 		b.fatal(fmt.Errorf("nothing is called %q", text))
 	}
-	b.load(chromedp.MouseClickNode(found[0]))
+	b.follow("[data-e2e]")
 }
 
 // click clicks on what leads nowhere.
 func (b *chromeTab) click(selector string) {
 	b.t.Helper()
-	b.mustHave(selector)
-	b.run(chromedp.Click(selector, chromedp.ByQuery))
+	x, y := b.point(selector)
+	b.run(chromedp.MouseClickXY(x, y))
 }
 
 // fill types text into inputs: pairs of selector and text. What stood there is replaced.
 func (b *chromeTab) fill(pairs ...string) {
 	b.t.Helper()
 	for i := 0; i+1 < len(pairs); i += 2 {
-		b.mustHave(pairs[i])
-		b.ask(fmt.Sprintf("document.querySelector(%q).value = ''", pairs[i]), nil)
-		b.run(chromedp.SendKeys(pairs[i], pairs[i+1], chromedp.ByQuery))
+		b.click(pairs[i])
+		b.ask(fmt.Sprintf("document.querySelector(%q).select()", pairs[i]), nil)
+		b.run(chromedp.KeyEvent(pairs[i+1]))
 	}
 }
 
