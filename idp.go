@@ -79,16 +79,26 @@ func New(ctx context.Context, cfg Config) (*IdP, error) {
 
 // open opens and migrates the database and loads the keys that belong to it.
 func (p *IdP) open(ctx context.Context) (err error) {
+	if err := migrate(ctx, p.cfg.DatabaseURL); err != nil {
+		return err
+	}
 	if p.db, err = dbx.Open(ctx, p.cfg.DatabaseURL); err != nil {
 		return err
 	}
-	if err = migrations.Up(ctx, p.db.SQLX(), migrations.Streams()...); err == nil {
-		p.keys, err = p.loadKeys(ctx)
-	}
-	if err != nil {
+	if p.keys, err = p.loadKeys(ctx); err != nil {
 		p.db.Close()
 	}
 	return err
+}
+
+// migrate brings the schema up to date on a connection of its own, which may take longer than a request's.
+func migrate(ctx context.Context, url string) error {
+	db, err := dbx.OpenPatient(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return migrations.Up(ctx, db.SQLX(), migrations.Streams()...)
 }
 
 // loadKeys reads the keyset, or makes one for a database that holds nothing sealed yet. A database with secrets whose

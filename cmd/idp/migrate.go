@@ -27,7 +27,7 @@ func (o output) run(a *app, up bool) error {
 	if err != nil {
 		return err
 	}
-	db, err := dbx.Open(a, cfg.DatabaseURL)
+	db, err := dbx.OpenPatient(a, cfg.DatabaseURL)
 	if err != nil {
 		return err
 	}
