@@ -1,6 +1,7 @@
 package login
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/mfa/mfahttp"
 	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/session"
 )
 
 // mountFactor registers the second factor's pages with what they need to know of the sign-in around them.
@@ -75,9 +77,11 @@ func (f *Flow) fresh(w http.ResponseWriter, r *http.Request, _ mfahttp.User) boo
 	return ok
 }
 
-// passed notes the second factor in the session and goes on with the sign-in.
+// passed notes the second factor in the session and goes on with the sign-in. When another tab has changed the session
+// meanwhile the proof was for one that is gone: the dispatcher sees what is missing now.
 func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User, amr []string) {
-	if err := f.proved(w, r, user, amr); err != nil {
+	err := f.proved(w, r, user, amr)
+	if err != nil && !errors.Is(err, errAnother) && !errors.Is(err, session.ErrNotFound) {
 		f.Fail(w, r, err)
 		return
 	}
@@ -123,7 +127,7 @@ func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) 
 	if err == nil && who != nil {
 		err = note(who)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, session.ErrNotFound) { // ended in between: the dispatcher sees
 		f.Fail(w, r, err)
 		return
 	}

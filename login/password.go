@@ -27,7 +27,8 @@ type Problem struct {
 type loginPage struct {
 	Query    string // kept in the form's action
 	Request  string
-	Client   string
+	Client   string // its name
+	ClientID string
 	Username string
 	Fixed    bool   // only the password is asked: it is known who it must be
 	Account  string // whose, when Fixed
@@ -68,7 +69,7 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 	page = loginPage{Query: r.URL.RawQuery}
 	other := r.URL.Query().Get("other") != ""
 	if req != nil {
-		page.Request, page.Client, page.Cancel = req.ID, req.Client().Name, true
+		page.Request, page.Client, page.ClientID, page.Cancel = req.ID, req.Client().Name, req.Client().ID, true
 		page.Username = req.LoginHint()
 		hint := req.HintSubject()
 		other = other || slices.Contains(req.Prompt(), "select_account") ||
@@ -93,9 +94,7 @@ func (f *Flow) request(w http.ResponseWriter, r *http.Request) (*oauth.Request, 
 	}
 	req, err := f.OAuth.Suspended(r, id)
 	if errors.Is(err, oauth.ErrNoRequest) {
-		f.Pages.Render(w, r, http.StatusBadRequest, "message", message{
-			Title: "request.gone.title", Text: "request.gone.text", Link: "/account", Label: "request.gone.link", Alert: true,
-		})
+		f.gone(w, r)
 		return nil, false
 	}
 	if err != nil {
@@ -103,6 +102,13 @@ func (f *Flow) request(w http.ResponseWriter, r *http.Request) (*oauth.Request, 
 		return nil, false
 	}
 	return req, true
+}
+
+// gone says that there is no such sign-in in this browser (any more).
+func (f *Flow) gone(w http.ResponseWriter, r *http.Request) {
+	f.Pages.Render(w, r, http.StatusBadRequest, "message", message{
+		Title: "request.gone.title", Text: "request.gone.text", Link: "/account", Label: "request.gone.link", Alert: true,
+	})
 }
 
 // message is the data of the page that says one thing.
@@ -132,7 +138,7 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := f.Audit.Record(r.Context(), audit.Event{
-		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.Client, Result: "password",
+		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: "password",
 	}); err != nil {
 		f.Fail(w, r, err)
 		return
@@ -191,7 +197,10 @@ func (f *Flow) cancel(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 		return
 	}
-	if err := f.OAuth.Deny(w, r, id); err != nil {
+	switch err := f.OAuth.Deny(w, r, id); {
+	case errors.Is(err, oauth.ErrNoRequest): // sent twice, or from another browser
+		f.gone(w, r)
+	case err != nil:
 		f.Fail(w, r, err)
 	}
 }
