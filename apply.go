@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/oauth"
@@ -119,8 +120,8 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 		return err
 	}
 	is := *was
-	is.Email, is.EmailVerified, is.Name, is.Admin, is.Groups = want.Email, want.EmailVerified, want.Name, want.Admin, want.Groups
-	is.Profile = want.Profile
+	is.Email, is.Name, is.Admin, is.Groups = strings.TrimSpace(want.Email), strings.TrimSpace(want.Name), want.Admin, want.Groups
+	is.EmailVerified, is.Profile = want.EmailVerified && is.Email != "", want.Profile
 	fields := changed(was, &is)
 	if len(fields) > 0 {
 		if err := a.Accounts.Update(ctx, &is); err != nil {

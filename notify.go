@@ -10,6 +10,7 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
@@ -66,6 +67,9 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 	a, err := p.Accounts.BySubject(ctx, subject)
 	if errors.Is(err, account.ErrNotFound) || err == nil && a.Email == "" {
 		return nil
+	}
+	if err == nil && a.Disabled && letter.Reason == console.Deleted {
+		return nil // that letter would ask to set MFA up again
 	}
 	if err != nil {
 		return err

@@ -59,6 +59,9 @@ func (a *Actions) ResetMFA(ctx context.Context, subject, reason string) error {
 	return a.end(ctx, subject)
 }
 
+// Deleted is the reason of the reset that is a part of [Actions.Delete].
+const Deleted = "account deleted"
+
 // Delete removes a person and everything kept about them, but for the audit log. It may be called again when it failed
 // in between: the account goes last.
 func (a *Actions) Delete(ctx context.Context, subject string) error {
@@ -66,7 +69,7 @@ func (a *Actions) Delete(ctx context.Context, subject string) error {
 	if err := a.Disable(ctx, subject); err != nil {
 		return err
 	}
-	if err := a.MFA.Reset(ctx, subject, "account deleted"); err != nil {
+	if err := a.MFA.Reset(ctx, subject, Deleted); err != nil {
 		return err
 	}
 	if err := a.Consents.RevokeAll(ctx, subject); err != nil {
