@@ -40,6 +40,7 @@ func chromeStart(t *testing.T) *chrome {
 	}
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(programs[at]), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2 * chromeWait),
+		chromedp.UserAgent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"),
 		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // small in containers
 	}

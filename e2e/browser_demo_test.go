@@ -48,14 +48,16 @@ type demo struct {
 	passwords     map[string]string
 }
 
-// demoStart runs the demo until the test ends.
-func demoStart(t *testing.T) *demo {
+// demoStart runs the demo until the test ends, on the two ports or, without any, on free ones.
+func demoStart(t *testing.T, ports ...int) *demo {
 	t.Helper()
 	binary, err := demoBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := demoPorts(t, 2)
+	if len(ports) == 0 {
+		ports = demoPorts(t, 2)
+	}
 	cmd := exec.Command(binary, "demo", "--port", strconv.Itoa(ports[0]), "--rp-port", strconv.Itoa(ports[1]))
 	cmd.Dir = t.TempDir()
 	var complaints bytes.Buffer

@@ -106,11 +106,14 @@ func walkRest(d *demo, b *chromeTab, visit func(name string)) {
 // TestScreens takes a picture of every page of the journey, wide and narrow, light and dark. A phone that scans them
 // finds the QR code in each one of the page that has it.
 func TestScreens(t *testing.T) {
-	folder := *screens
+	folder, ports := *screens, []int{8080, 8081} // as a reader will see them
 	if folder == "" {
-		folder = t.TempDir()
+		folder, ports = t.TempDir(), nil
 	}
-	d, c := demoStart(t), chromeStart(t)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d, c := demoStart(t, ports...), chromeStart(t)
 	b := c.window()
 	size := 0
 	walk(t, d, b, func(name string) {
