@@ -63,9 +63,7 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 	if !c.usable(w, r, page.Token) {
 		return
 	}
-	admin, err := c.Accounts.CreateByLink(r.Context(), account.PurposeSetup, page.Token, account.NewAccount{
-		Username: page.Username, Name: page.Name, Email: page.Email, Password: r.PostFormValue("password"), Admin: true,
-	})
+	admin, err := c.firstAdmin(r, page)
 	var invalid *account.InvalidError
 	switch {
 	case errors.As(err, &invalid):
@@ -92,4 +90,15 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/account/mfa/enrol/start", http.StatusSeeOther)
+}
+
+// firstAdmin makes the account. One without a password, which accounts may be, could never sign in.
+func (c *Console) firstAdmin(r *http.Request, page setupPage) (*account.Account, error) {
+	password := r.PostFormValue("password")
+	if password == "" {
+		return nil, &account.InvalidError{Field: "password", Reason: "empty"}
+	}
+	return c.Accounts.CreateByLink(r.Context(), account.PurposeSetup, page.Token, account.NewAccount{
+		Username: page.Username, Name: page.Name, Email: page.Email, Password: password, Admin: true,
+	})
 }
