@@ -3,10 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -31,6 +37,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, Setup: freePorts,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "json": oneValue, "ready": ready, "fetch": fetch, "mode": mode, "terminate": terminate, "sql": execSQL,
+			"link": link, "certificate": certificate,
 		},
 	})
 }
@@ -132,4 +139,26 @@ func execSQL(ts *testscript.TestScript, _ bool, args []string) {
 	defer db.Close()
 	_, err = db.Exec(context.Background(), strings.Join(args[1:], " "))
 	ts.Check(err)
+}
+
+// link FILE puts the set-up link that FILE holds into $LINK.
+func link(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(`http\S+/setup\S+`).FindString(ts.ReadFile(args[0]))
+	if found == "" {
+		ts.Fatalf("no link in %s", args[0])
+	}
+	ts.Setenv("LINK", found)
+}
+
+// certificate CERT KEY makes a certificate for localhost and its key.
+func certificate(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
 }
