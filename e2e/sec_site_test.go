@@ -327,3 +327,8 @@ func secRemember(t testing.TB, p *secPerson, b *idptest.Browser) {
 	page := secAt(t, secPassword(p.s.begin(b, p.s.app), p.Username), "/mfa")
 	secGranted(t, page.Submit("mfa-submit", "code", p.code(), "remember", "1"))
 }
+
+// secMFA sets a client's demand for a second factor.
+func secMFA(demand string) func(*oauth.Client) {
+	return func(c *oauth.Client) { c.MFA = demand }
+}
