@@ -235,7 +235,7 @@ func TestSec_MF13_ChangesNeedTheFactor(t *testing.T) {
 	device := secCopy(s, stale, "device_")
 	s.Clock.Add(11 * time.Minute)
 	secGranted(t, secPassword(s.begin(device, s.app), "alice")) // on the remembered device
-	half := p.atCode().Browser() // the password alone
+	half := p.atCode().Browser()                                // the password alone
 	for name, row := range map[string]struct {
 		b    *idptest.Browser
 		want string
