@@ -332,3 +332,8 @@ func secRemember(t testing.TB, p *secPerson, b *idptest.Browser) {
 func secMFA(demand string) func(*oauth.Client) {
 	return func(c *oauth.Client) { c.MFA = demand }
 }
+
+// secVerifierOption is what goes with a code.
+func secVerifierOption() oauth2.AuthCodeOption {
+	return oauth2.VerifierOption(secVerifier)
+}
