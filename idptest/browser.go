@@ -17,6 +17,8 @@ import (
 type Browser struct {
 	Jar    http.CookieJar
 	Header http.Header // sent with every request
+	// Trace sees every request with its answer, redirects too; nil: nobody watches. The answer's body is not to be read.
+	Trace  func(*http.Request, *http.Response)
 	client *http.Client
 	home   *url.URL
 	t      testing.TB
@@ -30,7 +32,7 @@ func NewBrowser(t testing.TB, issuer string) *Browser {
 	}
 	jar, _ := cookiejar.New(nil) // never fails without options
 	b := &Browser{Jar: jar, Header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}, home: home, t: t}
-	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	b.client = &http.Client{Jar: jar, Transport: traced{b}, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) > 20 {
 			return fmt.Errorf("a redirect loop: %s", r.URL)
 		}
@@ -41,6 +43,17 @@ func NewBrowser(t testing.TB, issuer string) *Browser {
 		return nil
 	}}
 	return b
+}
+
+// traced is the way to the network past [Browser.Trace].
+type traced struct{ b *Browser }
+
+func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && t.b.Trace != nil {
+		t.b.Trace(r, response)
+	}
+	return response, err
 }
 
 // Page is what the browser shows. When the provider sent it elsewhere, URL is that address and the page is empty.
