@@ -57,7 +57,7 @@ func New(ctx context.Context, cfg Config) (*IdP, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now, figures: newFigures()}
+	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now, figures: newFigures(cfg.Version)}
 	if p.log == nil {
 		p.log = slog.Default()
 	}
