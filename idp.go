@@ -242,14 +242,27 @@ func (p *IdP) prune(ctx context.Context) {
 }
 
 func (p *IdP) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	if err := p.db.SQLX().PingContext(ctx); err != nil {
-		p.log.WarnContext(ctx, "not ready", "error", err)
+	if err := p.ping(r.Context(), 2*time.Second); err != nil {
+		p.log.WarnContext(r.Context(), "not ready", "error", err)
 		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// ping asks whether the database answers within that time. The PostgreSQL driver waits on while the server is silent,
+// whatever its context says: nobody else does.
+func (p *IdP) ping(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- p.db.SQLX().PingContext(ctx) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // claims joins what the domains say about a person.

@@ -256,6 +256,9 @@ type Message struct {
 // errorPage renders the page for what went wrong, with the OAuth error code and the parameter at fault.
 func (p *IdP) errorPage(w http.ResponseWriter, r *http.Request, status int, code, description, parameter string) {
 	id := audit.RequestOf(r.Context()).ID
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
 	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), templates.View{RequestID: id, Path: r.URL.Path})), status, "error",
 		ErrorData{Status: status, Code: code, Description: description, Parameter: parameter, RequestID: id})
 }
@@ -273,10 +276,7 @@ func (p *IdP) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the browser went away
 	}
 	p.log.ErrorContext(r.Context(), "request failed", "id", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", r.URL.Path, "error", err)
-	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-	defer cancel()
-	if p.db.SQLX().PingContext(ctx) != nil {
-		w.Header().Set("Retry-After", "5")
+	if p.ping(r.Context(), time.Second) != nil {
 		p.errorPage(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "", "")
 		return
 	}

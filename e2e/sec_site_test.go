@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -300,12 +301,7 @@ func (s *secSite) userInfo(t *rpTokens) map[string]any {
 func secInvalidGrant(t testing.TB, err error) {
 	t.Helper()
 	var refused *oauth2.RetrieveError
-	if e, ok := err.(*oauth2.RetrieveError); ok {
-		refused = e
-	} else if e, ok := err.(interface{ Unwrap() error }); ok {
-		refused, _ = e.Unwrap().(*oauth2.RetrieveError)
-	}
-	if refused == nil || refused.ErrorCode != "invalid_grant" {
+	if !errors.As(err, &refused) || refused.ErrorCode != "invalid_grant" {
 		t.Errorf("got %v, want invalid_grant", err)
 	}
 }
