@@ -35,6 +35,8 @@ type Config struct {
 	SMTPURL           string   `yaml:"smtp_url"`        // smtp:// or smtps://; "": no mail
 	SMTPFrom          string   `yaml:"smtp_from"`
 	Product           string   `yaml:"product"` // the provider's own name on its pages
+	Help              string   `yaml:"help"`    // whom people can ask, as it stands in a sentence
+	HelpURL           string   `yaml:"help_url"`
 
 	MFA    MFAConfig    `yaml:"mfa"`
 	Limits LimitsConfig `yaml:"limits"`
@@ -149,6 +151,8 @@ func settings() []setting {
 		{"IDP_SMTP_FROM", text(func(c *Config) *string { return &c.SMTPFrom })},
 		{"IDP_MFA_ISSUER", text(func(c *Config) *string { return &c.MFA.Issuer })},
 		{"IDP_PRODUCT", text(func(c *Config) *string { return &c.Product })},
+		{"IDP_HELP", text(func(c *Config) *string { return &c.Help })},
+		{"IDP_HELP_URL", text(func(c *Config) *string { return &c.HelpURL })},
 		{"IDP_TRUSTED_PROXIES", func(c *Config, v string) error {
 			c.TrustedProxies = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
 			return nil

@@ -121,7 +121,7 @@ func (p *IdP) loadKeys(ctx context.Context) (*seal.Keys, error) {
 }
 
 func (p *IdP) wireDomains(ctx context.Context) (err error) {
-	if p.pages, err = templates.New(templates.Options{Product: p.cfg.Product, Log: p.log}); err != nil {
+	if p.pages, err = templates.New(templates.Options{Product: p.cfg.Product, Help: p.cfg.Help, HelpURL: p.cfg.HelpURL, Log: p.log}); err != nil {
 		return err
 	}
 	p.outbox = &mail.Outbox{DB: p.db, Cipher: p.keys, Sender: p.cfg.Mail, Now: p.now, Log: p.log}
@@ -167,7 +167,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
 		Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
-		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: p.Sessions.Cookies, Now: p.now, Fail: p.fail},
+		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: p.Sessions.Cookies, Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL},
 	}
 	if p.OAuth, err = oauth.New(ctx, oauth.Config{
 		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
@@ -273,11 +273,9 @@ func (p *IdP) claims(ctx context.Context, subject string, scopes []string) (map[
 	}
 	for _, scope := range scopes {
 		if scope == "mfa" {
-			status, err := p.MFA.Status(ctx, subject)
-			if err != nil {
+			if claims["mfa_enrolled"], err = p.MFA.Enrolled(ctx, subject); err != nil {
 				return nil, err
 			}
-			claims["mfa_enrolled"] = status.Enrolled
 		}
 	}
 	return claims, nil

@@ -23,8 +23,7 @@ const bodyLimit = 64 << 10
 // protocolPosts are what clients, not people, send: no form token, and a foreign origin is their nature. Each of them
 // authenticates its caller by other means.
 var protocolPosts = []string{
-	"/oauth2/authorize", "/oauth2/token", "/oauth2/userinfo", "/oauth2/introspect", "/oauth2/revoke", "/oauth2/par",
-	"/oauth2/device", "/oauth2/register", "/oauth2/logout",
+	"/oauth2/authorize", "/oauth2/token", "/oauth2/userinfo", "/oauth2/logout",
 }
 
 // wrap puts around every request what no handler may forget.
@@ -126,7 +125,7 @@ func headers(next http.Handler, https bool) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", opener(r.URL.Path))
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store") // what may be kept says so itself
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
@@ -136,6 +135,15 @@ func headers(next http.Handler, https bool) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// opener keeps other sites from holding on to a window of ours, but for the pages of a sign-in: an app may have opened
+// it in a pop-up and waits there for its own page to come back.
+func opener(path string) string {
+	if protocol(path) || path == "/login" || path == "/mfa" || path == "/consent" || strings.HasPrefix(path, "/account/mfa/enrol/") {
+		return "unsafe-none"
+	}
+	return "same-origin"
 }
 
 // guardHost answers for the public host alone, so that no link or cookie is ever made for another one. Loopback is
@@ -202,7 +210,7 @@ func ownLogoutForm(r *http.Request) bool {
 	if r.URL.Path != "/oauth2/logout" {
 		return false
 	}
-	return r.Method == http.MethodGet || r.PostFormValue("form_token") != ""
+	return r.Method == http.MethodGet || r.PostFormValue("confirm") != ""
 }
 
 // unreadable answers a body that is no form, or a larger one than any of ours.

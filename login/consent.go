@@ -109,6 +109,9 @@ func (f *Flow) decide(w http.ResponseWriter, r *http.Request) {
 		if err := f.Consents.Decide(ctx, who.account.Subject, req.Client().ID, granted, declined); err != nil {
 			return err
 		}
+		if err := req.Decide(ctx); err != nil {
+			return err
+		}
 		return f.Audit.Record(ctx, audit.Event{
 			Action: "consent", Actor: who.account.Subject, Subject: who.account.Subject, Client: req.Client().ID, Result: "allowed",
 		})

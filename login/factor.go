@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -96,12 +97,24 @@ func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 	if s == nil || s.Subject != user.Subject {
 		return errAnother
 	}
-	if err := f.Sessions.AddFactor(w, r, s, amr); err != nil {
-		return err
-	}
-	return f.Audit.Record(r.Context(), audit.Event{
-		Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor",
+	return f.recorded(w, r, audit.Event{Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor"},
+		func(r *http.Request) error { return f.Sessions.AddFactor(w, r, s, amr) })
+}
+
+// recorded changes the session and records that in one transaction. When it fails nothing has happened, and the browser
+// hears of no cookie.
+func (f *Flow) recorded(w http.ResponseWriter, r *http.Request, event audit.Event, change func(*http.Request) error) error {
+	before := w.Header().Values("Set-Cookie")
+	err := f.Sessions.DB.InTx(r.Context(), func(ctx context.Context) error {
+		if err := change(r.WithContext(ctx)); err != nil {
+			return err
+		}
+		return f.Audit.Record(ctx, event)
 	})
+	if err != nil {
+		w.Header()["Set-Cookie"] = before
+	}
+	return err
 }
 
 func (f *Flow) resume(r *http.Request) string {

@@ -149,7 +149,12 @@ func (f *Flow) state(w http.ResponseWriter, r *http.Request, req *oauth.Request,
 		return s, nil, err
 	}
 	s.ConsentedAt = decision.At
-	if s.SkipConsent && decision.At.IsZero() {
+	if (s.AskAlways || slices.Contains(s.Prompt, "consent")) && !decision.At.IsZero() {
+		// Only a decision on this request's own page counts, not one on another that waits in the next tab.
+		s.ConsentedAt = req.DecidedAt
+		return s, decision.Granted, nil
+	}
+	if s.SkipConsent {
 		return s, req.Scopes(), nil
 	}
 	return s, decision.Granted, nil
@@ -214,9 +219,14 @@ func (f *Flow) level(acr string) string {
 // acr returns the level that amr adds up to, under the name by which it was asked for.
 func (f *Flow) acr(req *oauth.Request, amr []string) string {
 	reached := mfa.ACR(amr)
-	for _, value := range req.ACRValues() {
-		if f.level(value) == reached {
-			return value
+	for _, level := range []string{reached, "aal1"} {
+		for _, value := range req.ACRValues() {
+			if f.level(value) == level {
+				return value
+			}
+		}
+		if !req.EssentialACR() {
+			break // the truth; a lower level is named only to somebody who takes nothing else
 		}
 	}
 	return reached

@@ -17,14 +17,15 @@ type logoutPage struct {
 // EndSession implements [oauth.Interaction]: it signs out at once when the app proves for whom it speaks, and asks
 // otherwise, since anybody can make a browser open a link.
 func (f *Flow) EndSession(w http.ResponseWriter, r *http.Request, hint oauth.LogoutHint) error {
+	choice := r.PostFormValue("confirm") // of our own form, whose token the middleware has checked
+	if r.Method == http.MethodPost && choice == "" {
+		// An app's POST comes from another site and so without the session's cookie. It is asked for again as a GET.
+		http.Redirect(w, r, "/oauth2/logout?"+hint.Query, http.StatusSeeOther)
+		return nil
+	}
 	s, err := f.Sessions.Of(r)
 	if err != nil {
 		return err
-	}
-	choice := ""
-	// A form of ours carries the token, which the middleware has checked; an app's own POST has none.
-	if r.Method == http.MethodPost && r.PostFormValue("form_token") != "" {
-		choice = r.PostFormValue("confirm")
 	}
 	switch {
 	case s == nil: // nothing to end
@@ -65,7 +66,15 @@ func (f *Flow) end(w http.ResponseWriter, r *http.Request, s *session.Session) e
 	return f.Audit.Record(r.Context(), audit.Event{Action: "sign_out", Actor: s.Subject, Subject: s.Subject, Result: "done"})
 }
 
-// signedOut confirms that nobody is signed in.
+// signedOut confirms that nobody is signed in, if that is so.
 func (f *Flow) signedOut(w http.ResponseWriter, r *http.Request) {
+	if who, err := f.person(w, r); err != nil || who != nil {
+		if err != nil {
+			f.Fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		return
+	}
 	f.Pages.Render(w, r, http.StatusOK, "signed_out", struct{ BackURL string }{})
 }

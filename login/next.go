@@ -79,7 +79,7 @@ func Next(s State, now time.Time) Step {
 
 	postponed := now.Before(s.GraceEnds) && (s.Postponed || prompt("none"))
 	switch {
-	case s.Factor():
+	case s.Enrolled && s.Factor(): // whoever turned MFA off since is nobody with a factor
 	case s.Enrolled && (s.Strict() || !s.Remembered):
 		return SecondFactor
 	case !s.Enrolled && (s.Strict() || s.MFA == Required || s.GroupMFA && !postponed):

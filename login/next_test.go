@@ -41,6 +41,7 @@ func TestNext(t *testing.T) {
 		{"newcomer, group", func(s *State) { newcomer(s); s.GroupMFA = true }, Enroll},
 		{"newcomer, group in grace", func(s *State) { newcomer(s); s.GroupMFA = true; s.GraceEnds = later }, Enroll},
 		{"postponed after grace", func(s *State) { newcomer(s); s.GroupMFA = true; s.GraceEnds = at(-1); s.Postponed = true }, Enroll},
+		{"turned off since the factor, always", func(s *State) { s.Enrolled = false; s.MFA = Always }, Enroll},
 		{"postponed in grace but aal2", func(s *State) {
 			newcomer(s)
 			s.GroupMFA, s.GraceEnds, s.Postponed, s.AAL2 = true, later, true, true

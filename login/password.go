@@ -1,7 +1,9 @@
 package login
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -129,17 +131,21 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Username = r.PostFormValue("username")
 	who, err := f.check(r, page, known)
+	if errors.Is(err, account.ErrCredentials) {
+		if unrecorded := f.recordRefusal(r.Context(), page, known); unrecorded != nil {
+			err = unrecorded
+		}
+	}
 	if err != nil {
 		f.refuse(w, r, page, err)
 		return
 	}
-	if _, err := f.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password)); err != nil {
-		f.Fail(w, r, err)
-		return
-	}
-	if err := f.Audit.Record(r.Context(), audit.Event{
-		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: "password",
-	}); err != nil {
+	event := audit.Event{Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: "password"}
+	err = f.recorded(w, r, event, func(r *http.Request) error {
+		_, err := f.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password))
+		return err
+	})
+	if err != nil {
 		f.Fail(w, r, err)
 		return
 	}
@@ -154,6 +160,23 @@ func (f *Flow) check(r *http.Request, page loginPage, known *person) (*account.A
 		return known.account, err
 	}
 	return f.Accounts.Authenticate(r.Context(), page.Username, r.PostFormValue("password"), address)
+}
+
+// recordRefusal records a wrong password, as a try at the person whom the name belongs to. Of a name that nobody has,
+// nothing is kept: it may be a password in the wrong field.
+func (f *Flow) recordRefusal(ctx context.Context, page loginPage, known *person) error {
+	event := audit.Event{Action: "sign_in", Client: page.ClientID, Result: "refused"}
+	if known != nil {
+		event.Subject = known.account.Subject
+	} else if a, err := f.Accounts.ByUsername(ctx, page.Username); err == nil {
+		event.Subject = a.Subject
+	} else if !errors.Is(err, account.ErrNotFound) {
+		return fmt.Errorf("login: %w", err)
+	}
+	if err := f.Audit.Record(ctx, event); err != nil {
+		return fmt.Errorf("login: a refusal was not recorded: %w", err)
+	}
+	return nil
 }
 
 func (f *Flow) refuse(w http.ResponseWriter, r *http.Request, page loginPage, err error) {

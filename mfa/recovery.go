@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base32"
+	"errors"
 	"strconv"
 	"strings"
 	"unicode"
@@ -116,6 +117,15 @@ func (s *Service) mayHaveCodes(ctx context.Context, owner Owner, enrollment stri
 		return err
 	}
 	return s.enrolled(ctx, owner.Subject)
+}
+
+// Enrolled reports whether the person has a factor: [Service.Status] for those who need no more.
+func (s *Service) Enrolled(ctx context.Context, subject string) (bool, error) {
+	err := s.enrolled(ctx, subject)
+	if errors.Is(err, ErrNotEnrolled) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // enrolled returns ErrNotEnrolled for somebody without a factor.

@@ -29,14 +29,14 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := r.Form.Get("resume")
-	form, asked, err := s.suspended(r, id)
+	kept, err := s.suspended(r, id)
 	if err != nil {
 		s.failSuspended(w, r, err)
 		return
 	}
-	req, err := s.parse(r.Context(), r, form, asked)
+	req, err := s.parse(r.Context(), r, kept.form, kept.asked)
 	if req != nil {
-		req.ID = id
+		req.ID, req.DecidedAt = id, kept.decided
 	}
 	if err != nil {
 		s.refuseParsed(w, r, req, err)

@@ -45,6 +45,10 @@ func (s *Server) logoutHint(ctx context.Context, form url.Values) (LogoutHint, e
 	}
 	if clientID != "" {
 		client, err := s.store.client(ctx, clientID)
+		if errors.Is(err, fosite.ErrNotFound) && hint.Valid {
+			// The app is gone or switched off. Its people can still sign out: they are asked, and stay here.
+			return LogoutHint{Query: url.Values{}.Encode()}, nil
+		}
 		if errors.Is(err, fosite.ErrNotFound) {
 			return hint, fault(fosite.ErrInvalidClient, "client_id", "There is no client of this client_id.")
 		}

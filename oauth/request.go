@@ -26,6 +26,9 @@ type Request struct {
 	ID    string    // once suspended, else ""
 	Asked time.Time // its first arrival, in milliseconds, kept while suspended
 
+	// DecidedAt is when the person consented on this request's own page; zero: not yet. See [Request.Decide].
+	DecidedAt time.Time
+
 	server  *Server
 	client  *Client
 	prompt  []string
@@ -112,19 +115,33 @@ func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, e
 // Suspended returns the suspended request id of this browser for a page, validated anew. [ErrNoRequest] says that it is
 // unknown, expired, answered, another browser's, or that its client is gone.
 func (s *Server) Suspended(r *http.Request, id string) (*Request, error) {
-	form, asked, err := s.suspended(r, id)
+	kept, err := s.suspended(r, id)
 	if err != nil {
 		return nil, err
 	}
-	req, err := s.parse(r.Context(), r, form, asked)
+	req, err := s.parse(r.Context(), r, kept.form, kept.asked)
 	if err != nil {
 		if errors.As(err, new(*unavailableError)) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrNoRequest, err)
 	}
-	req.ID = id
+	req.ID, req.DecidedAt = id, kept.decided
 	return req, nil
+}
+
+// Decide notes that the person has just consented on the page of this suspended request: a decision for one request does
+// not speak for another that waits beside it. [ErrNoRequest] says that it is over.
+func (r *Request) Decide(ctx context.Context) error {
+	rows, err := r.server.cfg.DB.Exec(ctx, `UPDATE oauth_requests SET decided_at = $2 WHERE id = $1`,
+		r.ID, r.server.cfg.Now().UnixMilli())
+	if err != nil {
+		return unavailable(err)
+	}
+	if rows == 0 {
+		return ErrNoRequest
+	}
+	return nil
 }
 
 // Deny answers the suspended request id with access_denied, because the person cancelled. [ErrNoRequest] says that there
@@ -138,37 +155,47 @@ func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
 	return nil
 }
 
+// keptRequest is a suspended request as it was stored.
+type keptRequest struct {
+	form           url.Values
+	asked, decided time.Time
+}
+
 // suspended reads what a browser left waiting under id.
-func (s *Server) suspended(r *http.Request, id string) (url.Values, time.Time, error) {
+func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err error) {
 	secret := ""
 	if requestIDForm.MatchString(id) {
 		secret = s.cfg.Cookies.Get(r, requestCookie(id))
 	}
 	if secret == "" {
-		return nil, time.Time{}, ErrNoRequest
+		return kept, ErrNoRequest
 	}
 	var row struct {
 		Form       string `db:"form"`
 		CookieHash []byte `db:"cookie_hash"`
 		AskedAt    int64  `db:"asked_at"`
+		DecidedAt  int64  `db:"decided_at"`
 	}
-	err := s.cfg.DB.Get(r.Context(), &row, `SELECT form, cookie_hash, asked_at FROM oauth_requests
+	err = s.cfg.DB.Get(r.Context(), &row, `SELECT form, cookie_hash, asked_at, decided_at FROM oauth_requests
 		WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
 	if dbx.IsNotFound(err) {
-		return nil, time.Time{}, ErrNoRequest
+		return kept, ErrNoRequest
 	}
 	if err != nil {
-		return nil, time.Time{}, unavailable(err)
+		return kept, unavailable(err)
 	}
 	hash := sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(hash[:], row.CookieHash) != 1 {
-		return nil, time.Time{}, ErrNoRequest
+		return kept, ErrNoRequest
 	}
-	form, err := url.ParseQuery(row.Form)
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("oauth: suspended request: %w", err)
+	if kept.form, err = url.ParseQuery(row.Form); err != nil {
+		return kept, fmt.Errorf("oauth: suspended request: %w", err)
 	}
-	return form, time.UnixMilli(row.AskedAt), nil
+	kept.asked = time.UnixMilli(row.AskedAt)
+	if row.DecidedAt > 0 {
+		kept.decided = time.UnixMilli(row.DecidedAt)
+	}
+	return kept, nil
 }
 
 // consume answers req once: ErrNoRequest when it was answered already. A request that was never suspended needs no mark.

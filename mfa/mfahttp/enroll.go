@@ -63,7 +63,7 @@ func (h *handler) postpone(w http.ResponseWriter, r *http.Request, user User) {
 // scan shows the key. It is the same one at every load, until the codes are in.
 func (h *handler) scan(w http.ResponseWriter, r *http.Request, user User) {
 	e := h.pending(w, r, user)
-	if e == nil {
+	if e == nil || !h.Fresh(w, r, user) {
 		return
 	}
 	picture, err := mfa.QR(e.URI)
@@ -113,6 +113,9 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
 	e := h.pending(w, r, user)
 	if e == nil {
 		return
+	}
+	if !e.First && !h.Fresh(w, r, user) {
+		return // the codes of a further authenticator are the last step before it counts
 	}
 	if !e.Proven {
 		code, next := r.PostFormValue("code1"), r.PostFormValue("code2")

@@ -54,6 +54,7 @@ type Config struct {
 	Pages   Pages
 	Cookies Cookies
 	Now     func() time.Time // nil: time.Now
+	Origin  string           // the public origin, for a host behind a proxy that changes the Host header; "": not needed
 
 	// User tells whose password has been checked. For Settings a host answers false (or lets SignIn lead to /mfa) when
 	// a second factor is due first, except where the sign-in itself forces an enrolment.
@@ -98,7 +99,7 @@ func Challenge(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathChallenge, h.person(h.challenge))
 	mux.HandleFunc("POST "+pathChallenge, h.person(h.answer))
-	return sameOrigin(mux)
+	return h.sameOrigin(mux)
 }
 
 // Settings returns the handler of /account/mfa and everything below it. It panics when a required field of c is
@@ -131,7 +132,7 @@ func Settings(c Config) http.Handler {
 	for _, path := range []string{pathRemove, pathOff, pathForget} {
 		mux.HandleFunc("GET "+path, h.person(h.again))
 	}
-	return sameOrigin(mux)
+	return h.sameOrigin(mux)
 }
 
 type handler struct{ Config }
@@ -167,8 +168,14 @@ func newHandler(c Config) *handler {
 }
 
 // sameOrigin keeps other sites from pressing a person's buttons, also in hosts that have no form tokens.
-func sameOrigin(next http.Handler) http.Handler {
-	return http.NewCrossOriginProtection().Handler(next)
+func (h *handler) sameOrigin(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	if h.Origin != "" {
+		if err := protection.AddTrustedOrigin(h.Origin); err != nil {
+			panic("mfahttp: Config.Origin: " + err.Error())
+		}
+	}
+	return protection.Handler(next)
 }
 
 // person lets only people through whose password has been checked.

@@ -70,6 +70,7 @@ CREATE TABLE oauth_requests (
     form        TEXT NOT NULL,
     cookie_hash BYTEA NOT NULL,
     asked_at    BIGINT NOT NULL,
+    decided_at  BIGINT NOT NULL DEFAULT 0,
     expires_at  BIGINT NOT NULL
 );
 CREATE INDEX oauth_requests_client ON oauth_requests (client_id);
