@@ -155,7 +155,7 @@ func (s *Service) Prune(ctx context.Context) error {
 	if err := s.attempts.PruneAttempts(ctx, s.now().Add(-24*time.Hour)); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
-	if _, err := s.cfg.DB.Exec(ctx, `DELETE FROM account_links WHERE expires_at <= $1`, s.now().Unix()); err != nil {
+	if err := s.cfg.DB.Prune(ctx, "account_links", "hash", "expires_at <= $1", s.now().Unix()); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
 	return nil

@@ -118,21 +118,14 @@ func (m *Manager) EndAll(ctx context.Context, subject string, except ...string) 
 	return ended, nil
 }
 
-// Prune removes sessions that ran out, some hundreds at a time.
+// Prune removes sessions that ran out.
 func (m *Manager) Prune(ctx context.Context) error {
 	now := m.now()
-	for {
-		n, err := m.DB.Exec(ctx, `
-			DELETE FROM sessions WHERE id IN
-				(SELECT id FROM sessions WHERE expires_at <= $1 OR seen_at <= $2 LIMIT 500)`,
-			ms(now), ms(now.Add(-m.idle())))
-		if err != nil {
-			return fmt.Errorf("session: prune: %w", err)
-		}
-		if n < 500 {
-			return nil
-		}
+	err := m.DB.Prune(ctx, "sessions", "id", "expires_at <= $1 OR seen_at <= $2", ms(now), ms(now.Add(-m.idle())))
+	if err != nil {
+		return fmt.Errorf("session: prune: %w", err)
 	}
+	return nil
 }
 
 func (m *Manager) bySecret(ctx context.Context, secret []byte) (*Session, error) {

@@ -46,6 +46,5 @@ func (a Attempts) ClearAttempts(ctx context.Context, key string) error {
 
 // PruneAttempts forgets the keys whose wait ended before then.
 func (a Attempts) PruneAttempts(ctx context.Context, before time.Time) error {
-	_, err := a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE until < $1", before.Unix())
-	return err
+	return a.DB.Prune(ctx, a.Table, "key", "until < $1", before.Unix())
 }
