@@ -17,23 +17,22 @@ const (
 	PurposeInvite = "invite" // set the first password
 )
 
+// works says which link is still good: $1 is its hash, $2 the purpose, $3 now. The one for the first administrator ends
+// when there is one, however they became it.
+const works = `hash = $1 AND purpose = $2 AND expires_at > $3
+	AND (purpose <> '` + PurposeSetup + `' OR NOT EXISTS (SELECT 1 FROM accounts WHERE admin AND NOT disabled))`
+
 // NewLink returns the token of a new one-time link for subject, "" when the link is to make the account. It voids the
-// links of the same purpose and subject. The token has more than 128 random bits, is safe in a URL, and only its
+// link of the same purpose and subject. The token has more than 128 random bits, is safe in a URL, and only its
 // SHA-256 is kept.
 func (s *Service) NewLink(ctx context.Context, purpose, subject string, life time.Duration) (token string, err error) {
 	token = rand.Text() + rand.Text()
 	event := Event{Kind: EventLinkMade, Subject: subject, Detail: map[string]string{"purpose": purpose}}
 	err = s.change(ctx, event, func(ctx context.Context) error {
-		if subject != "" || purpose == PurposeSetup { // two invited strangers do not replace each other
-			_, err := s.cfg.DB.Exec(ctx,
-				`DELETE FROM account_links WHERE purpose = $1 AND subject = $2`, purpose, subject)
-			if err != nil {
-				return err
-			}
-		}
 		_, err := s.cfg.DB.Exec(ctx, `
-			INSERT INTO account_links (hash, purpose, subject, expires_at) VALUES ($1, $2, $3, $4)`,
-			tokenHash(token), purpose, subject, s.now().Add(life).Unix())
+			INSERT INTO account_links (subject, purpose, hash, expires_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (subject, purpose) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at`,
+			subject, purpose, tokenHash(token), s.now().Add(life).Unix())
 		return err
 	})
 	if err != nil {
@@ -43,10 +42,10 @@ func (s *Service) NewLink(ctx context.Context, purpose, subject string, life tim
 }
 
 // Link returns whose link the token is, without using it up: for the page that shows the form. [ErrNotFound] says
-// that it is unknown, used, replaced or out of date.
+// that it is unknown, used, replaced or out of date, or for a first administrator when there is one.
 func (s *Service) Link(ctx context.Context, purpose, token string) (subject string, err error) {
 	err = s.cfg.DB.Get(ctx, &subject, `
-		SELECT subject FROM account_links WHERE hash = $1 AND purpose = $2 AND expires_at > $3`,
+		SELECT subject FROM account_links WHERE `+works,
 		tokenHash(token), purpose, s.now().Unix())
 	return subject, linkError(err)
 }
@@ -56,7 +55,7 @@ func (s *Service) Link(ctx context.Context, purpose, token string) (subject stri
 func (s *Service) UseLink(ctx context.Context, purpose, token string) (subject string, err error) {
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context) error {
 		err := s.cfg.DB.Get(ctx, &subject, `
-			DELETE FROM account_links WHERE hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING subject`,
+			DELETE FROM account_links WHERE `+works+` RETURNING subject`,
 			tokenHash(token), purpose, s.now().Unix())
 		if err != nil || s.cfg.Observe == nil {
 			return linkError(err)

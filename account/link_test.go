@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/focushq/idp/internal/dbxtest"
 )
 
 func TestSec_PW15_LinksAreGoodOnce(t *testing.T) {
@@ -163,10 +166,87 @@ func TestSec_AD07_OneFirstAdministrator(t *testing.T) {
 	})
 }
 
+// Several replicas start at the same moment, each prints a link, and everybody who sees one uses it.
+func TestSec_AD07_ManyLinksMakeOneFirstAdministrator(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		f := fixtureOn(t, db, func(c *Config) { c.Observe = nil })
+		ctx := t.Context()
+		var made atomic.Int32
+		var wait sync.WaitGroup
+		for i := range 16 {
+			wait.Go(func() {
+				token, err := f.NewLink(ctx, PurposeSetup, "", time.Hour)
+				if err == nil {
+					_, err = f.CreateByLink(ctx, PurposeSetup, token, NewAccount{Username: string(rune('a' + i)), Admin: true, Password: good})
+				}
+				switch {
+				case err == nil:
+					made.Add(1)
+				case !errors.Is(err, ErrNotFound):
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		if n, err := f.CountAdmins(ctx); made.Load() != 1 || n != 1 || err != nil {
+			t.Errorf("%d made, %d administrators, %v", made.Load(), n, err)
+		}
+	}, "account")
+}
+
+func TestLinksAtOnceLeaveOne(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		f := fixtureOn(t, db, func(c *Config) { c.Observe = nil })
+		tokens := make([]string, 16)
+		var wait sync.WaitGroup
+		for i := range tokens {
+			wait.Go(func() {
+				var err error
+				if tokens[i], err = f.NewLink(t.Context(), PurposeSetup, "", time.Hour); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		live := 0
+		for _, token := range tokens {
+			if _, err := f.Link(t.Context(), PurposeSetup, token); err == nil {
+				live++
+			}
+		}
+		if live != 1 {
+			t.Errorf("%d links are good", live)
+		}
+	}, "account")
+}
+
+func TestSec_AD07_AnAdministratorEndsTheSetupLink(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		token, err := f.NewLink(ctx, PurposeSetup, "", time.Hour)
+		check(t, err)
+		reset, err := f.NewLink(ctx, PurposeReset, f.add("ada").Subject, time.Hour)
+		check(t, err)
+		_, err = f.Link(ctx, PurposeSetup, token) // people alone do not
+		check(t, err)
+		root := f.add("root", admin)
+		_, err = f.Link(ctx, PurposeSetup, token)
+		want(t, err, ErrNotFound)
+		_, err = f.CreateByLink(ctx, PurposeSetup, token, NewAccount{Username: "eve", Admin: true, Password: good})
+		want(t, err, ErrNotFound)
+		_, err = f.UseLink(ctx, PurposeReset, reset) // other links go on
+		check(t, err)
+		_, err = f.cfg.DB.Exec(ctx, `UPDATE accounts SET disabled = TRUE WHERE subject = $1`, root.Subject)
+		check(t, err)
+		_, err = f.CreateByLink(ctx, PurposeSetup, token, NewAccount{Username: "eve", Admin: true, Password: good})
+		check(t, err)
+	})
+}
+
 func TestPruneLinks(t *testing.T) {
 	f := onSQLite(t)
-	for _, life := range []time.Duration{time.Minute, time.Hour} {
-		_, err := f.NewLink(t.Context(), PurposeInvite, "", life)
+	for subject, life := range map[string]time.Duration{"ada": time.Minute, "bob": time.Hour} {
+		_, err := f.NewLink(t.Context(), PurposeInvite, subject, life)
 		check(t, err)
 	}
 	f.now = f.now.Add(30 * time.Minute)

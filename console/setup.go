@@ -48,10 +48,14 @@ func (c *Console) usable(w http.ResponseWriter, r *http.Request, token string) b
 		c.Fail(w, r, err)
 		return false
 	}
+	c.gone(w, r)
+	return false
+}
+
+func (c *Console) gone(w http.ResponseWriter, r *http.Request) {
 	c.Pages.Render(w, r, http.StatusNotFound, "message", message{
 		Title: "setup.gone.title", Text: "setup.gone.text", Link: "/account", Label: "setup.gone.link", Alert: true,
 	})
-	return false
 }
 
 // setup makes the administrator, signs them in and leads straight into enrolment.
@@ -72,8 +76,8 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 		}
 	case errors.Is(err, account.ErrTaken):
 		page.Problem = &Problem{ID: "problem.username.taken", Field: "username"}
-	case errors.Is(err, account.ErrNotFound):
-		c.usable(w, r, page.Token)
+	case errors.Is(err, account.ErrNotFound): // somebody else was quicker
+		c.gone(w, r)
 		return
 	case errors.Is(err, account.ErrBusy):
 		page.Problem = &Problem{ID: "problem.busy"}

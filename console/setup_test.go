@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/idptest"
 )
 
@@ -122,6 +123,23 @@ func TestSec_AD07_SetupLinkEnds(t *testing.T) {
 	}
 	if page := p.Browser().Get("/setup?token=" + token); page.Status != 404 {
 		t.Error("a link for a password makes an administrator")
+	}
+}
+
+// Somebody makes an administrator on the command line while the page is open.
+func TestSec_AD07_AnAdministratorEndsTheSetupLink(t *testing.T) {
+	p := idptest.Start(t)
+	page, link := setupPage(t, p)
+	p.AddUser("root", func(n *account.NewAccount) { n.Admin = true })
+	for name, late := range map[string]*idptest.Page{
+		"the link": p.Browser().Get(link), "the form": page.Submit("setup-submit", "username", "eve", "password", "plum lantern river 42"),
+	} {
+		if late.Status != 404 || late.Has("#setup-submit") || late.Text("[role=alert]") == "" {
+			t.Errorf("%s: %d %s", name, late.Status, late.Body)
+		}
+	}
+	if n, err := p.Accounts.CountAdmins(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d administrators, %v", n, err)
 	}
 }
 

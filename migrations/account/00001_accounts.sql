@@ -30,13 +30,14 @@ CREATE TABLE account_members (
 );
 CREATE INDEX account_members_group_name ON account_members (group_name);
 
+-- A new link replaces the one before: of two made at the same moment one is left.
 CREATE TABLE account_links (
-    hash       BYTEA  PRIMARY KEY, -- SHA-256 of the token
+    subject    TEXT   NOT NULL, -- '' where the link makes the account
     purpose    TEXT   NOT NULL,
-    subject    TEXT   NOT NULL,    -- '' where the link makes the account
-    expires_at BIGINT NOT NULL
+    hash       BYTEA  NOT NULL UNIQUE, -- SHA-256 of the token
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (subject, purpose)
 );
-CREATE INDEX account_links_subject ON account_links (subject, purpose);
 
 CREATE TABLE account_attempts (
     key   TEXT   PRIMARY KEY,
