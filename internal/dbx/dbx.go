@@ -80,7 +80,7 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 const pruneBatch = 1000
 
 // Prune deletes the rows of table for which where holds, some at a time: a statement has only seconds, and nobody shall
-// wait long for another. Key is the table's primary key; these three are constants of the caller, never input. Args
+// wait long for another. Key is a unique column; these three are constants of the caller, never input. Args
 // are those of where.
 func (db *DB) Prune(ctx context.Context, table, key, where string, args ...any) error {
 	// Where stands there twice: a row may have become a fresh one between being found and being locked.
