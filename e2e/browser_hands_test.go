@@ -18,12 +18,10 @@ import (
 )
 
 // back goes to the page before this one, as the browser's button does. Chromium may show that as it was left, without
-// loading anything: the page there is when the one of now is not.
+// loading anything.
 func (b *chromeTab) back() {
 	b.t.Helper()
-	b.status = 0
-	b.ask(`window.leftByBack = true`, nil)
-	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
+	b.leave(chromedp.ActionFunc(func(ctx context.Context) error {
 		at, entries, err := page.GetNavigationHistory().Do(ctx)
 		if err != nil {
 			return err
@@ -33,21 +31,42 @@ func (b *chromeTab) back() {
 		}
 		return page.NavigateToHistoryEntry(entries[at-1].ID).Do(ctx)
 	}))
-	for deadline := time.Now().Add(chromeWait); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		var there bool
-		const arrived = `document.readyState === "complete" && !window.leftByBack`
-		if err := b.try(chromedp.Evaluate(arrived, &there)); err == nil && there {
-			return
-		}
-	}
-	b.fatal(errors.New("going back leads nowhere"))
 }
 
-// twice clicks on a button two times, too quickly for the answer to be there in between.
+// twice clicks on a button two times, too quickly for the answer to be there in between: Chromium sends two requests
+// and shows the second one's answer.
 func (b *chromeTab) twice(selector string) {
 	b.t.Helper()
 	x, y := b.point(selector)
-	b.load(chromedp.MouseClickXY(x, y), chromedp.MouseClickXY(x, y))
+	b.leave(chromedp.MouseClickXY(x, y), chromedp.MouseClickXY(x, y))
+}
+
+// leave runs actions that lead to another page in whatever way, and waits until it is there and all is quiet.
+func (b *chromeTab) leave(actions ...chromedp.Action) {
+	b.t.Helper()
+	b.status = 0
+	b.ask(`window.toBeLeft = true`, nil)
+	b.run(actions...)
+	quiet, seen := 0, 0
+	for deadline := time.Now().Add(chromeWait); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		var there bool
+		const arrived = `document.readyState === "complete" && !window.toBeLeft`
+		if err := b.try(chromedp.Evaluate(arrived, &there)); err != nil || !there || b.asked() != seen {
+			quiet, seen = 0, b.asked()
+			continue
+		}
+		if quiet++; quiet == 10 {
+			return
+		}
+	}
+	b.fatal(errors.New("this leads nowhere"))
+}
+
+// asked returns how many requests were sent up to now.
+func (b *chromeTab) asked() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.requests)
 }
 
 // TestBackButton goes back after every step of an enrolment and forward again: no step is lost, none happens twice.
