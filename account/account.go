@@ -109,6 +109,7 @@ type Service struct {
 	cfg      Config
 	attempts dbx.Attempts
 	common   wordlist
+	turns    turns
 }
 
 // New returns a Service, or an error that names the setting that does not work.

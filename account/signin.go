@@ -46,6 +46,7 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 	if len(password) > maxPassword { // nobody has one: nothing to hide, nothing to hash
 		return nil, ErrCredentials
 	}
+	defer s.turns.take(ctx, person)()
 	counts := []struct {
 		key    string
 		policy throttle.Policy

@@ -1,0 +1,57 @@
+package account
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// turns lets one person's tries in this process go one after the other. A try is counted before its password is looked
+// at, so a dozen good ones at once (a browser that restores its tabs) would look like guessing until the first of them
+// is done. It is a courtesy: what limits is the count, and nobody waits longer than a hash does.
+type turns struct {
+	mu  sync.Mutex
+	all map[string]*turn
+}
+
+type turn struct {
+	taken chan struct{} // holds one value while somebody's turn lasts
+	users int           // who has it or waits for it
+}
+
+// take waits for key's turn and returns what ends it.
+func (t *turns) take(ctx context.Context, key string) (end func()) {
+	t.mu.Lock()
+	if t.all == nil {
+		t.all = make(map[string]*turn)
+	}
+	mine := t.all[key]
+	if mine == nil {
+		mine = &turn{taken: make(chan struct{}, 1)}
+		t.all[key] = mine
+	}
+	mine.users++
+	t.mu.Unlock()
+
+	timer := time.NewTimer(queueFor)
+	defer timer.Stop()
+	select {
+	case mine.taken <- struct{}{}:
+		return func() {
+			<-mine.taken
+			t.leave(key, mine)
+		}
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	t.leave(key, mine)
+	return func() {}
+}
+
+func (t *turns) leave(key string, mine *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if mine.users--; mine.users == 0 {
+		delete(t.all, key)
+	}
+}
