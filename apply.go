@@ -255,7 +255,7 @@ func (a *applying) pruneClients(ctx context.Context) error {
 			continue
 		}
 		a.note("delete", "client "+client.ID)
-		if err := a.OAuth.Clients().Delete(ctx, client.ID); err != nil {
+		if err := a.Actions().DeleteClient(ctx, client.ID); err != nil {
 			return err
 		}
 	}

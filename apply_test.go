@@ -208,6 +208,9 @@ func TestApplyPrunes(t *testing.T) {
 	}
 	p.AddUser("zoe")
 	p.AddClient(oauth.Client{ID: "old", RedirectURIs: []string{"https://old.example/"}})
+	if err := p.Consents.Decide(t.Context(), "zoe", "old", []string{"openid"}, nil); err != nil {
+		t.Fatal(err)
+	}
 	// guests is mentioned by Alice, so it stays though it isn't named; extra is neither.
 	text := strings.Replace(full, "  - name: guests\n", "", 1)
 	if _, err := applyTo(p, "groups: [{name: extra}]", false, false); err != nil {
@@ -217,6 +220,9 @@ func TestApplyPrunes(t *testing.T) {
 	want := []idp.Change{{Action: "delete", What: "client old"}, {Action: "delete", What: "user zoe"}, {Action: "delete", What: "group extra"}}
 	if err != nil || !reflect.DeepEqual(changes, want) {
 		t.Fatalf("%v %v", changes, err)
+	}
+	if left, err := p.Consents.List(t.Context(), "zoe"); err != nil || len(left) != 0 {
+		t.Errorf("consents of a deleted client: %v %v", left, err)
 	}
 	if again, err := applyTo(p, text, true, false); err != nil || len(again) != 0 {
 		t.Errorf("again: %v %v", again, err)

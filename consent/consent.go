@@ -125,6 +125,14 @@ func (s *Store) RevokeAll(ctx context.Context, subject string) error {
 	return nil
 }
 
+// RevokeClient forgets what everybody decided about client, whose id somebody else may have later.
+func (s *Store) RevokeClient(ctx context.Context, client string) error {
+	if _, err := s.DB.Exec(ctx, `DELETE FROM consents WHERE client = $1`, client); err != nil {
+		return fmt.Errorf("consent: revoke client: %w", err)
+	}
+	return nil
+}
+
 // List returns what subject decided, a Grant per client, ordered by client.
 func (s *Store) List(ctx context.Context, subject string) ([]Grant, error) {
 	var rows []row

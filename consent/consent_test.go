@@ -91,6 +91,13 @@ func TestSec_CO05_RevokeAsksAgain(t *testing.T) {
 			!decided(ctx, t, store, "bob", "focus-hq") {
 			t.Error("Revoke ends one client of one person")
 		}
+		check(t, store.Decide(ctx, "alice", "focus-hq", []string{"openid"}, nil))
+		check(t, store.RevokeClient(ctx, "focus-hq"))
+		if decided(ctx, t, store, "alice", "focus-hq") || decided(ctx, t, store, "bob", "focus-hq") ||
+			!decided(ctx, t, store, "alice", "mail") {
+			t.Error("RevokeClient ends one client of all people")
+		}
+		check(t, store.Decide(ctx, "bob", "focus-hq", []string{"openid"}, nil))
 		check(t, store.RevokeAll(ctx, "alice"))
 		if decided(ctx, t, store, "alice", "mail") || !decided(ctx, t, store, "bob", "focus-hq") {
 			t.Error("RevokeAll ends all clients of one person")

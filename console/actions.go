@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
@@ -11,7 +12,7 @@ import (
 	"github.com/focushq/idp/session"
 )
 
-// Actions is what an administrator does to a person across the domains, each with its audit row. Every way to do it
+// Actions is what an administrator does to people and clients across the domains, each with its audit row. Every way to do it
 // (pages, command line, declarative files) calls the same action.
 type Actions struct {
 	Accounts *account.Service
@@ -76,6 +77,21 @@ func (a *Actions) Delete(ctx context.Context, subject string) error {
 		return err
 	}
 	return a.Accounts.Delete(ctx, subject)
+}
+
+// DeleteClient removes a client with everything that was granted to it, and what people decided about it: a later client
+// of that id asks them anew. It returns [oauth.ErrNotFound] when there is none, and may be called again when it failed in
+// between.
+func (a *Actions) DeleteClient(ctx context.Context, id string) error {
+	deleted := a.OAuth.Clients().Delete(ctx, id)
+	if deleted != nil && !errors.Is(deleted, oauth.ErrNotFound) {
+		return deleted
+	}
+	// After the client, when nobody is asked about it any more.
+	if err := a.Consents.RevokeClient(ctx, id); err != nil {
+		return err
+	}
+	return deleted
 }
 
 func (a *Actions) end(ctx context.Context, subject string, keep ...string) error {

@@ -181,6 +181,33 @@ func TestSec_DR07_DeleteLeavesTheTrailOnly(t *testing.T) {
 	}
 }
 
+func TestADeletedClientTakesConsentsAlong(t *testing.T) {
+	p := idptest.Start(t)
+	p.AddUser("alice")
+	b := p.Browser()
+	// begin returns where alice is sent after signing in for a client called app, made just now.
+	begin := func() *idptest.Page {
+		app := p.AddClient(oauth.Client{ID: "app", Consent: "ask", RedirectURIs: []string{"https://app.example/callback"}})
+		page := b.Get(app.AuthCodeURL("s"))
+		if page.Has("#login-submit") {
+			page = page.Submit("login-submit", "username", "alice", "password", idptest.Password)
+		}
+		return page
+	}
+	if page := begin().Submit("consent-allow"); page.URL.Query().Get("code") == "" {
+		t.Fatalf("%s", page.URL)
+	}
+	if err := p.Actions().DeleteClient(t.Context(), "app"); err != nil {
+		t.Fatal(err)
+	}
+	if page := begin(); !page.Has("#consent-allow") {
+		t.Errorf("another client of that id gets %s unasked", page.URL)
+	}
+	if err := p.Actions().DeleteClient(t.Context(), "gone"); !errors.Is(err, oauth.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func TestSec_AD04_TheLastAdministratorStays(t *testing.T) {
 	p := idptest.Start(t)
 	a := p.AddUser("root", func(n *account.NewAccount) { n.Admin = true })

@@ -130,8 +130,8 @@ type clientDeleteCmd struct{ clientID }
 
 // Run deletes the client.
 func (c *clientDeleteCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
-		if err := p.OAuth.Clients().Delete(a, c.ID); err != nil {
+	return a.with(func(_ *idp.IdP, actions *console.Actions) error {
+		if err := actions.DeleteClient(a, c.ID); err != nil {
 			return c.known(err)
 		}
 		fmt.Fprintf(a.out, "deleted: %s\n", c.ID)

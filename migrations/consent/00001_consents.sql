@@ -7,3 +7,4 @@ CREATE TABLE consents (
     decided_at BIGINT  NOT NULL, -- Unix milliseconds
     PRIMARY KEY (subject, client, scope)
 );
+CREATE INDEX consents_client ON consents (client);
