@@ -44,6 +44,11 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer p.Close()
+	if a.flags["IDP_DATABASE_URL"] != "" {
+		if err := refuseOthers(a, p); err != nil {
+			return err
+		}
+	}
 	rpURL := "http://localhost:" + strconv.Itoa(c.RPPort)
 	secret := rand.Text()
 	if err := seed(a, p, rpURL, secret); err != nil {
@@ -92,6 +97,28 @@ func (c *demoCmd) config(a *app) (idp.Config, func(), error) {
 	return cfg, cleanUp, nil
 }
 
+// refuseOthers fails when p has people who are not the demo's: among them nobody may have a published password.
+func refuseOthers(ctx context.Context, p *idp.IdP) error {
+	others, err := p.Accounts.Count(ctx)
+	if err != nil {
+		return err
+	}
+	for _, person := range people {
+		found, err := p.Accounts.ByUsername(ctx, person.Username)
+		if err != nil && !errors.Is(err, account.ErrNotFound) {
+			return err
+		}
+		if err == nil && found.Email == person.Email {
+			others--
+		}
+	}
+	if others > 0 {
+		return errors.New("--database-url: people in this database are not the demo's, whose passwords everybody knows: " +
+			"name an empty database, or none")
+	}
+	return nil
+}
+
 // seed makes the people and the app that are missing; it may run again on kept data.
 func seed(ctx context.Context, p *idp.IdP, rpURL, secret string) error {
 	for _, person := range people {
@@ -117,15 +144,23 @@ func seed(ctx context.Context, p *idp.IdP, rpURL, secret string) error {
 
 // loopback listens on both loopback addresses, since "localhost" is either; without IPv6 on the first alone.
 func loopback(port int) ([]net.Listener, error) {
-	first, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return nil, err
+	hosts := []string{"127.0.0.1"}
+	if probe, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		probe.Close()
+		hosts = append(hosts, "::1")
 	}
-	second, err := net.Listen("tcp", net.JoinHostPort("::1", strconv.Itoa(port)))
-	if err != nil {
-		return []net.Listener{first}, nil
+	var all []net.Listener
+	for _, host := range hosts {
+		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil {
+			for _, open := range all {
+				open.Close()
+			}
+			return nil, err
+		}
+		all = append(all, listener)
 	}
-	return []net.Listener{first, second}, nil
+	return all, nil
 }
 
 func letters(mailbox *mail.Memory) []focushq.Mail {
