@@ -52,6 +52,7 @@ type NewAccount struct {
 	Groups                []string
 	Profile               map[string]any
 	Password              string // "": none yet, a link will set it
+	Hashed                Hashed // instead of Password
 }
 
 // Limits say what a series of wrong passwords costs. The zero value is the default.

@@ -12,11 +12,11 @@ import (
 
 // Create makes an account. It returns [*InvalidError] for a value that is not acceptable or taken.
 func (s *Service) Create(ctx context.Context, n NewAccount) (*Account, error) {
-	a, hash, err := s.prepare(ctx, n)
+	a, hashed, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	return s.create(ctx, a, hash)
+	return s.create(ctx, a, hashed)
 }
 
 // CreateByLink makes an account for whoever holds the link that names none, the first administrator's for example,
@@ -29,7 +29,7 @@ func (s *Service) CreateByLink(ctx context.Context, purpose, token string, n New
 	if err != nil {
 		return nil, err
 	}
-	a, hash, err := s.prepare(ctx, n) // outside of the transaction: hashing may have to wait
+	a, hashed, err := s.prepare(ctx, n) // outside of the transaction: hashing may have to wait
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (s *Service) CreateByLink(ctx context.Context, purpose, token string, n New
 		if _, err := s.UseLink(ctx, purpose, token); err != nil {
 			return err
 		}
-		made, err = s.create(ctx, a, hash)
+		made, err = s.create(ctx, a, hashed)
 		return err
 	})
 	if err != nil {
@@ -48,20 +48,19 @@ func (s *Service) CreateByLink(ctx context.Context, purpose, token string, n New
 }
 
 // prepare checks n and hashes its password.
-func (s *Service) prepare(ctx context.Context, n NewAccount) (*Account, string, error) {
+func (s *Service) prepare(ctx context.Context, n NewAccount) (*Account, Hashed, error) {
 	a := &Account{
 		Subject: rand.Text(), Username: n.Username, Email: n.Email, Name: n.Name, EmailVerified: n.EmailVerified,
 		Admin: n.Admin, Groups: n.Groups, Profile: n.Profile, CreatedAt: s.now(), UpdatedAt: s.now(), version: 1,
 	}
 	if err := a.tidy(); err != nil {
-		return nil, "", err
+		return nil, Hashed{}, err
 	}
 	if n.Password == "" {
-		return a, "", nil
+		return a, n.Hashed, nil
 	}
-	hash, err := s.hash(ctx, a, n.Password)
-	a.PasswordAt = s.now()
-	return a, hash, err
+	hashed, err := s.HashPassword(ctx, a, n.Password)
+	return a, hashed, err
 }
 
 // tidy brings a's values into the form in which they are stored, or says which of them cannot be.
@@ -80,23 +79,23 @@ func (a *Account) tidy() (err error) {
 	return checkProfile(a.Profile)
 }
 
-func (s *Service) create(ctx context.Context, a *Account, hash string) (*Account, error) {
+func (s *Service) create(ctx context.Context, a *Account, hashed Hashed) (*Account, error) {
 	profile, err := encodeProfile(a.Profile)
 	if err != nil {
 		return nil, err
 	}
 	err = s.change(ctx, Event{Kind: EventCreated, Subject: a.Subject}, func(ctx context.Context) error {
 		passwordAt := int64(0)
-		if hash != "" {
-			passwordAt = a.PasswordAt.Unix()
+		if hashed != (Hashed{}) {
+			passwordAt = a.CreatedAt.Unix()
 		}
 		// Not an error of the database: on PostgreSQL that would spoil a transaction around this one.
 		n, err := s.cfg.DB.Exec(ctx, `
 			INSERT INTO accounts (subject, username, username_key, email, email_key, email_verified, name, admin,
 				disabled, profile, password, version, created_at, updated_at, password_at, mfa_due_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, $9, $10, 1, $11, $11, $12, 0) ON CONFLICT DO NOTHING`,
-			a.Subject, a.Username, canonical(a.Username), a.Email, emailKey(a.Email), a.EmailVerified, a.Name, a.Admin,
-			profile, hash, a.CreatedAt.Unix(), passwordAt)
+			a.Subject, a.Username, Canonical(a.Username), a.Email, emailKey(a.Email), a.EmailVerified, a.Name, a.Admin,
+			profile, hashed.phc, a.CreatedAt.Unix(), passwordAt)
 		if err != nil {
 			return err
 		}
@@ -136,12 +135,12 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 		if err := s.taken(ctx, &next); err != nil {
 			return err
 		}
-		next.EmailVerified = next.EmailVerified && canonical(before.Email) == canonical(next.Email)
+		next.EmailVerified = next.EmailVerified && Canonical(before.Email) == Canonical(next.Email)
 		n, err := s.cfg.DB.Exec(ctx, `
 			UPDATE accounts SET username = $3, username_key = $4, email = $5, email_key = $6, email_verified = $7,
 				name = $8, admin = $9, profile = $10, updated_at = $11, version = version + 1
 			WHERE subject = $1 AND version = $2`,
-			a.Subject, a.version, next.Username, canonical(next.Username), next.Email, emailKey(next.Email),
+			a.Subject, a.version, next.Username, Canonical(next.Username), next.Email, emailKey(next.Email),
 			next.EmailVerified, next.Name, next.Admin, profile, s.now().Unix())
 		if dbx.IsTaken(err) { // by somebody who was quicker since taken looked
 			return &InvalidError{"username", "taken"}
@@ -168,7 +167,7 @@ func (s *Service) VerifyEmail(ctx context.Context, subject, email string) error 
 	return s.change(ctx, Event{Kind: EventEmailVerified, Subject: subject}, func(ctx context.Context) error {
 		return s.one(ctx, `
 			UPDATE accounts SET email_verified = TRUE, updated_at = $3, version = version + 1
-			WHERE subject = $1 AND email_key = $2`, subject, canonical(email), s.now().Unix())
+			WHERE subject = $1 AND email_key = $2`, subject, Canonical(email), s.now().Unix())
 	})
 }
 
@@ -235,11 +234,11 @@ func (s *Service) taken(ctx context.Context, a *Account) error {
 	}
 	err := s.cfg.DB.Select(ctx, &others, `
 		SELECT username_key FROM accounts WHERE subject <> $1 AND (username_key = $2 OR email_key = $3)`,
-		a.Subject, canonical(a.Username), canonical(a.Email))
+		a.Subject, Canonical(a.Username), Canonical(a.Email))
 	switch {
 	case err != nil || len(others) == 0:
 		return err
-	case others[0].UsernameKey == canonical(a.Username):
+	case others[0].UsernameKey == Canonical(a.Username):
 		return &InvalidError{"username", "taken"}
 	}
 	return &InvalidError{"email", "taken"}
@@ -262,7 +261,7 @@ func emailKey(email string) *string {
 	if email == "" {
 		return nil
 	}
-	key := canonical(email)
+	key := Canonical(email)
 	return &key
 }
 

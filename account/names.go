@@ -33,9 +33,9 @@ func (e *InvalidError) Error() string { return "account: " + e.Field + ": " + e.
 // Is makes a taken name comparable with [ErrTaken].
 func (e *InvalidError) Is(target error) bool { return target == ErrTaken && e.Reason == "taken" }
 
-// canonical returns the one form under which a name or address is stored, looked up and counted: compatibility
+// Canonical returns the one form under which a name or address is stored, looked up and counted: compatibility
 // variants, case and surrounding space make no difference. It is applied once, at the door.
-func canonical(name string) string {
+func Canonical(name string) string {
 	if len(name) > 4*maxEmail {
 		name = strings.ToValidUTF8(name[:4*maxEmail], "") // nobody's name; do not spend work on it
 	}
@@ -53,13 +53,13 @@ func checkUsername(username, email string) (string, error) {
 	username = tidy(username)
 	bad := func(reason string) (string, error) { return "", &InvalidError{"username", reason} }
 	switch {
-	case canonical(username) == "":
+	case Canonical(username) == "":
 		return bad("empty")
-	case len(username) > maxUsername || len(canonical(username)) > maxUsername:
+	case len(username) > maxUsername || len(Canonical(username)) > maxUsername:
 		return bad("too_long")
 	case !printable(username) || strings.ContainsFunc(username, unicode.IsSpace):
 		return bad("characters")
-	case strings.Contains(canonical(username), "@") && canonical(username) != canonical(email):
+	case strings.Contains(Canonical(username), "@") && Canonical(username) != Canonical(email):
 		return bad("at_sign")
 	}
 	return username, nil
@@ -71,7 +71,7 @@ func checkEmail(email string) (string, error) {
 	if email == "" {
 		return "", nil
 	}
-	if len(email) > maxEmail || len(canonical(email)) > maxEmail {
+	if len(email) > maxEmail || len(Canonical(email)) > maxEmail {
 		return "", &InvalidError{"email", "too_long"}
 	}
 	parsed, err := mail.ParseAddress(email)

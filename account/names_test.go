@@ -11,7 +11,7 @@ func TestSec_PW11_Canonical(t *testing.T) {
 		"ﬁle": "file", "É": "é", "e\u0301": "é", "Σίσυφος": "σίσυφοσ", "ΣΊΣΥΦΟΣ": "σίσυφοσ", "①": "1", "": "", "\u00a0": "",
 		"ada＠example.com": "ada@example.com", "İ": "i̇", "Ꭷ": "ꭷ", "ꭷ": "ꭷ",
 	} {
-		if got := canonical(in); got != want {
+		if got := Canonical(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
@@ -22,8 +22,8 @@ func FuzzCanonical(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if once := canonical(s); len(once) < 4*maxEmail && canonical(once) != once {
-			t.Errorf("%q: %q, then %q", s, once, canonical(once))
+		if once := Canonical(s); len(once) < 4*maxEmail && Canonical(once) != once {
+			t.Errorf("%q: %q, then %q", s, once, Canonical(once))
 		}
 	})
 }

@@ -37,6 +37,23 @@ func (s *Service) CheckPassword(a *Account, password string) error {
 	return nil
 }
 
+// Hashed is a password that was found acceptable, in the form that is stored. The zero value is none.
+type Hashed struct{ phc string }
+
+// HashPassword returns what [NewAccount] and [Service.SetHashed] take: for whoever makes many changes in one
+// transaction, in which all others would wait for the hashes. Candidate is as for [Service.CheckPassword], whose errors
+// it returns, or [ErrBusy].
+func (s *Service) HashPassword(ctx context.Context, candidate *Account, password string) (Hashed, error) {
+	if err := s.CheckPassword(candidate, password); err != nil {
+		return Hashed{}, err
+	}
+	phc, err := s.cfg.Hasher.Hash(ctx, norm.NFC.String(password))
+	if err != nil && !errors.Is(err, ErrBusy) {
+		return Hashed{}, fmt.Errorf("account: hash: %w", err)
+	}
+	return Hashed{phc}, err
+}
+
 // SetPassword gives the account of subject a new password, voids its links and forgets its failed tries. It returns
 // what [Service.CheckPassword] does, [ErrBusy], [ErrNotFound]. Ending sessions and remembered devices is up to the
 // caller.
@@ -45,11 +62,11 @@ func (s *Service) SetPassword(ctx context.Context, subject, password string) err
 	if err != nil {
 		return err
 	}
-	hash, err := s.hash(ctx, a, password)
+	hashed, err := s.HashPassword(ctx, a, password)
 	if err != nil {
 		return err
 	}
-	return s.setHash(ctx, subject, hash)
+	return s.SetHashed(ctx, subject, hashed)
 }
 
 // SetPasswordByLink is SetPassword for whoever holds the link, which is used up only if the password is acceptable. It
@@ -62,7 +79,7 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 	if err != nil {
 		return "", err
 	}
-	hash, err := s.hash(ctx, a, password) // outside of the transaction: hashing may have to wait
+	hashed, err := s.HashPassword(ctx, a, password) // outside of the transaction: hashing may have to wait
 	if err != nil {
 		return "", err
 	}
@@ -70,7 +87,7 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 		if _, err := s.UseLink(ctx, purpose, token); err != nil {
 			return err
 		}
-		return s.setHash(ctx, subject, hash)
+		return s.SetHashed(ctx, subject, hashed)
 	})
 	if err != nil {
 		return "", err
@@ -78,18 +95,11 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 	return subject, nil
 }
 
-func (s *Service) hash(ctx context.Context, a *Account, password string) (string, error) {
-	if err := s.CheckPassword(a, password); err != nil {
-		return "", err
+// SetHashed is [Service.SetPassword] with a password that [Service.HashPassword] has hashed for the same person.
+func (s *Service) SetHashed(ctx context.Context, subject string, hashed Hashed) error {
+	if hashed == (Hashed{}) {
+		return &InvalidError{"password", "empty"}
 	}
-	hash, err := s.cfg.Hasher.Hash(ctx, norm.NFC.String(password))
-	if err != nil && !errors.Is(err, ErrBusy) {
-		return "", fmt.Errorf("account: hash: %w", err)
-	}
-	return hash, err
-}
-
-func (s *Service) setHash(ctx context.Context, subject, hash string) error {
 	return s.change(ctx, Event{Kind: EventPasswordSet, Subject: subject}, func(ctx context.Context) error {
 		if err := s.voidLinks(ctx, subject); err != nil {
 			return err
@@ -98,6 +108,6 @@ func (s *Service) setHash(ctx context.Context, subject, hash string) error {
 			return err
 		}
 		return s.one(ctx, `UPDATE accounts SET password = $2, password_at = $3 WHERE subject = $1`,
-			subject, hash, s.now().Unix())
+			subject, hashed.phc, s.now().Unix())
 	})
 }

@@ -4,9 +4,44 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp/internal/dbxtest"
 )
+
+func TestAHashedPasswordIsAPassword(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		hashed, err := f.HashPassword(ctx, &Account{Username: "ada"}, good)
+		check(t, err)
+		runs := f.cfg.Hasher.Runs()
+		a, err := f.Create(ctx, NewAccount{Username: "ada", Hashed: hashed})
+		check(t, err)
+		if !a.PasswordAt.Equal(f.now) {
+			t.Errorf("set at %v", a.PasswordAt)
+		}
+		other, err := f.HashPassword(ctx, a, good+" 2")
+		check(t, err)
+		link, err := f.NewLink(ctx, PurposeReset, a.Subject, time.Hour)
+		check(t, err)
+		f.now = f.now.Add(time.Minute)
+		check(t, f.SetHashed(ctx, a.Subject, other))
+		if f.cfg.Hasher.Runs() != runs+1 || !f.read(a.Subject).PasswordAt.Equal(f.now) {
+			t.Errorf("%d more hashes, set at %v", f.cfg.Hasher.Runs()-runs, f.read(a.Subject).PasswordAt)
+		}
+		_, err = f.Link(ctx, PurposeReset, link)
+		want(t, err, ErrNotFound)
+		check(t, f.signIn("ada", good+" 2"))
+		want(t, f.signIn("ada", good), ErrCredentials)
+		_, err = f.HashPassword(ctx, &Account{Username: "ada"}, "short")
+		if got := reason(t, err); got != "password/too_short" {
+			t.Error(got)
+		}
+		if got := reason(t, f.SetHashed(ctx, a.Subject, Hashed{})); got != "password/empty" {
+			t.Error(got)
+		}
+	})
+}
 
 func TestSec_PW01_LeastLength(t *testing.T) {
 	f := onSQLite(t)

@@ -18,7 +18,7 @@ import (
 // It returns [ErrCredentials] for every failure alike, after exactly one hash; a [*throttle.Error] when the try was not
 // looked at; [ErrBusy]. It must not run inside a transaction: its counts have to stay whatever happens afterwards.
 func (s *Service) Authenticate(ctx context.Context, name, password, address string) (*Account, error) {
-	key := canonical(name)
+	key := Canonical(name)
 	r, err := s.rowNamed(ctx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err

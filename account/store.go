@@ -70,7 +70,7 @@ func (s *Service) BySubject(ctx context.Context, subject string) (*Account, erro
 // ByUsername returns the account that signs in by name, a username or an e-mail address, disabled or not, or
 // [ErrNotFound].
 func (s *Service) ByUsername(ctx context.Context, name string) (*Account, error) {
-	r, err := s.rowNamed(ctx, canonical(name))
+	r, err := s.rowNamed(ctx, Canonical(name))
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func (s *Service) List(ctx context.Context, query, after string, limit int) ([]*
 	if limit <= 0 {
 		limit = 50
 	}
-	prefix := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(canonical(query)) + "%"
+	prefix := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(Canonical(query)) + "%"
 	var rows []row
 	err := s.cfg.DB.Select(ctx, &rows, selectAccounts+`
 		WHERE username_key > $1
 			AND (username_key LIKE $2 ESCAPE '\' OR email_key LIKE $2 ESCAPE '\' OR lower(name) LIKE $2 ESCAPE '\')
-		ORDER BY username_key LIMIT $3`, canonical(after), prefix, min(limit, 500))
+		ORDER BY username_key LIMIT $3`, Canonical(after), prefix, min(limit, 500))
 	if err != nil {
 		return nil, fmt.Errorf("account: list: %w", err)
 	}
