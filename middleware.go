@@ -251,14 +251,7 @@ func (p *IdP) staleForm(w http.ResponseWriter, r *http.Request, view templates.V
 	// Two slashes at the beginning would name another host.
 	again := (&url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, `/\`), RawQuery: r.URL.RawQuery}).String()
 	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), view)), http.StatusForbidden, "message",
-		Message{Title: "form.title", Text: "form.text", Link: again, Label: "form.again", Alert: true})
-}
-
-// Message is the data of the page that says one thing: ids of its texts and where the way on leads.
-type Message struct {
-	Title, Text string
-	Link, Label string
-	Alert       bool // a mistake, not news
+		templates.Message{Title: "form.title", Text: "form.text", Link: again, Label: "form.again", Alert: true})
 }
 
 // errorPage renders the page for what went wrong, with the OAuth error code and the parameter at fault.
@@ -268,14 +261,7 @@ func (p *IdP) errorPage(w http.ResponseWriter, r *http.Request, status int, code
 		w.Header().Set("Retry-After", "5")
 	}
 	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), templates.View{RequestID: id, Path: r.URL.Path})), status, "error",
-		ErrorData{Status: status, Code: code, Description: description, Parameter: parameter, RequestID: id})
-}
-
-// ErrorData is the data of the error page.
-type ErrorData struct {
-	Status                       int
-	Code, Description, Parameter string
-	RequestID                    string
+		templates.Error{Status: status, Code: code, Description: description, Parameter: parameter, RequestID: id})
 }
 
 // fail ends a request whose error nobody knows what to do with: logged once, shown as an internal error with its id.

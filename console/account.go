@@ -2,10 +2,8 @@ package console
 
 import (
 	"errors"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/mileusna/useragent"
@@ -16,6 +14,7 @@ import (
 	"github.com/focushq/idp/internal/throttle"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
+	"github.com/focushq/idp/templates"
 )
 
 // accountPage is the data of the account page.
@@ -35,7 +34,7 @@ type passwordPage struct {
 	Query, Username string
 	Token           string // "": the present password is asked for
 	MinPassword     int
-	Problem         *Problem
+	Problem         *templates.Problem
 }
 
 func (c *Console) showPassword(w http.ResponseWriter, r *http.Request) {
@@ -66,16 +65,13 @@ func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, a *acco
 	var wait *throttle.Error
 	switch {
 	case errors.As(err, &invalid):
-		page.Problem = &Problem{ID: "problem.password." + invalid.Reason, Field: "password", Args: map[string]any{"Min": page.MinPassword}}
+		page.Problem = &templates.Problem{ID: "problem.password." + invalid.Reason, Field: "password", Args: map[string]any{"Min": page.MinPassword}}
 	case errors.Is(err, account.ErrCredentials):
-		page.Problem = &Problem{ID: "problem.password.wrong", Field: "current"}
+		page.Problem = &templates.Problem{ID: "problem.password.wrong", Field: "current"}
 	case errors.As(err, &wait):
-		left := wait.Until.Sub(c.Now())
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(left.Seconds()))))
-		status, page.Problem = http.StatusTooManyRequests, &Problem{ID: "problem.throttled", Args: map[string]any{"Wait": left}}
+		status, page.Problem = http.StatusTooManyRequests, templates.Throttled(w, wait.Until, c.Now())
 	case errors.Is(err, account.ErrBusy):
-		w.Header().Set("Retry-After", "5")
-		status, page.Problem = http.StatusServiceUnavailable, &Problem{ID: "problem.busy"}
+		status, page.Problem = http.StatusServiceUnavailable, templates.Busy(w)
 	default:
 		c.Fail(w, r, err)
 		return
@@ -220,10 +216,6 @@ func (c *Console) notice(w http.ResponseWriter, r *http.Request) string {
 	return id
 }
 
-// errorPage is the data of the error page.
-type errorPage struct {
-	Status                                  int
-	Code, Description, Parameter, RequestID string
+func notFound() templates.Error {
+	return templates.Error{Status: http.StatusNotFound, Code: "not_found"}
 }
-
-func notFound() errorPage { return errorPage{Status: http.StatusNotFound, Code: "not_found"} }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/templates"
 )
 
 // setupPage is the data of the page that makes the first administrator.
@@ -12,22 +13,7 @@ type setupPage struct {
 	Token                 string
 	Username, Name, Email string
 	MinPassword           int
-	Problem               *Problem
-}
-
-// Problem is a mistake that a page explains: the id of a sentence in the catalogue, the field at fault and what the
-// sentence mentions.
-type Problem struct {
-	ID    string
-	Field string
-	Args  map[string]any
-}
-
-// message is the data of the page that says one thing.
-type message struct {
-	Title, Text string
-	Link, Label string
-	Alert       bool
+	Problem               *templates.Problem
 }
 
 // showSetup shows the form to whoever has the one-time link. Looking at it does not spend it.
@@ -53,7 +39,7 @@ func (c *Console) usable(w http.ResponseWriter, r *http.Request, token string) b
 }
 
 func (c *Console) gone(w http.ResponseWriter, r *http.Request) {
-	c.Pages.Render(w, r, http.StatusNotFound, "message", message{
+	c.Pages.Render(w, r, http.StatusNotFound, "message", templates.Message{
 		Title: "setup.gone.title", Text: "setup.gone.text", Link: "/account", Label: "setup.gone.link", Alert: true,
 	})
 }
@@ -68,22 +54,23 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	admin, err := c.firstAdmin(r, page)
+	status := http.StatusUnprocessableEntity
 	var invalid *account.InvalidError
 	switch {
 	case errors.As(err, &invalid):
-		page.Problem = &Problem{
+		page.Problem = &templates.Problem{
 			ID: "problem." + invalid.Field + "." + invalid.Reason, Field: invalid.Field, Args: map[string]any{"Min": page.MinPassword},
 		}
 	case errors.Is(err, account.ErrTaken):
-		page.Problem = &Problem{ID: "problem.username.taken", Field: "username"}
+		page.Problem = &templates.Problem{ID: "problem.username.taken", Field: "username"}
 	case errors.Is(err, account.ErrNotFound): // somebody else was quicker
 		c.gone(w, r)
 		return
 	case errors.Is(err, account.ErrBusy):
-		page.Problem = &Problem{ID: "problem.busy"}
+		status, page.Problem = http.StatusServiceUnavailable, templates.Busy(w)
 	}
 	if page.Problem != nil {
-		c.Pages.Render(w, r, http.StatusUnprocessableEntity, "setup", page)
+		c.Pages.Render(w, r, status, "setup", page)
 		return
 	}
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/templates"
 )
 
 // consentPage is the data of the consent page.
@@ -17,7 +18,7 @@ type consentPage struct {
 	ClientHost string // where the browser goes afterwards
 	Account    string
 	Scopes     []scopeChoice
-	Problem    *Problem
+	Problem    *templates.Problem
 }
 
 type scopeChoice struct {

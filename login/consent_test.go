@@ -14,7 +14,7 @@ func TestConsentIsForOneRequest(t *testing.T) {
 	c := p.AddClient(oauth.Client{ID: "native", AuthMethod: "none", RedirectURIs: []string{"http://127.0.0.1/callback"}})
 	challenge := "&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 	b := p.Browser()
-	waiting := b.Get(c.AuthCodeURL("evil") + challenge).Submit("login-submit", "username", "alice", "password", idptest.Password)
+	waiting := b.Get(c.AuthCodeURL("evil")+challenge).Submit("login-submit", "username", "alice", "password", idptest.Password)
 	if !waiting.Has("#consent-allow") {
 		t.Fatal(waiting.Body)
 	}

@@ -4,26 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/throttle"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/templates"
 )
-
-// Problem is a mistake that a page explains: the id of a sentence in the catalogue, the field at fault and what the
-// sentence mentions.
-type Problem struct {
-	ID    string
-	Field string
-	Args  map[string]any
-}
 
 // loginPage is the data of the sign-in page.
 type loginPage struct {
@@ -36,7 +26,7 @@ type loginPage struct {
 	Account  string // whose, when Fixed
 	Other    string // where somebody else signs in instead
 	Cancel   bool   // there is a request to refuse
-	Problem  *Problem
+	Problem  *templates.Problem
 }
 
 // Mount registers the pages of a sign-in.
@@ -108,16 +98,9 @@ func (f *Flow) request(w http.ResponseWriter, r *http.Request) (*oauth.Request, 
 
 // gone says that there is no such sign-in in this browser (any more).
 func (f *Flow) gone(w http.ResponseWriter, r *http.Request) {
-	f.Pages.Render(w, r, http.StatusBadRequest, "message", message{
+	f.Pages.Render(w, r, http.StatusBadRequest, "message", templates.Message{
 		Title: "request.gone.title", Text: "request.gone.text", Link: "/account", Label: "request.gone.link", Alert: true,
 	})
-}
-
-// message is the data of the page that says one thing.
-type message struct {
-	Title, Text string
-	Link, Label string
-	Alert       bool
 }
 
 func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
@@ -184,24 +167,16 @@ func (f *Flow) refuse(w http.ResponseWriter, r *http.Request, page loginPage, er
 	status := http.StatusUnprocessableEntity
 	switch {
 	case errors.Is(err, account.ErrCredentials):
-		page.Problem = &Problem{ID: "problem.credentials", Field: "password"}
+		page.Problem = &templates.Problem{ID: "problem.credentials", Field: "password"}
 	case errors.Is(err, account.ErrBusy):
-		status, page.Problem = http.StatusServiceUnavailable, &Problem{ID: "problem.busy"}
-		w.Header().Set("Retry-After", "5")
+		status, page.Problem = http.StatusServiceUnavailable, templates.Busy(w)
 	case errors.As(err, &wait):
-		status, page.Problem = http.StatusTooManyRequests, throttled(w, wait, f.Now())
+		status, page.Problem = http.StatusTooManyRequests, templates.Throttled(w, wait.Until, f.Now())
 	default:
 		f.Fail(w, r, err)
 		return
 	}
 	f.Pages.Render(w, r, status, "login", page)
-}
-
-// throttled tells browser and person how long to wait.
-func throttled(w http.ResponseWriter, wait *throttle.Error, now time.Time) *Problem {
-	left := wait.Until.Sub(now)
-	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(left.Seconds()))))
-	return &Problem{ID: "problem.throttled", Args: map[string]any{"Wait": left}}
 }
 
 // onward sends the browser back to the dispatcher, or to the page of ours that wanted the sign-in.
