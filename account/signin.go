@@ -115,12 +115,12 @@ func (s *Service) giveBack(ctx context.Context, key string, n int) error {
 	if n == 0 {
 		return nil
 	}
-	// The last try goes with its row: [dbx.Attempts] takes a row for at least one.
-	gone, err := s.cfg.DB.Exec(ctx, `DELETE FROM account_attempts WHERE key = $1 AND n <= 1`, key)
-	if err == nil && gone == 0 {
-		_, err = s.cfg.DB.Exec(ctx, `
-			UPDATE account_attempts SET n = n - 1, until = CASE WHEN n = $2 THEN $3 ELSE until END
-			WHERE key = $1 AND n > 1`, key, n, s.now().Unix())
+	// In this order: of many who give back at once each takes one off, and whoever takes the last off removes the row.
+	_, err := s.cfg.DB.Exec(ctx, `
+		UPDATE account_attempts SET n = n - 1, until = CASE WHEN n = $2 THEN $3 ELSE until END
+		WHERE key = $1 AND n > 0`, key, n, s.now().Unix())
+	if err == nil {
+		_, err = s.cfg.DB.Exec(ctx, `DELETE FROM account_attempts WHERE key = $1 AND n = 0`, key)
 	}
 	if err != nil {
 		return fmt.Errorf("account: give a try back: %w", err)

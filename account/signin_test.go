@@ -252,21 +252,22 @@ func TestSec_AU06_APasswordInTheNameFieldIsNotKept(t *testing.T) {
 }
 
 func TestBusyCostsNoTry(t *testing.T) {
-	f := onSQLite(t)
-	f.add("ada")
-	for range cap(f.cfg.Hasher.slots) {
-		release, err := f.cfg.Hasher.Gate(t.Context())
-		check(t, err)
-		defer release()
-	}
-	var wait sync.WaitGroup
-	for range 9 {
-		wait.Go(func() { want(t, f.signIn("ada", good), ErrBusy) })
-	}
-	wait.Wait()
-	var rows int
-	check(t, f.cfg.DB.Get(t.Context(), &rows, `SELECT count(*) FROM account_attempts WHERE n > 0`))
-	if rows != 0 {
-		t.Error("tries were counted that nothing was compared for")
-	}
+	each(t, func(t *testing.T, f *fixture) {
+		f.add("ada")
+		for range cap(f.cfg.Hasher.slots) {
+			release, err := f.cfg.Hasher.Gate(t.Context())
+			check(t, err)
+			defer release()
+		}
+		var wait sync.WaitGroup
+		for range 9 {
+			wait.Go(func() { want(t, f.signIn("ada", good), ErrBusy) })
+		}
+		wait.Wait()
+		var rows int
+		check(t, f.cfg.DB.Get(t.Context(), &rows, `SELECT count(*) FROM account_attempts WHERE n > 0`))
+		if rows != 0 {
+			t.Error("tries were counted that nothing was compared for")
+		}
+	})
 }
