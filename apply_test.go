@@ -3,9 +3,11 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
@@ -168,6 +170,9 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 			"jwks: {keys: [{kty: oct, k: c2VjcmV0c2VjcmV0}]}}]", "private key"},
 		{"reserved claim", "users: [{username: zoe}, {username: x, profile: {sub: admin}}]", "user x: "},
 		{"two of one name", "users: [{username: zoe}, {username: ZOE}]", "twice"},
+		{"two spellings of a name", "users: [{username: zoe}, {username: ｚｏｅ}]", "twice"},
+		{"an address for a name", "users: [{username: zoe}, {username: root@example.com, email: root@example.com, password: '${env:PW}'}]",
+			"user root@example.com: this is another person's e-mail address: they are called root"},
 		{"two of one id", "users: [{username: zoe}]\nclients: [{id: x}, {id: x}]", "twice"},
 		{"nameless", "users: [{username: zoe}, {name: X}]", "named"},
 		{"unknown key", "users:\n  - username: zoe\n    admn: true\n", "line 3"},
@@ -189,6 +194,63 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 				t.Errorf("%d audit rows", after-before)
 			}
 		})
+	}
+}
+
+// TestApplyLetsOthersWrite: while passwords are hashed nobody waits, and a rehearsal hashes none.
+func TestApplyLetsOthersWrite(t *testing.T) {
+	p := idptest.Start(t)
+	text := strings.Builder{}
+	for i := range 25 {
+		fmt.Fprintf(&text, "- {username: person%d, password: '${env:PW}'}\n", i)
+	}
+	apply := func(dryRun bool) (took, longest time.Duration) {
+		ended := make(chan struct{})
+		began := time.Now()
+		go func() {
+			defer close(ended)
+			if changes, err := applyTo(p, "users:\n"+text.String(), false, dryRun); err != nil || len(changes) != 25 {
+				t.Error(changes, err)
+			}
+			took = time.Since(began)
+		}()
+		for {
+			select {
+			case <-ended:
+				return took, longest
+			default:
+			}
+			began := time.Now()
+			if err := p.Consents.Decide(t.Context(), "alice", "app", []string{"openid"}, nil); err != nil {
+				t.Fatal(err)
+			}
+			longest = max(longest, time.Since(began))
+		}
+	}
+	rehearsal, _ := apply(true)
+	took, longest := apply(false)
+	if longest > took/2 || rehearsal > took/2 {
+		t.Errorf("a write waited %v of %v; the rehearsal took %v", longest, took, rehearsal)
+	}
+	if _, err := p.Accounts.Authenticate(t.Context(), "person7", idptest.Password, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestApplyChecksPasswordsInARehearsal(t *testing.T) {
+	p := idptest.Start(t)
+	p.AddUser("alice")
+	p.AddUser("bob", func(n *account.NewAccount) { n.Password = "" })
+	desired, err := idp.ReadDesired(strings.NewReader("users: [{username: alice, password: '${env:PW}'}, {username: bob, password: '${env:PW}'}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dryRun := range []bool{true, false} {
+		changes, err := p.Apply(t.Context(), desired, environment("PW", "short"), false, dryRun)
+		var invalid *account.InvalidError
+		if !errors.As(err, &invalid) || invalid.Reason != "too_short" || !strings.Contains(err.Error(), "user bob") {
+			t.Errorf("dry run %v: %v %v", dryRun, changes, err) // alice has a password: hers is not looked at
+		}
 	}
 }
 

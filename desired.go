@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v3"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -119,7 +120,7 @@ func ReadDesired(from io.Reader) (*Desired, error) {
 func (d *Desired) validate() error {
 	seen := map[string]bool{}
 	once := func(kind, name string) error {
-		key := kind + " " + strings.ToLower(name)
+		key := kind + " " + account.Canonical(name)
 		if name == "" || seen[key] {
 			return fmt.Errorf("%s %q is named twice, or not at all", kind, name)
 		}
