@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/oauth"
@@ -28,9 +27,16 @@ var errDryRun = errors.New("dry run")
 // same and changes nothing. With prune, people and clients that d doesn't name are removed, and groups that it neither
 // names nor mentions.
 func (p *IdP) Apply(ctx context.Context, d *Desired, getenv func(string) string, prune, dryRun bool) ([]Change, error) {
-	var done []Change
+	a := &applying{IdP: p, d: d, dryRun: dryRun, secrets: map[string]string{}, passwords: map[string]account.Hashed{}}
+	// What takes time comes before the transaction: while that is open nobody else can write on SQLite.
+	if err := a.readSecrets(getenv); err != nil {
+		return nil, err
+	}
+	if err := a.hashPasswords(ctx, getenv); err != nil {
+		return nil, err
+	}
 	err := p.db.InTx(ctx, func(ctx context.Context) error {
-		a := &applying{IdP: p, d: d, getenv: getenv}
+		a.changes = nil // of a try that met another transaction
 		steps := []func(context.Context) error{a.groups, a.users, a.clients, a.policy}
 		if prune {
 			steps = append(steps, a.pruneClients, a.pruneUsers, a.pruneGroups)
@@ -40,24 +46,25 @@ func (p *IdP) Apply(ctx context.Context, d *Desired, getenv func(string) string,
 				return err
 			}
 		}
-		done = a.changes
 		if dryRun {
 			return errDryRun
 		}
 		return nil
 	})
-	if errors.Is(err, errDryRun) {
-		err = nil
+	if err != nil && !errors.Is(err, errDryRun) {
+		return nil, err
 	}
-	return done, err
+	return a.changes, nil
 }
 
 // applying is one run of Apply.
 type applying struct {
 	*IdP
-	d       *Desired
-	getenv  func(string) string
-	changes []Change
+	d         *Desired
+	dryRun    bool
+	secrets   map[string]string         // of clients, by id
+	passwords map[string]account.Hashed // of people who get one, by user name; empty ones in a dry run
+	changes   []Change
 }
 
 func (a *applying) note(action, what string, fields ...string) {
@@ -87,73 +94,14 @@ func (a *applying) groups(ctx context.Context) error {
 	return a.Accounts.SetGroups(ctx, all)
 }
 
-func (a *applying) users(ctx context.Context) error {
-	// Administrators first: whoever is to take over must be one before the other one ceases to be the last.
-	for _, admins := range []bool{true, false} {
-		for _, want := range a.d.Users {
-			if want.Admin != admins {
-				continue
-			}
-			if err := a.user(ctx, want); err != nil {
-				return fmt.Errorf("user %s: %w", want.Username, err)
-			}
+// readSecrets fetches the secrets of clients.
+func (a *applying) readSecrets(getenv func(string) string) (err error) {
+	for _, want := range a.d.Clients {
+		if a.secrets[want.ID], err = want.Secret.Value(getenv); err != nil {
+			return fmt.Errorf("client %s: secret: %w", want.ID, err)
 		}
 	}
 	return nil
-}
-
-func (a *applying) user(ctx context.Context, want DesiredUser) error {
-	password, err := want.Password.Value(a.getenv)
-	if err != nil {
-		return fmt.Errorf("password: %w", err)
-	}
-	was, err := a.Accounts.ByUsername(ctx, want.Username)
-	if errors.Is(err, account.ErrNotFound) {
-		a.note("create", "user "+want.Username)
-		_, err := a.Accounts.Create(ctx, account.NewAccount{
-			Username: want.Username, Email: want.Email, EmailVerified: want.EmailVerified, Name: want.Name, Groups: want.Groups,
-			Admin: want.Admin, Profile: want.Profile, Password: password,
-		})
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	is := *was
-	is.Email, is.Name, is.Admin, is.Groups = strings.TrimSpace(want.Email), strings.TrimSpace(want.Name), want.Admin, want.Groups
-	is.EmailVerified, is.Profile = want.EmailVerified && is.Email != "", want.Profile
-	fields := changed(was, &is)
-	if len(fields) > 0 {
-		if err := a.Accounts.Update(ctx, &is); err != nil {
-			return err
-		}
-		// A new address is unverified at first, whatever is said of it at the same time.
-		if want.EmailVerified && !is.EmailVerified && is.Email != "" {
-			if err := a.Accounts.VerifyEmail(ctx, is.Subject, is.Email); err != nil {
-				return err
-			}
-			is.EmailVerified = true
-		}
-		fields = changed(was, &is) // as stored: another spelling of the same value is no change
-	}
-	if was.PasswordAt.IsZero() && password != "" {
-		fields = append(fields, "password")
-		if err := a.Accounts.SetPassword(ctx, is.Subject, password); err != nil {
-			return err
-		}
-	}
-	if len(fields) > 0 {
-		a.note("update", "user "+want.Username, fields...)
-	}
-	return nil
-}
-
-// changed names what differs between two states of one person.
-func changed(was, is *account.Account) []string {
-	return differing(map[string][2]any{
-		"email": {was.Email, is.Email}, "email_verified": {was.EmailVerified, is.EmailVerified}, "name": {was.Name, is.Name},
-		"groups": {sorted(was.Groups), sorted(is.Groups)}, "admin": {was.Admin, is.Admin}, "profile": {plain(was.Profile), plain(is.Profile)},
-	})
 }
 
 func (a *applying) clients(ctx context.Context) error {
@@ -166,10 +114,7 @@ func (a *applying) clients(ctx context.Context) error {
 }
 
 func (a *applying) client(ctx context.Context, want DesiredClient) error {
-	secret, err := want.Secret.Value(a.getenv)
-	if err != nil {
-		return fmt.Errorf("secret: %w", err)
-	}
+	secret := a.secrets[want.ID]
 	client, err := want.client(secret)
 	if err != nil {
 		return err
@@ -260,33 +205,6 @@ func (a *applying) pruneClients(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (a *applying) pruneUsers(ctx context.Context) error {
-	wanted := map[string]bool{}
-	for _, u := range a.d.Users {
-		found, err := a.Accounts.ByUsername(ctx, u.Username)
-		if err != nil {
-			return err
-		}
-		wanted[found.Subject] = true
-	}
-	for after := ""; ; {
-		page, err := a.Accounts.List(ctx, "", after, 200)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		after = page[len(page)-1].Username
-		for _, person := range page {
-			if wanted[person.Subject] {
-				continue
-			}
-			a.note("delete", "user "+person.Username)
-			if err := a.Actions().Delete(ctx, person.Subject); err != nil {
-				return fmt.Errorf("user %s: %w", person.Username, err)
-			}
-		}
-	}
 }
 
 func (a *applying) pruneGroups(ctx context.Context) error {
