@@ -144,7 +144,7 @@ func TestSec_HT02_HeadersOnEveryAnswer(t *testing.T) {
 	want := map[string]string{
 		"Strict-Transport-Security": "max-age=31536000", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Cross-Origin-Resource-Policy": "same-origin",
-		"Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+		"Permissions-Policy":           "camera=(), geolocation=(), microphone=()",
 	}
 	for _, tt := range tests {
 		w := ask(p.Handler(), tt.method, tt.target, tt.body)

@@ -2,6 +2,8 @@ package dbx
 
 import (
 	"context"
+	"math/rand/v2"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -30,13 +32,18 @@ func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 	if db.txOf(ctx) != nil {
 		return fn(ctx)
 	}
-	var err error
-	for range 3 {
-		if err = db.once(ctx, fn); !retryable(err) {
+	for attempt := 1; ; attempt++ {
+		err := db.once(ctx, fn)
+		if attempt == 4 || !retryable(err) {
 			return err
 		}
+		// Those who met in a deadlock would meet again if they came back at the same moment.
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(time.Duration(attempt) * 20 * time.Millisecond)):
+		}
 	}
-	return err
 }
 
 // Apart returns ctx without its transaction: what runs under it commits by itself, whatever becomes of the
