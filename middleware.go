@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/templates"
 )
 
@@ -250,6 +251,12 @@ func (p *IdP) nothing(mux *http.ServeMux) http.HandlerFunc {
 func (p *IdP) staleForm(w http.ResponseWriter, r *http.Request, view templates.View) {
 	// Two slashes at the beginning would name another host.
 	again := (&url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, `/\`), RawQuery: r.URL.RawQuery}).String()
+	if r.URL.Path == "/login" || r.URL.Path == "/mfa" || r.URL.Path == "/consent" {
+		// A form that was sent twice may have done its work: the dispatcher knows which step is next.
+		if waiting, err := p.OAuth.Suspended(r, r.URL.Query().Get("request")); err == nil {
+			again = oauth.ResumeURL(waiting.ID)
+		}
+	}
 	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), view)), http.StatusForbidden, "message",
 		templates.Message{Title: "form.title", Text: "form.text", Link: again, Label: "form.again", Alert: true})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -38,8 +39,13 @@ func chromeStart(t *testing.T) *chrome {
 	if at < 0 {
 		t.Fatal("chromium not found: run `make deps`")
 	}
+	// Not the test's own folder: Chromium's children may still write into it when the test is over.
+	folder, err := os.MkdirTemp(demoFolder, "chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(programs[at]), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2 * chromeWait),
+		chromedp.ExecPath(programs[at]), chromedp.UserDataDir(folder), chromedp.WSURLReadTimeout(2 * chromeWait),
 		chromedp.UserAgent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"),
 		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // small in containers
@@ -53,7 +59,7 @@ func chromeStart(t *testing.T) *chrome {
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop) // before the folder goes: it waits for the process
+	t.Cleanup(stop)
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("chromium: %v", err)
 	}

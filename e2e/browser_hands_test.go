@@ -152,6 +152,10 @@ func TestDoubleClick(t *testing.T) {
 			password()
 			b.fill("#code", phone.next(t))
 			b.twice("#mfa-submit")
+			if b.has("[role=alert]") { // the first of the two changed the session: the second says so and leads on
+				b.says("[role=alert]", "was sent twice")
+				b.link("Open the page again")
+			}
 			b.at(d.App + "/profile")
 			b.proved(d, `["pwd","otp","mfa"]`, "aal2")
 		})

@@ -318,6 +318,24 @@ func TestMistakesOfHands(t *testing.T) {
 	m.says(b.Get(code.URL.String()), http.StatusOK, "h1", "MFA")
 }
 
+// TestMistakesOfStaleForms sends a form of a sign-in that goes on, from a page of before: the way on leads to the step
+// that is next, which need not be that page's.
+func TestMistakesOfStaleForms(t *testing.T) {
+	m := mistakesStart(t)
+	b, _ := m.signIn("alice")
+	phone, _ := m.enroll(b)
+	m.Clock.Add(time.Minute)
+	_, login := m.start()
+	code := login.Submit("login-submit", "username", "alice", "password", idptest.Password)
+	m.says(code, http.StatusOK, "h1", "MFA code")
+	stale := login.Submit("login-submit", "username", "alice", "password", idptest.Password)
+	m.says(stale, http.StatusForbidden, "[role=alert]", "sent twice")
+	m.says(stale.Follow("main a"), http.StatusOK, "h1", "MFA code")
+	m.signedIn(code.Submit("mfa-submit", "code", phone.Code(0)))
+	stale = login.Submit("login-submit", "username", "alice", "password", idptest.Password)
+	m.says(stale.Follow("main a"), http.StatusBadRequest, "[role=alert]", "finished already")
+}
+
 // TestMistakesOfBrowsers opens a sign-in that another browser began.
 func TestMistakesOfBrowsers(t *testing.T) {
 	m := mistakesStart(t)
