@@ -26,8 +26,8 @@ type demoCmd struct {
 
 // people are the demo's users. Their passwords are no secret: the demo listens on loopback only.
 var people = []account.NewAccount{
-	{Username: "alice", Email: "alice@example.com", Name: "Alice Example", Password: "plum-lantern-river-42"},
-	{Username: "admin", Email: "admin@example.com", Name: "Ada Admin", Password: "copper-harbour-violet-17", Admin: true},
+	{Username: "alice", Email: "alice@example.com", EmailVerified: true, Name: "Alice Example", Password: "plum-lantern-river-42"},
+	{Username: "admin", Email: "admin@example.com", EmailVerified: true, Name: "Ada Admin", Password: "copper-harbour-violet-17", Admin: true},
 }
 
 // Run serves provider and app until it is told to stop.
