@@ -267,7 +267,7 @@ func TestSec_MF17_StepUpIsForTheSamePerson(t *testing.T) {
 		t.Errorf("bob's code in alice's step-up: %d", page.Status)
 	}
 	page = secAt(t, page.Follow("#use-recovery-code"), "/mfa")
-	page = secAt(t, page.Submit("recovery-submit", "recovery_code", bob.codes[0]), "/mfa")
+	secAt(t, page.Submit("recovery-submit", "recovery_code", bob.codes[0]), "/mfa")
 	// Nothing has changed: still alice's one factor.
 	again := s.exchange(s.app, s.begin(b, s.app))
 	if again.id["sub"] != first.id["sub"] || again.id["acr"] != "aal1" || again.id["sid"] != first.id["sid"] {

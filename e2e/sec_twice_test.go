@@ -43,7 +43,7 @@ func TestFormsSentTwice(t *testing.T) {
 	form.Set("username", "alice")
 	form.Set("password", idptest.Password)
 	address := login.URL.String()
-	mfa := secAt(t, b.Post(address, form), "/mfa")
+	secAt(t, b.Post(address, form), "/mfa")
 	// Sent again, with the token of before the sign-in: refused with a way on, and nothing is lost.
 	again := b.Post(address, form)
 	secNotOurFault(t, "login twice", again)
@@ -52,7 +52,7 @@ func TestFormsSentTwice(t *testing.T) {
 	}
 	// Back at the login page: it asks for the same person's password, and goes on.
 	back := secAt(t, b.Get(address), "/login")
-	mfa = secAt(t, back.Submit("login-submit", "password", idptest.Password), "/mfa")
+	mfa := secAt(t, back.Submit("login-submit", "password", idptest.Password), "/mfa")
 
 	form, address = mfa.Fields("mfa-submit"), mfa.URL.String()
 	form.Set("code", p.code())
