@@ -36,7 +36,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	req, err := s.parse(r.Context(), r, kept.form, kept.asked)
 	if req != nil {
-		req.ID, req.DecidedAt = id, kept.decided
+		req.restore(id, kept)
 	}
 	if err != nil {
 		s.refuseParsed(w, r, req, err)

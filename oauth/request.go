@@ -96,8 +96,8 @@ func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, e
 	}
 	id, secret := randomText(16), randomText(32)
 	hash := sha256.Sum256([]byte(secret))
-	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, form, cookie_hash, asked_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`, id, r.client.ID, keep(r.form, requestParameters).Encode(),
+	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, subject, form, cookie_hash, asked_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, id, r.client.ID, r.subject, keep(r.form, requestParameters).Encode(),
 		hash[:], r.Asked.UnixMilli(), r.Asked.Add(requestLife).Unix())
 	if err != nil {
 		return "", unavailable(err)
@@ -126,8 +126,13 @@ func (s *Server) Suspended(r *http.Request, id string) (*Request, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrNoRequest, err)
 	}
-	req.ID, req.DecidedAt = id, kept.decided
+	req.restore(id, kept)
 	return req, nil
+}
+
+// restore gives a parsed request what was noted while it was suspended.
+func (r *Request) restore(id string, kept keptRequest) {
+	r.ID, r.subject, r.DecidedAt = id, kept.subject, kept.decided
 }
 
 // Decide notes that the person has just consented on the page of this suspended request: a decision for one request does
@@ -158,6 +163,7 @@ func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
 // keptRequest is a suspended request as it was stored.
 type keptRequest struct {
 	form           url.Values
+	subject        string // of the id_token_hint, which itself is not kept, or of the claims parameter
 	asked, decided time.Time
 }
 
@@ -171,12 +177,13 @@ func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err er
 		return kept, ErrNoRequest
 	}
 	var row struct {
+		Subject    string `db:"subject"`
 		Form       string `db:"form"`
 		CookieHash []byte `db:"cookie_hash"`
 		AskedAt    int64  `db:"asked_at"`
 		DecidedAt  int64  `db:"decided_at"`
 	}
-	err = s.cfg.DB.Get(r.Context(), &row, `SELECT form, cookie_hash, asked_at, decided_at FROM oauth_requests
+	err = s.cfg.DB.Get(r.Context(), &row, `SELECT subject, form, cookie_hash, asked_at, decided_at FROM oauth_requests
 		WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
 	if dbx.IsNotFound(err) {
 		return kept, ErrNoRequest
@@ -191,7 +198,7 @@ func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err er
 	if kept.form, err = url.ParseQuery(row.Form); err != nil {
 		return kept, fmt.Errorf("oauth: suspended request: %w", err)
 	}
-	kept.asked = time.UnixMilli(row.AskedAt)
+	kept.subject, kept.asked = row.Subject, time.UnixMilli(row.AskedAt)
 	if row.DecidedAt > 0 {
 		kept.decided = time.UnixMilli(row.DecidedAt)
 	}
@@ -236,7 +243,7 @@ func waiting(r *http.Request, jar cookie.Jar) (names []string) {
 // requestParameters are the parameters of a suspended request that are kept. No credential is among them.
 var requestParameters = []string{
 	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge",
-	"code_challenge_method", "prompt", "max_age", "acr_values", "claims", "id_token_hint", "login_hint", "ui_locales",
+	"code_challenge_method", "prompt", "max_age", "acr_values", "claims", "login_hint", "ui_locales",
 	"audience", "resource",
 }
 

@@ -2,7 +2,7 @@ package dbx
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -41,9 +41,16 @@ func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(time.Duration(attempt) * 20 * time.Millisecond)):
+		case <-time.After(jitter(time.Duration(attempt) * 20 * time.Millisecond)):
 		}
 	}
+}
+
+// jitter returns a random time up to most.
+func jitter(most time.Duration) time.Duration {
+	var b [1]byte
+	rand.Read(b[:]) // never fails
+	return most * time.Duration(b[0]) / 255
 }
 
 // Apart returns ctx without its transaction: what runs under it commits by itself, whatever becomes of the

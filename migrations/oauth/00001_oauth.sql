@@ -67,6 +67,7 @@ CREATE INDEX oauth_access_expires ON oauth_access (expires_at);
 CREATE TABLE oauth_requests (
     id          TEXT PRIMARY KEY,
     client_id   TEXT NOT NULL,
+    subject     TEXT NOT NULL DEFAULT '',
     form        TEXT NOT NULL,
     cookie_hash BYTEA NOT NULL,
     asked_at    BIGINT NOT NULL,
