@@ -257,7 +257,7 @@ func TestSec_DS07_ADatabaseThatIsSilent(t *testing.T) {
 	secAtOnce(len(names), func(i int) {
 		began := time.Now()
 		page := asked[names[i]]()
-		if took := time.Since(began); took > 6*time.Second {
+		if took := time.Since(began); took > 12*time.Second { // five, and what a busy machine adds
 			t.Errorf("%s: %v", names[i], took)
 		}
 		switch names[i] {

@@ -100,7 +100,7 @@ func TestFrozenDatabase(t *testing.T) {
 			if err := ask(ctx); err == nil {
 				t.Error("an answer from a frozen database")
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 12*time.Second { // five, and what a busy machine adds; for ever without the deadline
 				t.Errorf("the answer took %v", took)
 			}
 		})
