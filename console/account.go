@@ -12,6 +12,7 @@ import (
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/consent"
 	"github.com/focushq/idp/internal/throttle"
+	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
 	"github.com/focushq/idp/templates"
@@ -20,13 +21,24 @@ import (
 // accountPage is the data of the account page.
 type accountPage struct {
 	*account.Account
-	Notice string
+	Notice    string
+	CodesLeft int
+	FewCodes  bool // said here too: not everybody comes by an app
 }
 
 func (c *Console) account(w http.ResponseWriter, r *http.Request) {
-	if _, a, ok := c.SignedIn(w, r); ok {
-		c.Pages.Render(w, r, http.StatusOK, "account", accountPage{Account: a, Notice: c.notice(w, r)})
+	_, a, ok := c.SignedIn(w, r)
+	if !ok {
+		return
 	}
+	status, err := c.Actions.MFA.Status(r.Context(), a.Subject)
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	c.Pages.Render(w, r, http.StatusOK, "account", accountPage{
+		Account: a, Notice: c.notice(w, r), CodesLeft: status.CodesLeft, FewCodes: status.Enrolled && status.CodesLeft <= mfa.FewCodes,
+	})
 }
 
 // passwordPage is the data of the page that changes the password.

@@ -22,9 +22,6 @@ import (
 	"github.com/focushq/idp/templates"
 )
 
-// fewCodes is the number of recovery codes from which on every sign-in says so.
-const fewCodes = 3
-
 // Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields are needed.
 type Flow struct {
 	OAuth    *oauth.Server
@@ -169,7 +166,7 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 	if err != nil {
 		return err
 	}
-	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= fewCodes
+	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
 	if !policy {
 		return nil
 	}

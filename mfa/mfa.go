@@ -13,6 +13,7 @@ import (
 const (
 	MaxAuthenticators = 5
 	RecoveryCodeCount = 10
+	FewCodes          = 3 // at this many recovery codes left, or fewer, a host says so at every sign-in
 	EnrollmentLife    = 30 * time.Minute
 	Period            = 30 * time.Second // of a code; RFC 6238, section 4
 	Digits            = 6

@@ -99,8 +99,12 @@ type (
 		CodesLeft     int
 		MakeURL, GoOn string
 	}
-	accountData struct{ Username, Name, Email string }
-	setupData   struct {
+	accountData struct {
+		Username, Name, Email string
+		CodesLeft             int
+		FewCodes              bool
+	}
+	setupData struct {
 		Username, Email, Name, Token string
 		MinPassword                  int
 		Problem                      *mistake
@@ -215,7 +219,8 @@ func samples(t *testing.T) []sample {
 		{"settings", "mfa_settings", settings},
 		{"settings few", "mfa_settings", few},
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
-		{"account", "account", accountData{"alice", "Alice Example", "alice@example.com"}},
+		{"account", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com"}},
+		{"account-few", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", CodesLeft: 2, FewCodes: true}},
 		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
 		{"password", "password", passwordData{Username: "alice", MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
 		{"password new", "password", passwordData{Username: "alice", MinPassword: 15, Token: "t1"}},

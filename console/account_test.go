@@ -1,0 +1,92 @@
+package console_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/mfa"
+)
+
+// Whoever signs in without an app is told as well that few recovery codes are left.
+func TestAccountTellsOfFewCodes(t *testing.T) {
+	p := idptest.Start(t)
+	a := alice(t, p)
+	if page := a.browser.Get("/account"); page.Has("#new-codes") {
+		t.Fatal("ten codes are not few")
+	}
+	owner := mfa.Owner{Subject: a.Subject, Session: "of this test"}
+	codes, set, err := p.MFA.NewRecoveryCodes(t.Context(), owner, "")
+	if err == nil {
+		err = p.MFA.ConfirmRecoveryCodes(t.Context(), owner, set)
+	}
+	for _, code := range codes[:mfa.RecoveryCodeCount-mfa.FewCodes] {
+		if err == nil {
+			_, err = p.MFA.VerifyRecoveryCode(t.Context(), a.Subject, code)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := a.browser.Get("/account"); !strings.Contains(page.Text("[role=status]"), "3 recovery codes are left") || !page.Has("#new-codes") {
+		t.Error(page.Text("main"))
+	}
+}
+
+func TestChangePassword(t *testing.T) {
+	p := idptest.Start(t)
+	a := alice(t, p)
+	const next = "seven geese cross the frozen lake"
+	page := a.browser.Get("/account/password")
+	for _, wrong := range []struct{ current, password, id string }{
+		{"not my password at all", next, "current-error"},
+		{idptest.Password, "short", "password-error"},
+		{idptest.Password, "", "password-error"},
+	} {
+		got := page.Submit("password-submit", "current", wrong.current, "password", wrong.password)
+		if got.Status != http.StatusUnprocessableEntity || !got.Has("#"+wrong.id) {
+			t.Errorf("%q, %q: %d %s", wrong.current, wrong.password, got.Status, got.Text("main"))
+		}
+	}
+	elsewhere := p.Browser()
+	elsewhere.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
+	got := page.Submit("password-submit", "current", idptest.Password, "password", next)
+	if got.URL.Path != "/account" || !got.Has("[role=status]") {
+		t.Fatalf("at %s: %s", got.URL, got.Text("main"))
+	}
+	if page := elsewhere.Get("/account"); page.URL.Path != "/login" {
+		t.Errorf("another browser is still signed in, at %s", page.URL)
+	}
+	if access, refresh := a.granted(t); access || refresh {
+		t.Errorf("tokens outlive the password: access %v, refresh %v", access, refresh)
+	}
+	if devices, err := p.MFA.Devices(t.Context(), a.Subject, ""); err != nil || len(devices) != 0 {
+		t.Errorf("%d devices are still remembered, %v", len(devices), err)
+	}
+}
+
+func TestSessionsAndApps(t *testing.T) {
+	p := idptest.Start(t)
+	a := alice(t, p)
+	other := p.Browser()
+	other.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
+	page := a.browser.Get("/account/sessions")
+	if !strings.Contains(page.Text("main"), "Firefox") || !page.Has("#sessions-end") {
+		t.Fatal(page.Text("main"))
+	}
+	if page = page.Submit("sessions-end"); page.URL.Path != "/account/sessions" || page.Has("#sessions-end") {
+		t.Errorf("at %s: %s", page.URL, page.Text("main"))
+	}
+	if !a.signedIn() || other.Get("/account").URL.Path != "/login" {
+		t.Error("all but this session should have ended")
+	}
+	p.Clock.Add(11 * time.Minute)
+	if page := a.browser.Get("/account/password"); page.URL.Path != "/login" || page.Has("#username") {
+		t.Errorf("a proof of eleven minutes ago is good for the password page: %s", page.URL)
+	}
+	if page := a.browser.Get("/account/apps"); page.Status != http.StatusOK {
+		t.Errorf("apps: %d", page.Status)
+	}
+}
