@@ -218,16 +218,8 @@ func (s *Server) Prune(ctx context.Context) error {
 		{"oauth_grants", "id", "expires_at < $1"},
 		{"oauth_grants", "id", "code_used_at IS NULL AND code_expires_at < $1"},
 	} {
-		query := `DELETE FROM ` + p.table + ` WHERE ` + p.key + ` IN (SELECT ` + p.key + ` FROM ` + p.table +
-			` WHERE ` + p.where + ` LIMIT 1000)`
-		for {
-			rows, err := s.cfg.DB.Exec(ctx, query, s.cfg.Now().Add(-time.Hour).Unix())
-			if err != nil {
-				return err
-			}
-			if rows < 1000 {
-				break
-			}
+		if err := s.cfg.DB.Prune(ctx, p.table, p.key, p.where, s.cfg.Now().Add(-time.Hour).Unix()); err != nil {
+			return err
 		}
 	}
 	return nil
