@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/oauth"
@@ -179,7 +180,7 @@ func (a *applying) policy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := account.Policy{MFARequiredGroups: a.d.Policy.MFARequiredGroups, MFAGrace: a.d.Policy.MFAGrace}
+	want := account.Policy{MFARequiredGroups: a.d.Policy.MFARequiredGroups, MFAGrace: time.Duration(a.d.Policy.MFAGrace)}
 	fields := differing(map[string][2]any{
 		"mfa_required_groups": {sorted(was.MFARequiredGroups), sorted(want.MFARequiredGroups)}, "mfa_grace": {was.MFAGrace, want.MFAGrace},
 	})

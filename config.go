@@ -50,7 +50,7 @@ type Config struct {
 // MFAConfig sets the second factor.
 type MFAConfig struct {
 	Issuer         string            `yaml:"issuer"`          // the name that an authenticator app shows; no colon
-	RememberDevice time.Duration     `yaml:"remember_device"` // how long "Remember me" skips the code; 0: off
+	RememberDevice Duration          `yaml:"remember_device"` // how long "Remember me" skips the code; 0: off
 	ACRAliases     map[string]string `yaml:"acr_aliases"`     // further acr values and the level they stand for
 }
 
@@ -63,11 +63,24 @@ type LimitsConfig struct {
 	Recovery    Limit `yaml:"recovery"`     // recovery codes per person
 }
 
+// Duration is a length of time; a YAML file writes it as 720h or 30m, and none as 0.
+type Duration time.Duration
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
+	parsed, err := time.ParseDuration(node.Value) // knows 0 without a unit
+	if err != nil || node.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: %q is no length of time such as 720h or 30m", node.Line, node.Value)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
 // Limit says after how many tries how long somebody waits, and when nothing is looked at any more.
 type Limit struct {
 	Waits []struct {
-		From int           `yaml:"from"`
-		For  time.Duration `yaml:"for"`
+		From int      `yaml:"from"`
+		For  Duration `yaml:"for"`
 	} `yaml:"waits"`
 	Seal int `yaml:"seal"` // 0: never
 }
@@ -76,7 +89,7 @@ type Limit struct {
 func (l Limit) Policy() throttle.Policy {
 	p := throttle.Policy{Seal: l.Seal}
 	for _, w := range l.Waits {
-		p.Waits = append(p.Waits, throttle.Wait{From: w.From, For: w.For})
+		p.Waits = append(p.Waits, throttle.Wait{From: w.From, For: time.Duration(w.For)})
 	}
 	return p
 }
@@ -95,7 +108,7 @@ func (l LimitsConfig) validate() error {
 		if err := limit.set.Policy().Validate(); err != nil {
 			return fmt.Errorf("%s: %w", limit.key, err)
 		}
-		if first := limit.set.Waits[0]; first.From > limit.most || first.For < time.Second {
+		if first := limit.set.Waits[0]; first.From > limit.most || first.For < Duration(time.Second) {
 			return fmt.Errorf("%s: the first wait must come after %d failures at the latest and last a second at least", limit.key, limit.most)
 		}
 	}
@@ -110,7 +123,7 @@ func (l LimitsConfig) codes() mfa.Limits {
 func (l Limit) factor() mfa.Limit {
 	out := mfa.Limit{Seal: l.Seal}
 	for _, w := range l.Waits {
-		out.Waits = append(out.Waits, mfa.Wait{From: w.From, For: w.For})
+		out.Waits = append(out.Waits, mfa.Wait{From: w.From, For: time.Duration(w.For)})
 	}
 	return out
 }
@@ -123,7 +136,7 @@ func Defaults() Config {
 	return Config{
 		PublicURL: "http://localhost:8080", Listen: "127.0.0.1:8080",
 		DatabaseURL: "sqlite:data/idp.db", Product: "Focus HQ",
-		MFA:    MFAConfig{Issuer: "Focus HQ", RememberDevice: 720 * time.Hour, ACRAliases: map[string]string{REFEDS: "aal2"}},
+		MFA:    MFAConfig{Issuer: "Focus HQ", RememberDevice: Duration(720 * time.Hour), ACRAliases: map[string]string{REFEDS: "aal2"}},
 		Limits: LimitsConfig{MinPassword: 15},
 	}
 }
@@ -235,8 +248,8 @@ func (c *Config) Validate() error {
 		return errors.New("smtp_from: an address is needed with smtp_url")
 	case strings.Contains(c.MFA.Issuer, ":") || strings.TrimSpace(c.MFA.Issuer) == "":
 		return fmt.Errorf("mfa.issuer: %q must not be empty or hold a colon: authenticator apps cut the name there", c.MFA.Issuer)
-	case c.MFA.RememberDevice < 0 || c.MFA.RememberDevice > 30*24*time.Hour:
-		return fmt.Errorf("mfa.remember_device: %v is not between 0 (off) and 720h", c.MFA.RememberDevice)
+	case c.MFA.RememberDevice < 0 || time.Duration(c.MFA.RememberDevice) > 30*24*time.Hour:
+		return fmt.Errorf("mfa.remember_device: %v is not between 0 (off) and 720h", time.Duration(c.MFA.RememberDevice))
 	case c.Limits.MinPassword < 15 || c.Limits.MinPassword > 64:
 		return fmt.Errorf("limits.min_password: %d is not between 15, while a password alone can sign in, and 64", c.Limits.MinPassword)
 	}

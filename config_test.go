@@ -72,7 +72,7 @@ smtp_from: id@example.com
 product: Ours
 mfa:
   issuer: Ours
-  remember_device: 0s
+  remember_device: 0
   acr_aliases: {"urn:mfa": aal2}
 limits:
   min_password: 20

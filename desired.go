@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v3"
 	"go.yaml.in/yaml/v3"
@@ -70,8 +69,8 @@ type DesiredClient struct {
 
 // DesiredPolicy says who must have a second factor.
 type DesiredPolicy struct {
-	MFARequiredGroups []string      `yaml:"mfa_required_groups"`
-	MFAGrace          time.Duration `yaml:"mfa_grace"`
+	MFARequiredGroups []string `yaml:"mfa_required_groups"`
+	MFAGrace          Duration `yaml:"mfa_grace"`
 }
 
 // Secret is a reference to a secret, ${env:NAME} or ${file:PATH}; the value itself never stands in the file.

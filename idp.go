@@ -157,7 +157,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	// What was issued in a session ends with it, however that ended.
 	p.Sessions.Ended = func(ctx context.Context, s session.Session) error { return p.OAuth.RevokeSession(ctx, s.ID) }
 	p.MFA, err = mfa.New(mfa.Config{
-		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: p.cfg.MFA.RememberDevice,
+		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: time.Duration(p.cfg.MFA.RememberDevice),
 		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate,
 	})
 	return err

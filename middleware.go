@@ -10,10 +10,12 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/templates"
 )
@@ -182,19 +184,30 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
 			return
 		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			if err := r.ParseForm(); err != nil {
-				p.unreadable(w, r, err)
-				return
-			}
-			if origin.Check(r) != nil || p.Sessions.CheckForm(r) != nil {
-				p.staleForm(w, r, view)
-				return
-			}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && !p.formTaken(w, r, origin, view) {
+			return
 		}
 		view.FormToken = p.Sessions.FormToken(w, r)
 		next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
 	})
+}
+
+// formTaken reports whether a form may go to its handler; otherwise it has been answered.
+func (p *IdP) formTaken(w http.ResponseWriter, r *http.Request, origin *http.CrossOriginProtection, view templates.View) bool {
+	if err := r.ParseForm(); err != nil {
+		p.unreadable(w, r, err)
+		return false
+	}
+	ours := origin.Check(r) == nil
+	switch {
+	case ours && p.Sessions.CheckForm(r) == nil:
+		return true
+	case ours && p.confirmed(r):
+		http.Redirect(w, r, "/account/mfa/enrol/done?"+r.URL.RawQuery, http.StatusSeeOther)
+	default:
+		p.staleForm(w, r, view)
+	}
+	return false
 }
 
 func protocol(path string) bool {
@@ -245,6 +258,22 @@ func (p *IdP) nothing(mux *http.ServeMux) http.HandlerFunc {
 			p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
 		}
 	}
+}
+
+// confirmed reports whether a form of an enrolment was sent again after it had done its work, which gave the session
+// another form token: the person sees the end of it, as if one click had been enough.
+func (p *IdP) confirmed(r *http.Request) bool {
+	if r.URL.Path != "/account/mfa/enrol/recovery" && r.URL.Path != "/account/mfa/enrol/codes" {
+		return false
+	}
+	s, err := p.Sessions.Of(r)
+	if err != nil || s == nil {
+		return false
+	}
+	status, err := p.MFA.Status(r.Context(), s.Subject)
+	return err == nil && slices.ContainsFunc(status.Authenticators, func(a mfa.Authenticator) bool {
+		return a.ID == r.URL.Query().Get("enrolment")
+	})
 }
 
 // staleForm says that a form was not taken and offers the same page afresh; nothing was changed.

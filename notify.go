@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/mileusna/useragent"
 
@@ -39,7 +40,7 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	}
 	left, _ := strconv.Atoi(e.Detail["left"])
 	return p.tell(ctx, e.Subject, letter, templates.Letter{
-		When: e.At, Name: e.Detail["name"], Left: left, Reason: e.Detail["reason"], Life: p.cfg.MFA.RememberDevice,
+		When: e.At, Name: e.Detail["name"], Left: left, Reason: e.Detail["reason"], Life: time.Duration(p.cfg.MFA.RememberDevice),
 	})
 }
 

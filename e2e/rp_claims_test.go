@@ -176,8 +176,8 @@ func TestSec_MF16_EnrollingLaterRaisesNoOldGrant(t *testing.T) {
 	}
 	rpEnrolled(t, s, tokens, true) // the claim is read afresh
 	rpSays(t, s, s.app, tokens, "pwd", "aal1", at)
-	// And the session: what was enrolled outside of a sign-in is asked for at the next one.
-	secAt(t, s.begin(b, s.app), "/mfa")
+	// The session is another matter: its two proven codes are a second factor given in it.
+	rpSays(t, s, s.app, s.exchange(s.app, s.begin(b, s.app)), "pwd otp mfa", "aal2", at)
 }
 
 func TestRPClaimMFAEnrolled(t *testing.T) {

@@ -180,7 +180,8 @@ func secJourney(t *testing.T, s *secSite, c *secCanary) (codes []string) {
 	c.add("a recovery code", p.codes...)
 	secAt(t, recovery.Submit("enrol-confirm", "saved", "1"), "/account/mfa/enrol/done")
 
-	mfa := secAt(t, s.begin(b, opaque), "/mfa")
+	again := secAt(t, s.begin(b, opaque, secParam("prompt", "login")), "/login")
+	mfa := secAt(t, again.Submit("login-submit", "password", idptest.Password), "/mfa")
 	mfa = mfa.Submit("mfa-submit", "code", "000000")
 	mfa = mfa.Submit("mfa-submit", "code", codes[1]) // used
 	keep(opaque, secAt(t, mfa.Submit("mfa-submit", "code", typed(), "remember", "1"), "/consent").Submit("consent-allow"))

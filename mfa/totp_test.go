@@ -379,3 +379,17 @@ func FuzzNormalizeCode(f *testing.F) {
 		}
 	})
 }
+
+// A phone that is slow is told so, also right after the enrolment, when its codes are older than the two that were used
+// up; only those two, and later the last one, are "used already".
+func TestASlowPhoneIsToldRightAfterEnrolment(t *testing.T) {
+	for steps, used := range map[int]bool{-1: true, -2: true, -3: false, -6: false, -20: false} {
+		b := newBench(t)
+		phone, _ := b.enroll("alice") // with the codes of two steps and of one step ago
+		err := b.VerifyTOTP(t.Context(), "alice", phone.Code(steps))
+		var clock *mfa.ClockError
+		if used && !errors.Is(err, mfa.ErrReplayed) || !used && (!errors.As(err, &clock) || clock.Offset >= 0) {
+			t.Errorf("the code of %d steps: %v", steps, err)
+		}
+	}
+}

@@ -31,8 +31,9 @@ var ErrNewer = errors.New("migrations: the database is newer than this program")
 
 // State is where one stream stands.
 type State struct {
-	Stream          string
-	Current, Target int64 // versions; 0: nothing applied yet
+	Stream  string `json:"part"`
+	Current int64  `json:"version"` // 0: nothing applied yet
+	Target  int64  `json:"latest"`
 }
 
 // Up applies what is missing of the given streams. Replicas that start together wait for one another: each file is

@@ -46,7 +46,7 @@ func (c *serveCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.out, "listening on %s, public URL %s\n", all[0].listener.Addr(), cfg.PublicURL)
 	if link != "" {
-		fmt.Fprintf(a.out, "no administrator yet: make the first one within 24 hours at\n\n    %s\n\n", link)
+		fmt.Fprintf(a.out, "no administrator yet: make the first one within 24 hours at\n\n    %s\n\n(a link printed before is void)\n", link)
 	}
 	defer a.log.Info("stop")
 	return serveAll(a, all, p.Run)

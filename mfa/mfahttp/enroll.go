@@ -162,7 +162,7 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
 	}
 }
 
-// finish makes the pending authenticator one of the person's, and its two codes this sign-in's second factor.
+// finish makes the pending authenticator one of the person's, and its two codes this session's second factor.
 func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enrollment, set string) {
 	_, err := h.MFA.Confirm(r.Context(), h.owner(user), enrollment, set)
 	switch {
@@ -174,7 +174,8 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 		return
 	}
 	h.forgetShown(w)
-	if signingIn(r) {
+	// Of a first authenticator the codes are news of this session. Whoever adds a further one has given a factor already.
+	if first := set != ""; first || signingIn(r) {
 		if err := h.Proved(w, r, user, mfa.AMR(mfa.Password, mfa.TOTP)); err != nil {
 			h.Fail(w, r, err)
 			return

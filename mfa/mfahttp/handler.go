@@ -67,8 +67,9 @@ type Config struct {
 
 	// Passed is called when the second factor was given: it adds amr to the session and sends the browser on.
 	Passed func(w http.ResponseWriter, r *http.Request, user User, amr []string)
-	// Proved is called when an enrolment inside a sign-in was confirmed: its two codes were a second factor. It adds amr
-	// to the session and does not answer; the page that follows leads to Resume. nil: the enrolment doesn't count.
+	// Proved is called when a first authenticator was confirmed, or a further one inside a sign-in: its two codes were a
+	// second factor, given in this session. It adds amr to the session and does not answer; the page that follows leads to
+	// Resume. nil: the enrolment doesn't count.
 	Proved func(w http.ResponseWriter, r *http.Request, user User, amr []string) error
 	// Resume returns the URL that goes on with the sign-in, "" when there is none. nil: none.
 	Resume func(*http.Request) string
