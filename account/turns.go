@@ -8,11 +8,15 @@ import (
 
 // turns lets one person's tries in this process go one after the other. A try is counted before its password is looked
 // at, so a dozen good ones at once (a browser that restores its tabs) would look like guessing until the first of them
-// is done. It is a courtesy: what limits is the count, and nobody waits longer than a hash does.
+// is done. It is a courtesy: what limits is the count. A guesser gains and blocks nothing, for a try that is refused
+// unseen ends its turn at once.
 type turns struct {
 	mu  sync.Mutex
 	all map[string]*turn
 }
+
+// turnFor is how long a try waits for its turn: a dozen hashes on a busy machine, and less than a page may take.
+const turnFor = 15 * time.Second
 
 type turn struct {
 	taken chan struct{} // holds one value while somebody's turn lasts
@@ -33,7 +37,7 @@ func (t *turns) take(ctx context.Context, key string) (end func()) {
 	mine.users++
 	t.mu.Unlock()
 
-	timer := time.NewTimer(queueFor)
+	timer := time.NewTimer(turnFor)
 	defer timer.Stop()
 	select {
 	case mine.taken <- struct{}{}:
