@@ -210,14 +210,7 @@ func (p *IdP) formTaken(w http.ResponseWriter, r *http.Request, origin *http.Cro
 	return false
 }
 
-func protocol(path string) bool {
-	for _, known := range protocolPosts {
-		if path == known {
-			return true
-		}
-	}
-	return false
-}
+func protocol(path string) bool { return slices.Contains(protocolPosts, path) }
 
 // ownLogoutForm tells the confirmation form of the sign-out page from a relying party's request to the same path.
 func ownLogoutForm(r *http.Request) bool {

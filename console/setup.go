@@ -61,8 +61,6 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 		page.Problem = &templates.Problem{
 			ID: "problem." + invalid.Field + "." + invalid.Reason, Field: invalid.Field, Args: map[string]any{"Min": page.MinPassword},
 		}
-	case errors.Is(err, account.ErrTaken):
-		page.Problem = &templates.Problem{ID: "problem.username.taken", Field: "username"}
 	case errors.Is(err, account.ErrNotFound): // somebody else was quicker
 		c.gone(w, r)
 		return

@@ -48,10 +48,7 @@ func (f *Flow) consenting(w http.ResponseWriter, r *http.Request) (*oauth.Reques
 		return nil, nil, false
 	}
 	// Nothing is granted by somebody whose factor is still missing.
-	state, _, err := f.state(w, r, req, who)
-	if err == nil {
-		state.AAL2, err = f.demand(req)
-	}
+	state, _, err := f.state(r, req, who)
 	if err == nil {
 		err = f.recall(w, r, &state, who)
 	}

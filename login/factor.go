@@ -165,11 +165,7 @@ func (f *Flow) grace(r *http.Request, _ mfahttp.User) (time.Time, bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
-	state, _, err := f.state(nil, r, req, &person{s, a})
-	if err != nil {
-		return time.Time{}, false
-	}
-	state.AAL2, err = f.demand(req)
+	state, _, err := f.state(r, req, &person{s, a})
 	state.Postponed = true
 	if err != nil || Next(state, f.Now()) == Enroll {
 		return time.Time{}, false

@@ -71,15 +71,10 @@ func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 	if err != nil {
 		return nil, err
 	}
-	level, err := f.demand(req)
+	state, scopes, err := f.state(r, req, who)
 	if err != nil {
 		return nil, err
 	}
-	state, scopes, err := f.state(w, r, req, who)
-	if err != nil {
-		return nil, err
-	}
-	state.AAL2 = level
 	if state.OtherSubject && !state.AuthTime.Before(state.Asked) {
 		return nil, fosite.ErrLoginRequired.WithHint("Somebody else signed in than id_token_hint names.")
 	}
@@ -126,9 +121,14 @@ func (f *Flow) person(w http.ResponseWriter, r *http.Request) (*person, error) {
 
 // state loads the facts about a request and who is there, but for the remembered device; scopes are what the person
 // granted of those requested.
-func (f *Flow) state(w http.ResponseWriter, r *http.Request, req *oauth.Request, who *person) (State, []string, error) {
+func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, []string, error) {
 	ctx, client := r.Context(), req.Client()
+	aal2, err := f.demand(req)
+	if err != nil {
+		return State{}, nil, err
+	}
 	s := State{
+		AAL2:  aal2,
 		Asked: req.Asked, Prompt: req.Prompt(), MaxAge: req.MaxAge(),
 		MFA: need(client.MFA), SkipConsent: client.Consent == "skip" && !client.IsPublic(), AskAlways: native(client),
 	}

@@ -60,8 +60,6 @@ func explain(err error) error {
 		return fmt.Errorf("%s: %s", client.Field, client.Reason)
 	case errors.As(err, &invalid):
 		return fmt.Errorf("%s: %s", invalid.Field, strings.ReplaceAll(invalid.Reason, "_", " "))
-	case errors.Is(err, account.ErrTaken):
-		return errors.New("this user name or e-mail address is taken")
 	case errors.Is(err, account.ErrLastAdmin):
 		return errors.New("this is the last administrator: make another one first")
 	}
