@@ -31,12 +31,16 @@ type Config struct {
 	KeysetFile        string   `yaml:"keyset_file"`         // keyset for secrets at rest; made when missing
 	TLSCertFile       string   `yaml:"tls_cert_file"`       // serve TLS ourselves
 	TLSKeyFile        string   `yaml:"tls_key_file"`
-	TrustedProxies    []string `yaml:"trusted_proxies"` // CIDRs whose X-Forwarded-For and -Proto are believed
-	SMTPURL           string   `yaml:"smtp_url"`        // smtp:// or smtps://; "": no mail
+	TrustedProxies    []string `yaml:"trusted_proxies"`   // CIDRs whose X-Forwarded-For and -Proto are believed
+	OutboundNetworks  []string `yaml:"outbound_networks"` // CIDRs beyond the public internet that clients' URLs may lead to
+	SMTPURL           string   `yaml:"smtp_url"`          // smtp:// or smtps://; "": no mail
 	SMTPFrom          string   `yaml:"smtp_from"`
 	Product           string   `yaml:"product"` // the provider's own name on its pages
 	Help              string   `yaml:"help"`    // whom people can ask, as it stands in a sentence
 	HelpURL           string   `yaml:"help_url"`
+
+	DynamicRegistration bool `yaml:"dynamic_registration"` // clients may register with an initial access token (RFC 7591)
+	RequireDPoPNonce    bool `yaml:"require_dpop_nonce"`   // a DPoP proof without our nonce is sent back once
 
 	MFA    MFAConfig    `yaml:"mfa"`
 	Limits LimitsConfig `yaml:"limits"`
@@ -151,6 +155,13 @@ func text(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error { *field(c) = v; return nil }
 }
 
+func boolean(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, v string) (err error) {
+		*field(c), err = strconv.ParseBool(v)
+		return err
+	}
+}
+
 func settings() []setting {
 	return []setting{
 		{"IDP_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
@@ -170,10 +181,13 @@ func settings() []setting {
 			c.TrustedProxies = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
 			return nil
 		}},
-		{"IDP_ALLOW_INSECURE_HTTP", func(c *Config, v string) (err error) {
-			c.AllowInsecureHTTP, err = strconv.ParseBool(v)
-			return err
+		{"IDP_OUTBOUND_NETWORKS", func(c *Config, v string) error {
+			c.OutboundNetworks = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+			return nil
 		}},
+		{"IDP_ALLOW_INSECURE_HTTP", boolean(func(c *Config) *bool { return &c.AllowInsecureHTTP })},
+		{"IDP_DYNAMIC_REGISTRATION", boolean(func(c *Config) *bool { return &c.DynamicRegistration })},
+		{"IDP_REQUIRE_DPOP_NONCE", boolean(func(c *Config) *bool { return &c.RequireDPoPNonce })},
 	}
 }
 
@@ -266,6 +280,9 @@ func (c *Config) Validate() error {
 	if _, err := c.proxies(); err != nil {
 		return err
 	}
+	if _, err := c.outbound(); err != nil {
+		return err
+	}
 	if err := c.Limits.validate(); err != nil {
 		return fmt.Errorf("limits.%w", err)
 	}
@@ -299,6 +316,23 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 		}
 		if prefix.Bits() == 0 {
 			return nil, fmt.Errorf("trusted_proxies: %s is everybody: whoever sends a header would choose their own address", text)
+		}
+		out = append(out, prefix.Masked())
+	}
+	return out, nil
+}
+
+// outbound returns the networks beyond the public internet that the URLs of clients may lead to. A provider on loopback is
+// somebody's trial: its clients are there too.
+func (c *Config) outbound() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	if u, err := url.Parse(c.PublicURL); err == nil && loopback(u.Hostname()) {
+		out = append(out, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
+	}
+	for _, text := range c.OutboundNetworks {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("outbound_networks: %q is no network such as 10.0.0.0/8", text)
 		}
 		out = append(out, prefix.Masked())
 	}

@@ -169,10 +169,15 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: p.Sessions.Cookies, Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL},
 	}
+	networks, err := p.cfg.outbound()
+	if err != nil {
+		return err
+	}
 	if p.OAuth, err = oauth.New(ctx, oauth.Config{
 		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
 		Cookies: p.Sessions.Cookies, Now: p.now, Log: p.log, Claims: p.claims, Alive: p.alive,
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened,
+		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
 	}); err != nil {
 		return err
 	}
@@ -204,6 +209,7 @@ func (p *IdP) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
+	wg.Go(func() { every(ctx, 2*time.Second, p.Notify) })
 	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
 }
 
@@ -227,6 +233,13 @@ func (p *IdP) Deliver(ctx context.Context) {
 	}
 	if err := p.outbox.Deliver(ctx); err != nil && ctx.Err() == nil {
 		p.log.WarnContext(ctx, "mail waits", "error", err)
+	}
+}
+
+// Notify tells clients of logouts that they have not taken yet. Failures are tried again later and logged.
+func (p *IdP) Notify(ctx context.Context) {
+	if err := p.OAuth.Notify(ctx); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "logout notices wait", "error", err)
 	}
 }
 

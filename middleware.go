@@ -26,7 +26,8 @@ const bodyLimit = 64 << 10
 // protocolPosts are what clients, not people, send: no form token, and a foreign origin is their nature. Each of them
 // authenticates its caller by other means.
 var protocolPosts = []string{
-	"/oauth2/authorize", "/oauth2/token", "/oauth2/userinfo", "/oauth2/logout",
+	"/oauth2/authorize", "/oauth2/token", "/oauth2/userinfo", "/oauth2/logout", "/oauth2/introspect", "/oauth2/revoke",
+	"/oauth2/par", "/oauth2/device", "/oauth2/register",
 }
 
 // wrap puts around every request what no handler may forget.
@@ -210,7 +211,9 @@ func (p *IdP) formTaken(w http.ResponseWriter, r *http.Request, origin *http.Cro
 	return false
 }
 
-func protocol(path string) bool { return slices.Contains(protocolPosts, path) }
+func protocol(path string) bool {
+	return slices.Contains(protocolPosts, path) || strings.HasPrefix(path, "/oauth2/register/") // RFC 7592
+}
 
 // ownLogoutForm tells the confirmation form of the sign-out page from a relying party's request to the same path.
 func ownLogoutForm(r *http.Request) bool {

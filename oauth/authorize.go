@@ -34,10 +34,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.failSuspended(w, r, err)
 		return
 	}
-	req, err := s.parse(r.Context(), r, kept.form, kept.asked)
-	if req != nil {
-		req.restore(id, kept)
-	}
+	req, err := s.reopen(r, id, kept)
 	if err != nil {
 		s.refuseParsed(w, r, req, err)
 		return
@@ -84,7 +81,12 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 			return err
 		}
 		var err error
-		if response, err = s.issue(ctx, req, auth); err != nil {
+		if req.device != "" {
+			err = s.approveDevice(ctx, req, auth)
+		} else {
+			response, err = s.issue(ctx, req, auth)
+		}
+		if err != nil {
 			return err
 		}
 		return s.audit(ctx, Event{
@@ -97,6 +99,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		s.failSuspended(w, r, err)
 	case err != nil:
 		s.refuse(w, r, req, err)
+	case req.device != "":
+		s.forget(w, req)
+		s.deviceAnswered(w, r, true)
 	default:
 		s.forget(w, req)
 		s.respond(w, req, response.GetParameters())
@@ -151,6 +156,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, er
 		s.note(r.Context(), Event{Kind: EventAuthorizationRefused, Client: req.client.ID})
 	}
 	s.forget(w, req)
+	if req.device != "" {
+		s.denyDevice(r.Context(), req)
+		s.deviceAnswered(w, r, false)
+		return
+	}
 	s.respond(w, req, url.Values{"error": {p.Code}, "error_description": {p.Description}})
 }
 

@@ -33,6 +33,14 @@ type Client struct {
 	RequirePKCE             bool                `json:"require_pkce"`
 	RequirePAR              bool                `json:"require_pushed_authorization_requests"`
 	DPoPBound               bool                `json:"dpop_bound_access_tokens"`
+	BackchannelSession      bool                `json:"backchannel_logout_session_required,omitempty"`  // sid is sent all the same
+	FrontchannelSession     bool                `json:"frontchannel_logout_session_required,omitempty"` // likewise
+	Resources               []string            `json:"resources,omitempty"`                            // what it may ask tokens for (RFC 8707) beside our own
+	Introspect              bool                `json:"introspect,omitempty"`                           // may introspect other clients' tokens
+	UserinfoAlg             string              `json:"userinfo_signed_response_alg,omitempty"`         // "": plain JSON
+	ClientURI               string              `json:"client_uri,omitempty"`
+	InitiateLoginURI        string              `json:"initiate_login_uri,omitempty"`
+	Contacts                []string            `json:"contacts,omitempty"`
 	LogoURI                 string              `json:"logo_uri,omitempty"`
 	PolicyURI               string              `json:"policy_uri,omitempty"`
 	TermsURI                string              `json:"tos_uri,omitempty"`

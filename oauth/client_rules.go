@@ -14,8 +14,9 @@ const minSecret = 8
 // What a client may be.
 var (
 	authMethods    = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
-	assertionAlgs  = []string{"RS256", "PS256", "ES256"}
-	grantTypes     = []string{"authorization_code", "refresh_token"}
+	assertionAlgs  = []string{"RS256", "PS256", "ES256", "EdDSA"}
+	proofAlgs      = []string{"ES256", "PS256", "EdDSA"}
+	grantTypes     = []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant}
 	signingAlgs    = []string{"RS256", "ES256", "EdDSA"}
 	consentKinds   = []string{"ask", "skip"}
 	mfaKinds       = []string{"optional", "required", "always"}

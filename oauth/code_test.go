@@ -220,7 +220,6 @@ func TestTrap24_RepeatedParametersAreRefused(t *testing.T) {
 func TestTrap26_ErrorsAreTheRFCs(t *testing.T) {
 	w := newWorld(t)
 	w.wantError(w.token(w.exchange("web", "x", "grant_type", "password")), 400, "unsupported_grant_type")
-	w.wantError(w.token(w.exchange("web", "x", "grant_type", "client_credentials")), 400, "unsupported_grant_type")
 	w.wantError(w.token(w.exchange("web", "x", "grant_type", "-")), 400, "invalid_request")
 	a := w.post("/oauth2/token", w.exchange("web", "x"), "Authorization", basic("web", "wrong"))
 	w.wantError(a, 401, "invalid_client")

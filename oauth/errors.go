@@ -68,6 +68,15 @@ var descriptions = map[string]string{
 	"request_not_supported":             "Request objects are not supported; use pushed authorization requests.",
 	"request_uri_not_supported":         "The parameter request_uri is not supported here.",
 	"registration_not_supported":        "The parameter registration is not supported.",
+	"invalid_request_uri":               "The request_uri is unknown, expired, used, or another client's.",
+	"invalid_dpop_proof":                "The DPoP proof is missing, or not as it must be for this request.",
+	"use_dpop_nonce":                    "The DPoP proof must hold the nonce of the DPoP-Nonce header.",
+	"authorization_pending":             "The person has not decided yet.",
+	"slow_down":                         "The device asks too often.",
+	"expired_token":                     "The device code has expired.",
+	"invalid_redirect_uri":              "A redirect URI is not as it must be.",
+	"invalid_client_metadata":           "A field of the client's metadata is not as it must be.",
+	"unsupported_token_type":            "A token of this kind cannot be revoked.",
 	"temporarily_unavailable":           "The server cannot answer now; try again in a moment.",
 	"server_error":                      "The server failed; the failure has been recorded.",
 }
@@ -79,7 +88,6 @@ var registered = map[string]string{
 	"jti_known": "invalid_client", "request_unauthorized": "invalid_client", "request_forbidden": "access_denied",
 	"scope_not_granted": "invalid_scope", "token_expired": "invalid_grant", "token_inactive": "invalid_grant",
 	"token_claim": "invalid_grant", "token_signature_mismatch": "invalid_grant", "invalid_request_object": "request_not_supported",
-	"invalid_request_uri": "request_uri_not_supported",
 }
 
 // problemOf maps any error to what is told of it. ours says that the failure is the server's and belongs in the log.

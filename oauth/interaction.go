@@ -79,6 +79,11 @@ const (
 	EventCodeReused           = "oauth.code_reused"
 	EventRefreshReused        = "oauth.refresh_reused"
 	EventGrantsRevoked        = "oauth.grants_revoked"
+	EventTokenRevoked         = "oauth.token_revoked" // by its client
+	EventDeviceAsked          = "oauth.device_asked"  // a device waits for a person
+	EventDeviceAnswered       = "oauth.device_answered"
+	EventLogoutNoticed        = "oauth.logout_noticed"       // a client took the notice of a logout
+	EventLogoutUnnoticed      = "oauth.logout_notice_failed" // a client never took it
 	EventClientCreated        = "oauth.client_created"
 	EventClientUpdated        = "oauth.client_updated"
 	EventClientDeleted        = "oauth.client_deleted"

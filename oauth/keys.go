@@ -61,8 +61,10 @@ type KeyRow struct {
 
 // The types of the tokens that are signed here. None is taken for another.
 const (
-	typID     = "JWT"
-	typAccess = "at+jwt"
+	typID       = "JWT"
+	typAccess   = "at+jwt"       // RFC 9068
+	typLogout   = "logout+jwt"   // OpenID Connect Back-Channel Logout 1.0
+	typUserinfo = "userinfo+jwt" // no standard's: so that nobody takes it for an ID token
 )
 
 // open loads the keys and makes those that no replica has made yet.
@@ -177,7 +179,7 @@ func (k *keyring) openRow(ctx context.Context, row KeyRow) (*signingKey, error) 
 		public:  jose.JSONWebKey{Key: private.Public(), KeyID: row.KID, Algorithm: row.Alg, Use: "sig"},
 		signers: map[string]jose.Signer{},
 	}
-	for _, typ := range []string{typID, typAccess} {
+	for _, typ := range []string{typID, typAccess, typLogout, typUserinfo} {
 		signer, err := jose.NewSigner(
 			jose.SigningKey{
 				Algorithm: jose.SignatureAlgorithm(row.Alg),

@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v3"
@@ -94,43 +91,4 @@ func (l *loader) fetch(ctx context.Context, uri string) (*jose.JSONWebKeySet, er
 	}
 	set := new(jose.JSONWebKeySet)
 	return set, json.Unmarshal(text, set)
-}
-
-// outbound returns the client of requests whose URL somebody else chose: no redirects, no proxy, and no address of this
-// machine or its network. The address is checked when it is dialled, so that no name can change it afterwards.
-func outbound() *http.Client {
-	dialer := &net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		peer, err := netip.ParseAddrPort(address)
-		if err != nil || !public(peer.Addr().Unmap()) {
-			return errors.New("oauth: the address is not a public one")
-		}
-		return nil
-	}}
-	return &http.Client{
-		Timeout: fetchTimeout,
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: fetchTimeout, ResponseHeaderTimeout: fetchTimeout,
-			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("oauth: redirects are not followed") },
-	}
-}
-
-// special are addresses that lead to this or a neighbouring network without being private by name.
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/23"),
-}
-
-func public(ip netip.Addr) bool {
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
-		return false
-	}
-	for _, prefix := range special {
-		if prefix.Contains(ip) {
-			return false
-		}
-	}
-	return true
 }

@@ -37,6 +37,8 @@ type Request struct {
 	subject string     // whom the client expects
 	form    url.Values // as it came: fosite is given less
 	waiting []string   // cookies of this browser's other suspended requests, oldest first
+	pushed  []byte     // hash of the request_uri that brought it (RFC 9126); nil: it came in the open
+	device  string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
 }
 
 // Client returns who asks.
@@ -96,9 +98,10 @@ func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, e
 	}
 	id, secret := randomText(16), randomText(32)
 	hash := sha256.Sum256([]byte(secret))
-	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, subject, form, cookie_hash, asked_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, id, r.client.ID, r.subject, keep(r.form, requestParameters).Encode(),
-		hash[:], r.Asked.UnixMilli(), r.Asked.Add(requestLife).Unix())
+	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, subject, form, cookie_hash, asked_at,
+		expires_at, pushed_hash, device_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		id, r.client.ID, r.subject, keep(r.form, requestParameters).Encode(), hash[:], r.Asked.UnixMilli(),
+		r.Asked.Add(requestLife).Unix(), r.pushed, r.device)
 	if err != nil {
 		return "", unavailable(err)
 	}
@@ -119,20 +122,28 @@ func (s *Server) Suspended(r *http.Request, id string) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := s.parse(r.Context(), r, kept.form, kept.asked)
+	req, err := s.reopen(r, id, kept)
 	if err != nil {
 		if errors.As(err, new(*unavailableError)) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrNoRequest, err)
 	}
-	req.restore(id, kept)
 	return req, nil
 }
 
-// restore gives a parsed request what was noted while it was suspended.
-func (r *Request) restore(id string, kept keptRequest) {
-	r.ID, r.subject, r.DecidedAt = id, kept.subject, kept.decided
+// reopen validates a kept request anew and gives it what was noted while it was suspended.
+func (s *Server) reopen(r *http.Request, id string, kept keptRequest) (req *Request, err error) {
+	if kept.device != "" {
+		req, err = s.deviceRequest(r, kept)
+	} else {
+		req, err = s.parse(r.Context(), r, kept.form, kept.asked)
+	}
+	if req != nil {
+		req.ID, req.subject, req.DecidedAt = id, kept.subject, kept.decided
+		req.pushed, req.device = kept.pushed, kept.device
+	}
+	return req, err
 }
 
 // Decide notes that the person has just consented on the page of this suspended request: a decision for one request does
@@ -165,6 +176,8 @@ type keptRequest struct {
 	form           url.Values
 	subject        string // of the id_token_hint, which itself is not kept, or of the claims parameter
 	asked, decided time.Time
+	pushed         []byte
+	device         string
 }
 
 // suspended reads what a browser left waiting under id.
@@ -182,9 +195,11 @@ func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err er
 		CookieHash []byte `db:"cookie_hash"`
 		AskedAt    int64  `db:"asked_at"`
 		DecidedAt  int64  `db:"decided_at"`
+		PushedHash []byte `db:"pushed_hash"`
+		DeviceID   string `db:"device_id"`
 	}
-	err = s.cfg.DB.Get(r.Context(), &row, `SELECT subject, form, cookie_hash, asked_at, decided_at FROM oauth_requests
-		WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
+	err = s.cfg.DB.Get(r.Context(), &row, `SELECT subject, form, cookie_hash, asked_at, decided_at, pushed_hash,
+		device_id FROM oauth_requests WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
 	if dbx.IsNotFound(err) {
 		return kept, ErrNoRequest
 	}
@@ -199,6 +214,7 @@ func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err er
 		return kept, fmt.Errorf("oauth: suspended request: %w", err)
 	}
 	kept.subject, kept.asked = row.Subject, time.UnixMilli(row.AskedAt)
+	kept.pushed, kept.device = row.PushedHash, row.DeviceID
 	if row.DecidedAt > 0 {
 		kept.decided = time.UnixMilli(row.DecidedAt)
 	}

@@ -54,8 +54,15 @@ type Config struct {
 	// Ended is called after RevokeSession; nil: nobody wants to know.
 	Ended func(ctx context.Context, sessionID string)
 
-	// Outbound fetches jwks_uri of clients; nil: a client that reaches public addresses only.
+	// Outbound makes the requests whose address a client chose: jwks_uri, logout notices, logos. nil: [NewOutbound]
+	// without exceptions.
 	Outbound *http.Client
+
+	// Registration opens the endpoint of dynamic client registration (RFC 7591) to holders of an initial access token.
+	Registration bool
+
+	// RequireNonce makes every DPoP proof hold a nonce of ours (RFC 9449 section 8); false: one is offered.
+	RequireNonce bool
 
 	RefreshGrace time.Duration // how long a refresh token gives its successor again; 0: 60 seconds
 }
@@ -100,7 +107,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.RefreshGrace = refreshGrace
 	}
 	if cfg.Outbound == nil {
-		cfg.Outbound = outbound()
+		cfg.Outbound = NewOutbound(nil)
 	}
 	clientKey, err := cfg.Secret("client-secret")
 	if err != nil {
@@ -136,10 +143,16 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("POST /oauth2/logout", s.page(s.logout))
 
 	mux.Handle("POST /oauth2/token", s.api(s.token))
+	mux.Handle("POST /oauth2/par", s.api(s.push))
+	mux.Handle("POST /oauth2/device", s.api(s.deviceAuthorization))
+	mux.Handle("POST /oauth2/introspect", s.api(s.introspect))
+	mux.Handle("POST /oauth2/revoke", s.api(s.revoke))
 	mux.Handle("GET /oauth2/userinfo", s.api(s.userinfo))
 	mux.Handle("POST /oauth2/userinfo", s.api(s.userinfo))
-	mux.HandleFunc("OPTIONS /oauth2/token", s.preflight)
-	mux.HandleFunc("OPTIONS /oauth2/userinfo", s.preflight)
+	for _, path := range []string{"token", "userinfo", "revoke", "par", "device"} { // what browser applications call
+		mux.HandleFunc("OPTIONS /oauth2/"+path, s.preflight)
+	}
+	s.mountRegistration(mux)
 }
 
 // Clients returns the registered relying parties.
