@@ -296,21 +296,21 @@ func (p *IdP) claims(ctx context.Context, subject string, scopes []string) (map[
 
 // alive says whether a grant may live on: the person must still be allowed to sign in, and to use the app, and the
 // session that the grant belongs to must not have ended.
-func (p *IdP) alive(ctx context.Context, subject, sessionID string) error {
-	person, err := p.Accounts.Active(ctx, subject)
+func (p *IdP) alive(ctx context.Context, s oauth.Standing) error {
+	person, err := p.Accounts.Active(ctx, s.Subject)
 	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
 		return oauth.ErrEnded
 	}
 	if err != nil {
 		return err
 	}
-	if client := oauth.ClientFrom(ctx); client != nil && !login.MayUse(client, person) {
+	if !login.MayUse(s.Client, person) {
 		return oauth.ErrEnded
 	}
-	if sessionID == "" {
+	if s.SessionID == "" {
 		return nil
 	}
-	alive, err := p.Sessions.Alive(ctx, subject, sessionID)
+	alive, err := p.Sessions.Alive(ctx, s.Subject, s.SessionID)
 	if err == nil && !alive {
 		return oauth.ErrEnded
 	}

@@ -3,33 +3,58 @@ package oauth
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v3"
-	"github.com/go-jose/go-jose/v3/jwt"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/ory/fosite"
 )
 
 // Limits of a client assertion.
 const (
 	assertionLife = 10 * time.Minute // exp may not be further ahead: the jti has to be remembered as long
-	clockSkew     = time.Minute
+	clockSkew     = 30 * time.Second // FAPI 2 wants 10 s accepted and 60 s refused
 )
 
-// authenticateAssertion is private_key_jwt (RFC 7523 section 3, OpenID Connect Core 1.0 section 9). The jti is used up
-// last, so that an assertion for somebody else doesn't spend it, and per client, so that no client spends another's.
-func (s *Server) authenticateAssertion(ctx context.Context, form url.Values) (fosite.Client, error) {
+// assertionClaims are the claims of a client assertion (RFC 7523 section 3).
+type assertionClaims struct {
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	Audience  audience         `json:"aud"`
+	ID        string           `json:"jti"`
+	Expiry    *jwt.NumericDate `json:"exp"`
+	NotBefore *jwt.NumericDate `json:"nbf"`
+	IssuedAt  *jwt.NumericDate `json:"iat"`
+}
+
+// audience is the claim aud that remembers whether it was a single string.
+type audience struct {
+	jwt.Audience
+	single bool
+}
+
+// UnmarshalJSON reads a string or an array of strings.
+func (a *audience) UnmarshalJSON(text []byte) error {
+	a.single = len(text) > 0 && text[0] == '"'
+	return json.Unmarshal(text, &a.Audience)
+}
+
+// authenticateAssertion is private_key_jwt (RFC 7523 section 3, OpenID Connect Core 1.0 section 9) at the endpoint path.
+// The jti is used up last, so that an assertion for somebody else doesn't spend it, and per client, so that no client
+// spends another's.
+func (s *Server) authenticateAssertion(ctx context.Context, path string, form url.Values) (fosite.Client, error) {
 	if form.Get("client_assertion_type") != assertionType {
 		return nil, fault(fosite.ErrInvalidRequest, "client_assertion_type", "The client_assertion_type must be the one of RFC 7523.")
 	}
-	token, err := jwt.ParseSigned(form.Get("client_assertion"))
+	token, err := jwt.ParseSigned(form.Get("client_assertion"), signatureAlgorithms(assertionAlgs))
 	if err != nil || len(token.Headers) != 1 {
 		return nil, fosite.ErrInvalidClient
 	}
-	var claimed jwt.Claims
+	var claimed assertionClaims
 	if err := token.UnsafeClaimsWithoutVerification(&claimed); err != nil {
 		return nil, fosite.ErrInvalidClient
 	}
@@ -52,59 +77,79 @@ func (s *Server) authenticateAssertion(ctx context.Context, form url.Values) (fo
 		s.cfg.Log.WarnContext(ctx, "oauth: a client's keys cannot be loaded", "client", client.ID, "error", err)
 		return nil, fosite.ErrInvalidClient
 	}
-	var claims jwt.Claims
-	if !slices.ContainsFunc(keys, func(key jose.JSONWebKey) bool { return token.Claims(key.Key, &claims) == nil }) {
+	var claims assertionClaims
+	if !slices.ContainsFunc(keys, func(key any) bool {
+		return suits(header.Algorithm, key) && token.Claims(key, &claims) == nil
+	}) {
 		return nil, fosite.ErrInvalidClient
 	}
-	if err := s.checkAssertion(client, claims); err != nil {
-		return nil, err
+	if !s.isAddressed(client, claims.Audience, path) || !s.isAssertion(client, claims) {
+		return nil, fosite.ErrInvalidClient
 	}
 	return client, s.spend(ctx, client, claims)
 }
 
-// checkAssertion checks what a verified assertion says.
-func (s *Server) checkAssertion(client *Client, claims jwt.Claims) error {
+// isFAPI reports whether the rules of the FAPI 2 Security Profile apply to the client.
+func isFAPI(client *Client) bool {
+	return client.AuthMethod == "private_key_jwt" && (client.RequirePAR || client.DPoPBound)
+}
+
+// isAddressed reports whether an assertion was made for this server: for the issuer, the token endpoint (RFC 7523
+// section 3), or the endpoint that was called. FAPI 2 leaves the issuer as a string alone, because an assertion with
+// several audiences can be used by one of them at another, and no RS256 (section 5.4).
+func (s *Server) isAddressed(client *Client, to audience, path string) bool {
+	if isFAPI(client) {
+		return to.single && to.Contains(s.cfg.Issuer) && client.AuthAlg != "RS256"
+	}
+	return to.Contains(s.cfg.Issuer) || to.Contains(s.cfg.Issuer+"/oauth2/token") || to.Contains(s.cfg.Issuer+path)
+}
+
+// isAssertion reports whether a verified assertion is the client's own, and of this moment.
+func (s *Server) isAssertion(client *Client, claims assertionClaims) bool {
 	now := s.cfg.Now()
-	good := claims.Issuer == client.ID && claims.Subject == client.ID &&
-		claims.ID != "" && len(claims.ID) <= 512 &&
-		(claims.Audience.Contains(s.cfg.Issuer) || claims.Audience.Contains(s.cfg.Issuer+"/oauth2/token")) &&
+	return claims.Issuer == client.ID && claims.Subject == client.ID &&
+		claims.ID != "" && len(claims.ID) <= maxID &&
 		claims.Expiry != nil && now.Before(claims.Expiry.Time()) && !claims.Expiry.Time().After(now.Add(assertionLife)) &&
 		(claims.NotBefore == nil || !claims.NotBefore.Time().After(now.Add(clockSkew))) &&
 		(claims.IssuedAt == nil || !claims.IssuedAt.Time().After(now.Add(clockSkew)))
-	if !good {
-		return fosite.ErrInvalidClient
-	}
-	return nil
 }
 
 // spend uses up an assertion.
-func (s *Server) spend(ctx context.Context, client *Client, claims jwt.Claims) error {
+func (s *Server) spend(ctx context.Context, client *Client, claims assertionClaims) error {
 	sum := sha256.Sum256([]byte(claims.ID))
 	rows, err := s.cfg.DB.Exec(ctx, `INSERT INTO oauth_jti (client_id, jti_hash, expires_at) VALUES ($1, $2, $3)
 		ON CONFLICT DO NOTHING`, client.ID, sum[:], claims.Expiry.Time().Unix())
-	if err != nil {
-		return unavailable(err)
-	}
-	if rows == 0 {
+	if err == nil && rows == 0 {
 		return fosite.ErrInvalidClient
 	}
-	return nil
+	return unavailable(err)
 }
 
 // clientKeys returns the public keys that may have signed for client: those of kid, or all where no kid is named.
-func (s *Server) clientKeys(ctx context.Context, client *Client, kid string) ([]jose.JSONWebKey, error) {
+func (s *Server) clientKeys(ctx context.Context, client *Client, kid string) (keys []any, err error) {
 	set := client.JWKS
 	if set == nil {
-		var err error
 		if set, err = s.loader.load(ctx, client.JWKSURI, kid); err != nil {
 			return nil, err
 		}
 	}
-	keys := set.Keys
+	found := set.Keys
 	if kid != "" {
-		keys = set.Key(kid)
+		found = set.Key(kid)
 	}
-	return slices.DeleteFunc(slices.Clone(keys), func(key jose.JSONWebKey) bool {
-		return !key.Valid() || !key.IsPublic() || key.Use != "" && key.Use != "sig"
-	}), nil
+	for _, key := range found {
+		if key.Valid() && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+			keys = append(keys, key.Key)
+		}
+	}
+	return keys, nil
+}
+
+// signatureAlgorithms returns names in the type of the library.
+func signatureAlgorithms(names []string) []jose.SignatureAlgorithm {
+	out := make([]jose.SignatureAlgorithm, len(names))
+	for i, name := range names {
+		out[i] = jose.SignatureAlgorithm(name)
+	}
+	return out
 }

@@ -20,7 +20,7 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Val
 		return nil, err
 	}
 	if method == "private_key_jwt" {
-		return s.authenticateAssertion(ctx, form)
+		return s.authenticateAssertion(ctx, r.URL.Path, form)
 	}
 	client, err := s.store.client(ctx, id)
 	if errors.Is(err, fosite.ErrNotFound) {

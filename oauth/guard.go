@@ -43,6 +43,9 @@ func (s *Server) page(next http.HandlerFunc) http.Handler {
 func (s *Server) api(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
+		if r.Header.Get("DPoP") != "" {
+			s.offerNonce(w)
+		}
 		if err := s.allowOrigin(w, r); err != nil {
 			s.failJSON(w, r, err)
 			return
@@ -117,7 +120,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	}
 	if known {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
 	}
 	return nil
 }

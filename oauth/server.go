@@ -36,10 +36,11 @@ type Config struct {
 	// for the scope mfa). Claims that belong to the protocol (sub, iss, acr and so on) are ignored.
 	Claims func(ctx context.Context, subject string, scopes []string) (map[string]any, error)
 
-	// Alive is asked at every token and userinfo request. It returns an error that is [ErrEnded] when the person is
-	// disabled or gone, must not use the client any more ([ClientFrom]), or, with a sessionID, when that session has
-	// ended; any other error is a failure of ours. sessionID is "" where the grant outlives the session.
-	Alive func(ctx context.Context, subject, sessionID string) error
+	// Alive is asked whenever a grant is to give something: a token, or an answer to one. It returns an error that is
+	// [ErrEnded] when the person is disabled or gone or must not use the client any more, when a scope's consent was
+	// withdrawn, the sign-in is no longer strong enough or, with a SessionID, that session has ended; any other error
+	// is a failure of ours. nil: grants end by revocation alone.
+	Alive func(ctx context.Context, standing Standing) error
 
 	// ACRValues are the values that acr_values may name, for discovery: aal1, aal2 and the aliases.
 	ACRValues []string
@@ -86,6 +87,7 @@ type Server struct {
 	clients  *Clients
 	loader   *loader
 	provider fosite.OAuth2Provider
+	nonceKey []byte // of DPoP
 }
 
 // New returns a server on a migrated database. It makes the signing keys that are missing, and fails when the existing
@@ -117,7 +119,11 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: the key of refresh tokens: %w", err)
 	}
-	s := &Server{cfg: cfg}
+	nonceKey, err := cfg.Secret("dpop-nonce")
+	if err != nil {
+		return nil, fmt.Errorf("oauth: the key of nonces: %w", err)
+	}
+	s := &Server{cfg: cfg, nonceKey: nonceKey}
 	s.clients = &Clients{db: cfg.DB, key: clientKey, now: cfg.Now, audit: s.audit}
 	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, now: cfg.Now, audit: s.audit}
 	if err := s.keys.open(ctx); err != nil {

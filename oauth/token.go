@@ -44,7 +44,7 @@ func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite
 	if err := checkTarget(r.PostForm, s.cfg.Issuer); err != nil {
 		return ar, nil, err
 	}
-	if err := s.alive(ctx, u); err != nil {
+	if err := s.stands(ctx, client, u.grant, u.presented == 0); err != nil {
 		return ar, nil, err
 	}
 	if ar.GetGrantTypes().ExactOne("refresh_token") {
@@ -66,19 +66,6 @@ func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite
 		Detail: map[string]string{"grant_type": ar.GetGrantTypes()[0], "scope": strings.Join(ar.GetGrantedScopes(), " ")},
 	})
 	return ar, response, err
-}
-
-// alive asks the host whether the person of the unit's grant may still have tokens. A code belongs to its session; what
-// offline_access gave outlives it.
-func (s *Server) alive(ctx context.Context, u *unit) error {
-	if s.cfg.Alive == nil {
-		return nil
-	}
-	sessionID := u.grant.SessionID
-	if u.presented > 0 && u.grant.Offline {
-		sessionID = ""
-	}
-	return s.cfg.Alive(ctx, u.grant.Subject, sessionID)
 }
 
 // narrow reduces a refreshed access token to the scopes that were asked for (RFC 6749 section 6). The grant keeps all.

@@ -79,19 +79,11 @@ func (s *Server) ground(ctx context.Context, a *access, id string) error {
 	if a.grant.RevokedAt.Valid {
 		return errInvalidToken
 	}
-	if s.cfg.Alive == nil {
-		return nil
-	}
-	sessionID := a.grant.SessionID
-	if a.grant.Offline {
-		sessionID = ""
-	}
-	if err := s.cfg.Alive(withClient(ctx, a.client), a.grant.Subject, sessionID); errors.Is(err, ErrEnded) {
+	err = s.stands(ctx, a.client, a.grant, false)
+	if errors.Is(err, ErrEnded) {
 		return errInvalidToken
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }
 
 // userinfo is GET and POST /oauth2/userinfo (OpenID Connect Core 1.0 section 5.3).

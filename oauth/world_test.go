@@ -167,7 +167,7 @@ func (w *world) config() oauth.Config {
 			w.host.asked = scopes
 			return w.host.claims, nil
 		},
-		Alive: func(context.Context, string, string) error {
+		Alive: func(context.Context, oauth.Standing) error {
 			w.host.mu.Lock()
 			defer w.host.mu.Unlock()
 			return w.host.alive

@@ -1,0 +1,34 @@
+package oauth
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Standing is what a grant stands on: [Config.Alive] says whether it still does.
+type Standing struct {
+	Subject   string
+	SessionID string // the browser session that the grant ends with; "": it outlives its session
+	Client    *Client
+	Scopes    []string // all that were granted, whatever this request asks for
+	ACR       string
+	AMR       []string  // RFC 8176
+	AuthTime  time.Time // in seconds
+}
+
+// stands asks the host whether the grant g of client may still give anything; [ErrEnded] says that it may not. A code
+// belongs to its session; what offline_access gave outlives it.
+func (s *Server) stands(ctx context.Context, client *Client, g *grant, redeeming bool) error {
+	if s.cfg.Alive == nil {
+		return nil
+	}
+	sessionID := g.SessionID
+	if g.Offline && !redeeming {
+		sessionID = ""
+	}
+	return s.cfg.Alive(withClient(ctx, client), Standing{
+		Subject: g.Subject, SessionID: sessionID, Client: client, Scopes: strings.Fields(g.Scope),
+		ACR: g.ACR, AMR: strings.Fields(g.AMR), AuthTime: time.Unix(g.AuthTime, 0),
+	})
+}
