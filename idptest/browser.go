@@ -18,10 +18,11 @@ type Browser struct {
 	Jar    http.CookieJar
 	Header http.Header // sent with every request
 	// Trace sees every request with its answer, redirects too; nil: nobody watches. The answer's body is not to be read.
-	Trace  func(*http.Request, *http.Response)
-	client *http.Client
-	home   *url.URL
-	t      testing.TB
+	Trace     func(*http.Request, *http.Response)
+	Transport http.RoundTripper // nil: [http.DefaultTransport]
+	client    *http.Client
+	home      *url.URL
+	t         testing.TB
 }
 
 // NewBrowser returns a browser that is at home at the provider issuer.
@@ -49,7 +50,11 @@ func NewBrowser(t testing.TB, issuer string) *Browser {
 type traced struct{ b *Browser }
 
 func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := http.DefaultTransport.RoundTrip(r)
+	transport := t.b.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	response, err := transport.RoundTrip(r)
 	if err == nil && t.b.Trace != nil {
 		t.b.Trace(r, response)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
@@ -29,17 +30,23 @@ type Server struct {
 	Clock       *Clock
 	Mail        *mail.Memory // what was sent; [Server.Deliver] sends what waits
 	DatabaseURL string
+	HTTP        *http.Client // trusts the certificate of [StartTLS] and follows no redirect
 	t           testing.TB
 }
 
 // Start runs a provider until the test ends. edit may change its configuration.
-func Start(t testing.TB, edit ...func(*idp.Config)) *Server {
+func Start(t testing.TB, edit ...func(*idp.Config)) *Server { return start(t, "http", edit) }
+
+// StartTLS is [Start] over https, with a certificate that [Server.Browser] and [Server.HTTP] trust.
+func StartTLS(t testing.TB, edit ...func(*idp.Config)) *Server { return start(t, "https", edit) }
+
+func start(t testing.TB, scheme string, edit []func(*idp.Config)) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Issuer: "http://" + listener.Addr().String(), Clock: &Clock{}, Mail: &mail.Memory{}, t: t}
+	s := &Server{Issuer: scheme + "://" + listener.Addr().String(), Clock: &Clock{}, Mail: &mail.Memory{}, t: t}
 	folder := t.TempDir()
 	cfg := idp.Defaults()
 	cfg.PublicURL, cfg.Listen = s.Issuer, listener.Addr().String()
@@ -56,7 +63,13 @@ func Start(t testing.TB, edit ...func(*idp.Config)) *Server {
 	server := httptest.NewUnstartedServer(s.Handler())
 	server.Listener.Close()
 	server.Listener = listener
-	server.Start()
+	if scheme == "https" {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	s.HTTP = server.Client()
+	s.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	t.Cleanup(func() {
 		server.Close()
 		s.Close()
@@ -108,7 +121,11 @@ func (s *Server) AddClient(c oauth.Client) *Client {
 }
 
 // Browser returns a browser without cookies.
-func (s *Server) Browser() *Browser { return NewBrowser(s.t, s.Issuer) }
+func (s *Server) Browser() *Browser {
+	b := NewBrowser(s.t, s.Issuer)
+	b.Transport = s.HTTP.Transport
+	return b
+}
 
 // Clock is a clock that stands beside the real one by an amount that a test chooses.
 type Clock struct {

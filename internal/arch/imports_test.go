@@ -65,12 +65,13 @@ var rules = []rule{
 	{"internal/htmlcheck", "", "judges pages"},
 	{"idptest", "* mfa/mfatest", "a provider for relying parties' tests"},
 	{"e2e", "* idptest mfa/mfatest internal/dbxtest internal/htmlcheck", "the binary in a browser"},
+	{"conformance", "* idptest", "the official plans, over HTTPS"},
 	{"examples/fosite", "mfa mfa/mfahttp mfa/mfasql mfa/mfatest migrations templates", "a stranger's server"},
 	{"examples/rp", "", "a stranger's relying party"},
 }
 
 // forTests are our packages that only tests may import, and that may import package testing.
-var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "idptest", "e2e"}
+var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "idptest", "e2e", "conformance"}
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
