@@ -15,19 +15,27 @@ func (s *store) flush(ctx context.Context, u *unit, event Event) error {
 			err = s.redeem(ctx, u)
 		case u.rotate:
 			err = s.rotate(ctx, u)
+		case u.presented > 0:
+			err = s.follow(ctx, u)
 		}
 		if err != nil {
 			return err
 		}
-		if a := u.access; a != nil {
-			_, err := s.db.Exec(ctx, `INSERT INTO oauth_access (sig, grant_id, client_id, scope, expires_at)
-				VALUES ($1, $2, $3, $4, $5)`, a.Sig, a.GrantID, a.ClientID, a.Scope, a.ExpiresAt)
-			if err != nil {
-				return unavailable(err)
-			}
+		if err := s.insertAccess(ctx, u.access); err != nil {
+			return err
 		}
 		return s.audit(ctx, event)
 	})
+}
+
+// insertAccess stores an opaque access token; nil: there is none.
+func (s *store) insertAccess(ctx context.Context, a *accessRow) error {
+	if a == nil {
+		return nil
+	}
+	_, err := s.db.Exec(ctx, `INSERT INTO oauth_access (sig, grant_id, client_id, scope, audience, dpop_jkt, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.Sig, a.GrantID, a.ClientID, a.Scope, a.Audience, a.JKT, a.ExpiresAt)
+	return unavailable(err)
 }
 
 // redeem marks the code as used and begins the chain of refresh tokens.
@@ -38,8 +46,8 @@ func (s *store) redeem(ctx context.Context, u *unit) error {
 		generation, idleEnd = 1, idleEndOf(u, now)
 	}
 	rows, err := s.db.Exec(ctx, `UPDATE oauth_grants SET code_used_at = $1, rt_gen = $2, rt_seed = $3, rt_rotated_at = $1,
-		rt_expires_at = $4 WHERE id = $5 AND code_used_at IS NULL AND revoked_at IS NULL AND code_expires_at > $1`,
-		now.Unix(), generation, u.seed, idleEnd, u.grant.ID)
+		rt_expires_at = $4, dpop_jkt = $6 WHERE id = $5 AND code_used_at IS NULL AND revoked_at IS NULL
+		AND code_expires_at > $1`, now.Unix(), generation, u.seed, idleEnd, u.grant.ID, u.jkt)
 	if err == nil && rows == 0 {
 		return errLost
 	}
@@ -55,11 +63,17 @@ func (s *store) rotate(ctx context.Context, u *unit) error {
 	if err != nil || rows == 1 {
 		return unavailable(err)
 	}
+	return s.follow(ctx, u)
+}
+
+// follow looks whether the token that comes after the presented one may still be given again: it is the current one,
+// its grace is not over, and nobody has revoked the grant meanwhile.
+func (s *store) follow(ctx context.Context, u *unit) error {
 	g, err := s.grant(ctx, u.grant.ID)
 	if err != nil {
 		return err
 	}
-	if g.RevokedAt.Valid || g.RTGen != u.grant.RTGen+1 || !s.inGrace(g, now) {
+	if g.RevokedAt.Valid || g.RTGen != u.presented+1 || !s.inGrace(g, s.now()) {
 		return errLost
 	}
 	return nil

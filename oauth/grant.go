@@ -28,6 +28,8 @@ type grant struct {
 	AuthTime      int64         `db:"auth_time"`
 	RequestedAt   int64         `db:"requested_at"`
 	Claims        string        `db:"claims"`
+	Audience      string        `db:"audience"` // space-separated; "": this server's own resources
+	DPoPKey       string        `db:"dpop_jkt"` // thumbprint of the key that refresh tokens are for; "": anybody's
 	CodeHash      []byte        `db:"code_hash"`
 	CodeExpiresAt int64         `db:"code_expires_at"`
 	CodeUsedAt    sql.NullInt64 `db:"code_used_at"`
@@ -42,13 +44,14 @@ type grant struct {
 }
 
 const grantColumns = `id, client_id, subject, session_id, scope, offline, acr, amr, auth_time, requested_at, claims,
-	code_hash, code_expires_at, code_used_at, code_form, rt_gen, rt_seed, rt_rotated_at, rt_expires_at, created_at,
+	audience, dpop_jkt, code_hash, code_expires_at, code_used_at, code_form, rt_gen, rt_seed, rt_rotated_at, rt_expires_at, created_at,
 	expires_at, revoked_at`
 
 // codeParameters are the parameters of the authorization request that a code keeps. Without redirect_uri in it fosite
 // would not compare the redirect URI at the token endpoint.
 var codeParameters = []string{
-	"redirect_uri", "code_challenge", "code_challenge_method", "nonce", "max_age", "prompt", "acr_values",
+	"redirect_uri", "code_challenge", "code_challenge_method", "nonce", "max_age", "prompt", "acr_values", "resource",
+	"dpop_jkt",
 }
 
 // grantID returns the id that a presented code or refresh token of n bytes begins with.
@@ -100,13 +103,13 @@ func (g *grant) requester(client fosite.Client, into fosite.Session, withForm bo
 		return nil, err
 	}
 	form := url.Values{}
-	s.nonce = ""
+	s.nonce, s.bound = "", g.DPoPKey
 	if withForm {
 		var err error
 		if form, err = url.ParseQuery(g.CodeForm); err != nil {
 			return nil, err
 		}
-		s.nonce = form.Get("nonce")
+		s.nonce, s.bound = form.Get("nonce"), form.Get("dpop_jkt")
 	}
 	scopes := strings.Fields(g.Scope)
 	return &fosite.Request{
@@ -139,10 +142,10 @@ func (s *store) grant(ctx context.Context, id string) (*grant, error) {
 
 func (s *store) insertGrant(ctx context.Context, g *grant) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
-		auth_time, requested_at, claims, code_hash, code_expires_at, code_form, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		auth_time, requested_at, claims, audience, code_hash, code_expires_at, code_form, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		g.ID, g.ClientID, g.Subject, g.SessionID, g.Scope, g.Offline, g.ACR, g.AMR, g.AuthTime, g.RequestedAt, g.Claims,
-		g.CodeHash, g.CodeExpiresAt, g.CodeForm, g.CreatedAt, g.ExpiresAt)
+		g.Audience, g.CodeHash, g.CodeExpiresAt, g.CodeForm, g.CreatedAt, g.ExpiresAt)
 	return unavailable(err)
 }
 
@@ -189,16 +192,19 @@ func (s *Server) RevokeClient(ctx context.Context, subject, client string) error
 		`subject = $2 AND client_id = $3`, subject, client)
 }
 
-// RevokeSession ends what was granted in the browser session sid, but for grants of offline_access, which outlive it.
+// RevokeSession ends what was granted in the browser session sid, but for grants of offline_access, which outlive it, and
+// makes the session's clients due to be told by [Server.Notify]. It takes part in the caller's transaction.
 func (s *Server) RevokeSession(ctx context.Context, sid string) error {
 	if sid == "" {
 		return nil
 	}
-	err := s.store.revokeGrants(ctx, Event{Session: sid}, `session_id = $2 AND NOT offline`, sid)
-	if err == nil && s.cfg.Ended != nil {
-		s.cfg.Ended(ctx, sid)
-	}
-	return err
+	return s.cfg.DB.InTx(ctx, func(ctx context.Context) error {
+		err := s.store.revokeGrants(ctx, Event{Session: sid}, `session_id = $2 AND NOT offline`, sid)
+		if err != nil {
+			return err
+		}
+		return s.queueNotices(ctx, sid)
+	})
 }
 
 // RevokeClientSession is [Server.RevokeSession] for one client: "sign out of this app".
@@ -214,6 +220,7 @@ func (s *Server) Prune(ctx context.Context) error {
 		{"oauth_requests", "id", "expires_at < $1"},
 		{"oauth_access", "sig", "expires_at < $1"},
 		{"oauth_jti", "jti_hash", "expires_at < $1"},
+		{"oauth_logins", "id", "expires_at < $1"},
 		{"oauth_proofs", "hash", "expires_at < $1"},
 		{"oauth_keys", "kid", "retired_at > 0 AND retired_at < $1"},
 		{"oauth_grants", "id", "expires_at < $1"},

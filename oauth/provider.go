@@ -64,6 +64,7 @@ func newProvider(s *Server) fosite.OAuth2Provider {
 	cfg.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, connect, proof}
 	cfg.tokens = map[string]fosite.TokenEndpointHandlers{
 		"authorization_code": {code, connect, proof},
+		"client_credentials": {credentialsHandler{t}},
 		"refresh_token":      {refresh, &openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: idToken, Config: cfg}},
 	}
 	return fosite.NewOAuth2Provider(s.store, cfg)

@@ -17,6 +17,9 @@ type session struct {
 	requestedAt        int64
 	nonce              string // of the authorization request; refreshed ID tokens have none
 	claims             grantedClaims
+	machine            bool   // client_credentials: there is no person and no grant
+	bound              string // thumbprint of the key that the code or refresh token is for (RFC 9449), "": anybody's
+	jkt                string // of the key that this request proved
 
 	oidc    jwt.IDTokenClaims // for fosite's checks of prompt and max_age alone
 	headers jwt.Headers

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,9 +18,20 @@ type Standing struct {
 	AuthTime  time.Time // in seconds
 }
 
-// stands asks the host whether the grant g of client may still give anything; [ErrEnded] says that it may not. A code
-// belongs to its session; what offline_access gave outlives it.
+// stands says whether the grant g of client may still give anything: the client must still be allowed to have it, and
+// the host is asked for the person. [ErrEnded] says that it may not. A code belongs to its session; what offline_access
+// gave outlives it.
 func (s *Server) stands(ctx context.Context, client *Client, g *grant, redeeming bool) error {
+	for _, scope := range strings.Fields(g.Scope) {
+		if !slices.Contains(client.Scopes, scope) {
+			return ErrEnded
+		}
+	}
+	for _, resource := range strings.Fields(g.Audience) {
+		if resource != s.cfg.Issuer && !slices.Contains(client.Resources, resource) {
+			return ErrEnded
+		}
+	}
 	if s.cfg.Alive == nil {
 		return nil
 	}

@@ -38,16 +38,19 @@ type unit struct {
 	presented  int64  // generation of the presented refresh token
 	seed       []byte // of the chain that a code begins; nil: none
 	idle       time.Duration
+	jkt        string // of the key that the chain is for; "": anybody's
 	access     *accessRow
 	redeemable bool // the presented code is good and this client's
 }
 
-// accessRow is an opaque access token.
+// accessRow is an opaque access token; GrantID is "" when a client asked for itself.
 type accessRow struct {
 	Sig       []byte `db:"sig"`
 	GrantID   string `db:"grant_id"`
 	ClientID  string `db:"client_id"`
 	Scope     string `db:"scope"`
+	Audience  string `db:"audience"` // space-separated; "": this server's own resources
+	JKT       string `db:"dpop_jkt"`
 	ExpiresAt int64  `db:"expires_at"`
 }
 
@@ -90,9 +93,6 @@ func (s *store) client(ctx context.Context, id string) (*Client, error) {
 	if client := ClientFrom(ctx); client != nil && client.ID == id {
 		return client, nil
 	}
-	if !clientIDForm.MatchString(id) { // PostgreSQL would take bytes that are no text for a failure of ours
-		return nil, fosite.ErrNotFound
-	}
 	client, err := s.clients.Get(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, fosite.ErrNotFound
@@ -129,13 +129,13 @@ func (s *store) load(ctx context.Context, id string) (*grant, error) {
 	if client == nil || client.ID != g.ClientID {
 		return nil, fosite.ErrNotFound
 	}
+	u.grant, u.client = g, client
 	// A scope that was taken from the client ends what was granted with it.
 	for _, scope := range strings.Fields(g.Scope) {
 		if !slices.Contains(client.Scopes, scope) {
 			return nil, fosite.ErrNotFound
 		}
 	}
-	u.grant, u.client = g, client
 	return g, nil
 }
 
@@ -149,7 +149,7 @@ func (s *store) CreateAuthorizeCodeSession(ctx context.Context, code string, ar 
 		ID: ar.GetID(), ClientID: client.ID, Subject: facts.subject, SessionID: facts.sessionID,
 		Scope: strings.Join(scopes, " "), Offline: slices.Contains(scopes, "offline_access"),
 		ACR: facts.acr, AMR: strings.Join(facts.amr, " "), AuthTime: facts.authTime, RequestedAt: facts.requestedAt,
-		Claims: facts.claims.encode(), CodeHash: sum[:], CodeExpiresAt: now.Add(codeLife).Unix(),
+		Claims: facts.claims.encode(), Audience: strings.Join(ar.GetGrantedAudience(), " "), CodeHash: sum[:], CodeExpiresAt: now.Add(codeLife).Unix(),
 		CodeForm: keep(ar.GetRequestForm(), codeParameters).Encode(), CreatedAt: now.Unix(),
 	}
 	life := codeLife + client.AccessTokenLife.or(accessTokenLife)
@@ -305,12 +305,17 @@ func (s *store) CreateAccessTokenSession(ctx context.Context, sig string, reques
 	if sig == "" {
 		return nil
 	}
-	client := request.GetClient().(*Client)
-	unitOf(ctx).access = &accessRow{
-		Sig: []byte(sig), GrantID: request.GetID(), ClientID: client.ID,
+	client, facts := request.GetClient().(*Client), request.GetSession().(*session)
+	row := &accessRow{
+		Sig: []byte(sig), GrantID: request.GetID(), ClientID: client.ID, JKT: facts.jkt,
 		Scope:     strings.Join(request.GetGrantedScopes(), " "),
+		Audience:  strings.Join(request.GetGrantedAudience(), " "),
 		ExpiresAt: s.now().Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
 	}
+	if facts.machine {
+		row.GrantID = ""
+	}
+	unitOf(ctx).access = row
 	return nil
 }
 

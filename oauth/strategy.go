@@ -68,6 +68,9 @@ func (strategy) AccessTokenSignature(_ context.Context, token string) string {
 	return string(sum[:])
 }
 
+// machineToken begins the jti of a token that a client has for itself, where others name their grant.
+const machineToken = "c."
+
 // GenerateAccessToken returns a JWT (RFC 9068) or an opaque token, as the client wants it.
 func (t strategy) GenerateAccessToken(ctx context.Context, request fosite.Requester) (string, string, error) {
 	client := request.GetClient().(*Client)
@@ -77,12 +80,23 @@ func (t strategy) GenerateAccessToken(ctx context.Context, request fosite.Reques
 	}
 	facts := request.GetSession().(*session)
 	now := t.server.cfg.Now()
+	audience := request.GetGrantedAudience()
 	claims := map[string]any{
-		"iss": t.server.cfg.Issuer, "sub": facts.subject, "aud": t.server.cfg.Issuer, "client_id": client.ID,
+		"iss": t.server.cfg.Issuer, "sub": facts.subject, "aud": audience, "client_id": client.ID,
 		"scope": strings.Join(request.GetGrantedScopes(), " "), "iat": now.Unix(),
 		"exp": now.Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
-		"jti": request.GetID() + "." + randomText(12), // names its grant: see Server.access
-		"acr": facts.acr, "amr": facts.amr, "auth_time": facts.authTime,
+	}
+	if len(audience) == 1 {
+		claims["aud"] = audience[0]
+	}
+	if facts.jkt != "" {
+		claims["cnf"] = map[string]string{"jkt": facts.jkt} // RFC 9449 section 6.1
+	}
+	if facts.machine {
+		claims["jti"] = machineToken + randomText(12)
+	} else {
+		claims["jti"] = request.GetID() + "." + randomText(12) // names its grant: see Server.access
+		claims["acr"], claims["amr"], claims["auth_time"] = facts.acr, facts.amr, facts.authTime
 	}
 	if facts.sessionID != "" {
 		claims["sid"] = facts.sessionID

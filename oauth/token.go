@@ -30,7 +30,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteAccessResponse(ctx, w, ar, response)
 }
 
-// exchange turns a code or a refresh token into tokens. Nothing is written before all else has succeeded.
+// exchange turns a code, a refresh token or a client's own right into tokens. Nothing is written before all else has succeeded.
 func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite.AccessRequester, fosite.AccessResponder, error) {
 	ar, err := s.provider.NewAccessRequest(ctx, r, new(session))
 	if err != nil {
@@ -38,14 +38,17 @@ func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite
 	}
 	client := ar.GetClient().(*Client)
 	ctx = withClient(ctx, client)
-	if client.DPoPBound {
-		return ar, nil, fault(fosite.ErrInvalidRequest, "DPoP", "This client's requests must prove a key (DPoP).")
-	}
-	if err := checkTarget(r.PostForm, s.cfg.Issuer); err != nil {
+	facts := ar.GetSession().(*session)
+	if err := s.bind(ctx, r, client, facts); err != nil {
 		return ar, nil, err
 	}
-	if err := s.stands(ctx, client, u.grant, u.presented == 0); err != nil {
+	if err := s.target(ar.(*fosite.AccessRequest), client, u.grant); err != nil {
 		return ar, nil, err
+	}
+	if u.grant != nil {
+		if err := s.stands(ctx, client, u.grant, u.presented == 0); err != nil {
+			return ar, nil, err
+		}
 	}
 	if ar.GetGrantTypes().ExactOne("refresh_token") {
 		if err := narrow(ar.(*fosite.AccessRequest)); err != nil {
@@ -61,11 +64,58 @@ func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite
 		return ar, nil, errors.New("oauth: openid was granted and there is no ID token")
 	}
 	response.SetTokenType("Bearer")
+	if client.IsPublic() { // others authenticate, and may come with a new key
+		u.jkt = facts.jkt
+	}
+	if facts.jkt != "" {
+		response.SetTokenType("DPoP")
+	}
+	if u.grant == nil { // a client for itself: what it does all day would fill the audit log
+		return ar, response, s.store.insertAccess(ctx, u.access)
+	}
 	err = s.store.flush(ctx, u, Event{
 		Kind: EventTokenIssued, Subject: u.grant.Subject, Client: client.ID, Session: u.grant.SessionID, Grant: u.grant.ID,
 		Detail: map[string]string{"grant_type": ar.GetGrantTypes()[0], "scope": strings.Join(ar.GetGrantedScopes(), " ")},
 	})
 	return ar, response, err
+}
+
+// bind notes whose key the tokens will be for (RFC 9449 section 5), and refuses a key that the code or the refresh token
+// is not for.
+func (s *Server) bind(ctx context.Context, r *http.Request, client *Client, facts *session) (err error) {
+	facts.jkt, err = s.proof(ctx, r, "")
+	switch {
+	case err != nil:
+		return err
+	case facts.jkt == "" && (client.DPoPBound || facts.bound != ""):
+		return fault(fosite.ErrInvalidRequest, "DPoP", "This request must prove a key by a DPoP header.")
+	case facts.bound != "" && facts.bound != facts.jkt:
+		return fault(fosite.ErrInvalidGrant, "DPoP", "The DPoP proof is by another key than the one that this was given to.")
+	}
+	return nil
+}
+
+// target selects what the access token is good for (RFC 8707 section 2.2): the resources that were asked for, or all of
+// the grant; this server's own where none were named.
+func (s *Server) target(ar *fosite.AccessRequest, client *Client, g *grant) error {
+	selected := []string{s.cfg.Issuer}
+	allowed := append(selected, client.Resources...)
+	if g != nil {
+		if granted := strings.Fields(g.Audience); len(granted) > 0 {
+			selected = granted
+		}
+		allowed = selected
+	}
+	if asked := ar.GetRequestForm()["resource"]; len(asked) > 0 {
+		selected = asked
+	}
+	for _, resource := range selected {
+		if !slices.Contains(allowed, resource) {
+			return fault(errInvalidTarget, "resource", "The resource is not one that this client was granted.")
+		}
+		ar.GrantAudience(resource)
+	}
+	return nil
 }
 
 // narrow reduces a refreshed access token to the scopes that were asked for (RFC 6749 section 6). The grant keeps all.

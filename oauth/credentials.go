@@ -1,0 +1,59 @@
+package oauth
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ory/fosite"
+)
+
+// credentialsHandler is the client credentials grant (RFC 6749 section 4.4): a client asks for itself. Nobody signed in,
+// so there is no grant, no refresh token and nothing about a person. It implements fosite.TokenEndpointHandler.
+type credentialsHandler struct{ strategy }
+
+// CanSkipClientAuth returns false.
+func (credentialsHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool {
+	return false
+}
+
+// CanHandleTokenEndpointRequest reports whether ar asks for this grant.
+func (credentialsHandler) CanHandleTokenEndpointRequest(_ context.Context, ar fosite.AccessRequester) bool {
+	return ar.GetGrantTypes().ExactOne("client_credentials")
+}
+
+// HandleTokenEndpointRequest grants the scopes that were asked for, or all that the client may have. Scopes that tell of
+// a person are for nobody here.
+func (credentialsHandler) HandleTokenEndpointRequest(_ context.Context, ar fosite.AccessRequester) error {
+	client := ar.GetClient().(*Client)
+	if client.IsPublic() || !slices.Contains(client.GrantTypes, "client_credentials") {
+		return fosite.ErrUnauthorizedClient
+	}
+	allowed := slices.DeleteFunc(slices.Clone(client.Scopes), func(scope string) bool {
+		return slices.Contains(knownScopes(), scope)
+	})
+	asked := ar.GetRequestedScopes()
+	if len(asked) == 0 {
+		asked = allowed
+	}
+	for _, scope := range asked {
+		if !slices.Contains(allowed, scope) {
+			return fosite.ErrInvalidScope
+		}
+		ar.GrantScope(scope)
+	}
+	facts := ar.GetSession().(*session)
+	facts.subject, facts.machine = client.ID, true
+	return nil
+}
+
+// PopulateTokenEndpointResponse makes the access token.
+func (h credentialsHandler) PopulateTokenEndpointResponse(ctx context.Context, ar fosite.AccessRequester, response fosite.AccessResponder) error {
+	token, sig, err := h.GenerateAccessToken(ctx, ar)
+	if err != nil {
+		return err
+	}
+	response.SetAccessToken(token)
+	response.SetExpiresIn(ar.GetClient().(*Client).AccessTokenLife.or(accessTokenLife))
+	response.SetScopes(ar.GetGrantedScopes())
+	return h.server.store.CreateAccessTokenSession(ctx, sig, ar)
+}
