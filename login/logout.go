@@ -1,7 +1,9 @@
 package login
 
 import (
+	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/oauth"
@@ -12,6 +14,13 @@ import (
 type logoutPage struct {
 	Query  string
 	Client string // the app that asks, "" unknown
+}
+
+// signedOutPage is the data of the page that says so.
+type signedOutPage struct {
+	Target string   // where the browser goes on to, registered for the app that asked; "" nowhere
+	Home   string   // the app's own page; "" unknown
+	Frames []string // loaded on the way, so that apps hear of it (OpenID Connect Front-Channel Logout 1.0)
 }
 
 // EndSession implements [oauth.Interaction]: it signs out at once when the app proves for whom it speaks, and asks
@@ -27,14 +36,13 @@ func (f *Flow) EndSession(w http.ResponseWriter, r *http.Request, hint oauth.Log
 	if err != nil {
 		return err
 	}
+	var frames []string
 	switch {
 	case s == nil: // nothing to end
-	case choice == "here":
-		if hint.Client != nil {
-			err = f.OAuth.RevokeClientSession(r.Context(), hint.Client.ID, s.ID)
-		}
-	case choice == "everywhere" || hint.Valid && hint.Subject == s.Subject:
-		err = f.end(w, r, s)
+	case choice == "here" && hint.Client != nil:
+		err = f.OAuth.RevokeClientSession(r.Context(), hint.Client.ID, s.ID)
+	case choice == "everywhere" || choice == "" && hint.Valid && hint.Subject == s.Subject:
+		frames, err = f.end(w, r, s)
 	default:
 		page := logoutPage{Query: hint.Query}
 		if hint.Client != nil {
@@ -46,27 +54,50 @@ func (f *Flow) EndSession(w http.ResponseWriter, r *http.Request, hint oauth.Log
 	if err != nil {
 		return err
 	}
-	target := hint.Target()
-	if target == "" {
-		target = "/signed-out"
-		if choice == "here" {
-			target = "/account"
-		}
-	}
-	http.Redirect(w, r, target, http.StatusSeeOther)
+	f.leave(w, r, hint, frames, choice)
 	return nil
 }
 
-// end ends the session, and with it what was issued in it, but for what was asked for to outlive it (offline_access).
-func (f *Flow) end(w http.ResponseWriter, r *http.Request, s *session.Session) error {
-	if _, err := f.Sessions.End(w, r); err != nil {
-		return err
+// leave sends the browser to where the app wants it, or to a page of ours that fits what was done.
+func (f *Flow) leave(w http.ResponseWriter, r *http.Request, hint oauth.LogoutHint, frames []string, choice string) {
+	target := hint.Target()
+	if len(frames) > 0 {
+		page := signedOutPage{Target: target, Frames: frames}
+		if hint.Client != nil {
+			page.Home = hint.Client.ClientURI
+		}
+		f.Pages.Render(w, r, http.StatusOK, "signed_out", page)
+		return
 	}
-	w.Header().Set("Clear-Site-Data", `"cache"`)
-	return f.Audit.Record(r.Context(), audit.Event{Action: "sign_out", Actor: s.Subject, Subject: s.Subject, Result: "done"})
+	switch {
+	case target != "":
+	case choice == "here":
+		target = "/account"
+	case hint.Client != nil:
+		target = "/signed-out?client_id=" + url.QueryEscape(hint.Client.ID)
+	default:
+		target = "/signed-out"
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// signedOut confirms that nobody is signed in, if that is so.
+// end ends the session, and with it what was issued in it, but for what was asked for to outlive it (offline_access). It
+// tells the apps of that session and returns the frames that tell others.
+func (f *Flow) end(w http.ResponseWriter, r *http.Request, s *session.Session) ([]string, error) {
+	frames, err := f.OAuth.LogoutFrames(r.Context(), s.ID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Sessions.End(w, r); err != nil {
+		return nil, err
+	}
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	err = f.Audit.Record(r.Context(), audit.Event{Action: "sign_out", Actor: s.Subject, Subject: s.Subject, Result: "done"})
+	f.OAuth.NotifySession(r.Context(), s.ID)
+	return frames, err
+}
+
+// signedOut confirms that nobody is signed in, if that is so, and leads back to the app that asked.
 func (f *Flow) signedOut(w http.ResponseWriter, r *http.Request) {
 	if who, err := f.person(w, r); err != nil || who != nil {
 		if err != nil {
@@ -76,5 +107,14 @@ func (f *Flow) signedOut(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 		return
 	}
-	f.Pages.Render(w, r, http.StatusOK, "signed_out", struct{ BackURL string }{})
+	var page signedOutPage
+	client, err := f.OAuth.Clients().Get(r.Context(), r.URL.Query().Get("client_id"))
+	switch {
+	case err == nil && !client.Disabled:
+		page.Home = client.ClientURI
+	case err != nil && !errors.Is(err, oauth.ErrNotFound):
+		f.Fail(w, r, err)
+		return
+	}
+	f.Pages.Render(w, r, http.StatusOK, "signed_out", page)
 }

@@ -86,6 +86,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		} else {
 			response, err = s.issue(ctx, req, auth)
 		}
+		if err == nil {
+			err = s.noteLogin(ctx, req.client, auth)
+		}
 		if err != nil {
 			return err
 		}

@@ -100,6 +100,9 @@ func (c *Clients) Update(ctx context.Context, client *Client) error {
 
 // Get returns the client id, [ErrNotFound] when there is none.
 func (c *Clients) Get(ctx context.Context, id string) (*Client, error) {
+	if !clientIDForm.MatchString(id) { // PostgreSQL would take bytes that are no text for a failure of ours
+		return nil, ErrNotFound
+	}
 	var row clientRow
 	err := c.db.Get(ctx, &row, `SELECT `+clientColumns+` FROM oauth_clients WHERE id = $1`, id)
 	if dbx.IsNotFound(err) {
@@ -143,6 +146,7 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 			`DELETE FROM oauth_grants WHERE client_id = $1`,
 			`DELETE FROM oauth_requests WHERE client_id = $1`,
 			`DELETE FROM oauth_jti WHERE client_id = $1`,
+			`DELETE FROM oauth_logins WHERE client_id = $1`,
 		} {
 			if _, err := c.db.Exec(ctx, query, id); err != nil {
 				return err

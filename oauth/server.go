@@ -52,9 +52,6 @@ type Config struct {
 	// operation. nil: nothing is recorded.
 	Audit func(ctx context.Context, event Event) error
 
-	// Ended is called after RevokeSession; nil: nobody wants to know.
-	Ended func(ctx context.Context, sessionID string)
-
 	// Outbound makes the requests whose address a client chose: jwks_uri, logout notices, logos. nil: [NewOutbound]
 	// without exceptions.
 	Outbound *http.Client
@@ -66,6 +63,7 @@ type Config struct {
 	RequireNonce bool
 
 	RefreshGrace time.Duration // how long a refresh token gives its successor again; 0: 60 seconds
+	NoticeWait   time.Duration // how long a sign-out waits for the clients that it tells; 0: 3 seconds
 }
 
 // Lifetimes where a client sets none.
@@ -107,6 +105,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.RefreshGrace == 0 {
 		cfg.RefreshGrace = refreshGrace
+	}
+	if cfg.NoticeWait == 0 {
+		cfg.NoticeWait = noticeWait
 	}
 	if cfg.Outbound == nil {
 		cfg.Outbound = NewOutbound(nil)

@@ -146,8 +146,8 @@ type (
 	}
 	logoutData    struct{ Client, Query string }
 	signedOutData struct {
-		BackURL string
-		Frames  []string
+		Target, Home string
+		Frames       []string
 	}
 )
 
@@ -234,7 +234,8 @@ func samples(t *testing.T) []sample {
 		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
 		{"error missing", "error", errorData{Status: 404}},
 		{"logout", "logout", logoutData{"Focus HQ", "id_token_hint=x"}},
-		{"signed out", "signed_out", signedOutData{"https://focus.example/", []string{"https://rp.example/fc?sid=1"}}},
+		{"signed out", "signed_out", signedOutData{Home: "https://focus.example/"}},
+		{"signed out onward", "signed_out", signedOutData{Target: "https://focus.example/bye?state=a%22b", Frames: []string{"https://rp.example/fc?sid=1", "https://rp.example;sandbox/"}}},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 )
 
@@ -77,12 +78,15 @@ func optional(data any, name string) any {
 	return v.Interface()
 }
 
+// hostForm is what a host may be made of that becomes part of a policy: url.Parse lets ; and , pass, which end a source.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9.:\[\]_-]+$`)
+
 func origins(frames any) []string {
 	list, _ := frames.([]string)
 	var all []string
 	for _, frame := range list {
 		u, err := url.Parse(frame)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		if err != nil || !hostForm.MatchString(u.Host) || u.Scheme != "https" && u.Scheme != "http" {
 			continue
 		}
 		if origin := u.Scheme + "://" + u.Host; !slices.Contains(all, origin) {

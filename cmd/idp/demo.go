@@ -128,7 +128,8 @@ func seed(ctx context.Context, p *idp.IdP, rpURL, secret string) error {
 	}
 	app := &oauth.Client{
 		ID: "focus-hq", Name: "Focus HQ", RedirectURIs: []string{rpURL + "/callback"}, PostLogoutRedirectURIs: []string{rpURL + "/"},
-		GrantTypes: []string{"authorization_code", "refresh_token"}, Scopes: []string{"openid", "profile", "email", "mfa", "offline_access"},
+		BackchannelLogoutURI: rpURL + "/backchannel-logout",
+		GrantTypes:           []string{"authorization_code", "refresh_token"}, Scopes: []string{"openid", "profile", "email", "mfa", "offline_access"},
 		Consent: "skip",
 	}
 	_, err := p.OAuth.Clients().Create(ctx, app, secret)
