@@ -294,29 +294,6 @@ func (p *IdP) claims(ctx context.Context, subject string, scopes []string) (map[
 	return claims, nil
 }
 
-// alive says whether a grant may live on: the person must still be allowed to sign in, and to use the app, and the
-// session that the grant belongs to must not have ended.
-func (p *IdP) alive(ctx context.Context, s oauth.Standing) error {
-	person, err := p.Accounts.Active(ctx, s.Subject)
-	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
-		return oauth.ErrEnded
-	}
-	if err != nil {
-		return err
-	}
-	if !login.MayUse(s.Client, person) {
-		return oauth.ErrEnded
-	}
-	if s.SessionID == "" {
-		return nil
-	}
-	alive, err := p.Sessions.Alive(ctx, s.Subject, s.SessionID)
-	if err == nil && !alive {
-		return oauth.ErrEnded
-	}
-	return err
-}
-
 func (p *IdP) levels() []string {
 	levels := []string{"aal1", "aal2"}
 	for alias := range p.cfg.MFA.ACRAliases {

@@ -130,7 +130,7 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	s := State{
 		AAL2:  aal2,
 		Asked: req.Asked, Prompt: req.Prompt(), MaxAge: req.MaxAge(),
-		MFA: need(client.MFA), SkipConsent: client.Consent == "skip" && !client.IsPublic(), AskAlways: native(client),
+		MFA: need(client.MFA), SkipConsent: SkipsConsent(client), AskAlways: native(client),
 	}
 	if who == nil {
 		return s, nil, nil
@@ -246,6 +246,9 @@ func native(client *oauth.Client) bool {
 		return !strings.HasPrefix(uri, "https://")
 	})
 }
+
+// SkipsConsent reports whether nobody is asked what client may have. A public client is nobody whom a setting vouches for.
+func SkipsConsent(client *oauth.Client) bool { return client.Consent == "skip" && !client.IsPublic() }
 
 // MayUse reports whether client is open to that person: it names no groups, or one of theirs.
 func MayUse(client *oauth.Client, person *account.Account) bool {
