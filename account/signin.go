@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -109,20 +107,9 @@ func (s *Service) rehash(ctx context.Context, r *row, password string) error {
 	return nil
 }
 
-// giveBack takes one try off key, and the wait that it began if it was the last one: what succeeded is no failure of
-// its network. A wait that a later try began stays.
+// giveBack takes one try off key: what succeeded is no failure of its network.
 func (s *Service) giveBack(ctx context.Context, key string, n int) error {
-	if n == 0 {
-		return nil
-	}
-	// In this order: of many who give back at once each takes one off, and whoever takes the last off removes the row.
-	_, err := s.cfg.DB.Exec(ctx, `
-		UPDATE account_attempts SET n = n - 1, until = CASE WHEN n = $2 THEN $3 ELSE until END
-		WHERE key = $1 AND n > 0`, key, n, s.now().Unix())
-	if err == nil {
-		_, err = s.cfg.DB.Exec(ctx, `DELETE FROM account_attempts WHERE key = $1 AND n = 0`, key)
-	}
-	if err != nil {
+	if err := s.attempts.GiveBack(ctx, key, n, s.now()); err != nil {
 		return fmt.Errorf("account: give a try back: %w", err)
 	}
 	return nil
@@ -130,23 +117,10 @@ func (s *Service) giveBack(ctx context.Context, key string, n int) error {
 
 func personKey(subject string) string { return "subject/" + subject }
 
-// networkKey names the network of an IP address and the hour: a count per hour, because behind one address there may
-// be hundreds of people whose slips would add up for ever.
+// networkKey names what is counted for an IP address, "" where none is known.
 func (s *Service) networkKey(address string) string {
 	if address == "" {
 		return ""
 	}
-	network := "other" // something that isn't an address must not escape the limit
-	if ip, err := netip.ParseAddr(address); err == nil {
-		ip = ip.Unmap().WithZone("")
-		bits := ip.BitLen()
-		if ip.Is6() {
-			bits = 64
-		}
-		prefix, err := ip.Prefix(bits)
-		if err == nil {
-			network = prefix.String()
-		}
-	}
-	return "network/" + network + "/" + s.now().UTC().Format(time.DateOnly+"T15")
+	return throttle.NetworkKey(address, s.now())
 }

@@ -37,7 +37,7 @@ var rules = []rule{
 	{"templates", "", "pages are filled with what they are given"},
 
 	// Domains. They never import each other: what joins them is a func field that idp sets.
-	{"oauth", "internal/dbx internal/seal internal/cookie", "the protocol; asks who somebody is through Interaction"},
+	{"oauth", "internal/dbx internal/seal internal/cookie internal/throttle", "the protocol; asks who somebody is through Interaction"},
 	{"account", "internal/dbx internal/throttle", "who may sign in"},
 	{"session", "internal/dbx internal/cookie", "which browser is signed in"},
 	{"consent", "internal/dbx", "who decided what for which client"},

@@ -38,6 +38,21 @@ func (a Attempts) CountAttempt(ctx context.Context, key string, n int, until tim
 	return rows == 1, err
 }
 
+// GiveBack takes one try off key, and the wait that it began if it was the last one, the n-th: what succeeded is no
+// failure. A wait that a later try began stays. n is 0 for a try that was not counted.
+func (a Attempts) GiveBack(ctx context.Context, key string, n int, now time.Time) error {
+	if n == 0 {
+		return nil
+	}
+	// In this order: of many who give back at once each takes one off, and whoever takes the last off removes the row.
+	_, err := a.DB.Exec(ctx, "UPDATE "+a.Table+" SET n = n - 1, until = CASE WHEN n = $2 THEN $3 ELSE until END "+
+		"WHERE key = $1 AND n > 0", key, n, now.Unix())
+	if err == nil {
+		_, err = a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE key = $1 AND n = 0", key)
+	}
+	return err
+}
+
 // ClearAttempts forgets key.
 func (a Attempts) ClearAttempts(ctx context.Context, key string) error {
 	_, err := a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE key = $1", key)

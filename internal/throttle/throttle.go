@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -102,4 +103,21 @@ func Reserve(ctx context.Context, c Counter, p Policy, key string, now time.Time
 			return n + 1, err
 		}
 	}
+}
+
+// NetworkKey names the network of an IP address (a /64 of IPv6) and the hour of now: a count per hour, because behind
+// one address there may be hundreds of people whose slips would add up for ever.
+func NetworkKey(address string, now time.Time) string {
+	network := "other" // something that isn't an address must not escape the limit
+	if ip, err := netip.ParseAddr(address); err == nil {
+		ip = ip.Unmap().WithZone("")
+		bits := ip.BitLen()
+		if ip.Is6() {
+			bits = 64
+		}
+		if prefix, err := ip.Prefix(bits); err == nil {
+			network = prefix.String()
+		}
+	}
+	return "network/" + network + "/" + now.UTC().Format(time.DateOnly+"T15")
 }
