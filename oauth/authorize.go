@@ -20,12 +20,9 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 // authorize is GET /oauth2/authorize: a new request, or with resume one that comes back from a page.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if !r.Form.Has("resume") {
-		req, err := s.parse(r.Context(), r, r.Form, s.asked())
-		if err != nil {
-			s.refuseParsed(w, r, req, err)
-			return
+		if req := s.arrive(w, r); req != nil {
+			s.decide(w, r, req)
 		}
-		s.decide(w, r, req)
 		return
 	}
 	id := r.Form.Get("resume")
@@ -45,9 +42,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 // postedAuthorize is POST /oauth2/authorize. A cross-site POST brings no SameSite=Lax cookie, so nobody would be signed
 // in: the request is kept and comes back as a GET.
 func (s *Server) postedAuthorize(w http.ResponseWriter, r *http.Request) {
-	req, err := s.parse(r.Context(), r, r.Form, s.asked())
-	if err != nil {
-		s.refuseParsed(w, r, req, err)
+	req := s.arrive(w, r)
+	if req == nil {
 		return
 	}
 	id, err := req.Suspend(r.Context(), w)
@@ -56,6 +52,24 @@ func (s *Server) postedAuthorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, ResumeURL(id), http.StatusSeeOther)
+}
+
+// arrive validates a new request. One that must be refused is answered, and nil is returned.
+func (s *Server) arrive(w http.ResponseWriter, r *http.Request) *Request {
+	kept := keptRequest{form: r.Form, asked: s.asked()}
+	var err error
+	if uri := r.Form.Get("request_uri"); strings.HasPrefix(uri, pushedPrefix) {
+		err = s.takePushed(r.Context(), r.Form.Get("client_id"), uri, &kept)
+	}
+	var req *Request
+	if err == nil {
+		req, err = s.parse(r, kept)
+	}
+	if err != nil {
+		s.refuseParsed(w, r, req, err)
+		return nil
+	}
+	return req
 }
 
 // asked returns the time of arrival, in the precision in which it is kept.
@@ -80,6 +94,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		if err := s.consume(ctx, req); err != nil {
 			return err
 		}
+		if err := s.spendPushed(ctx, req); err != nil {
+			return err
+		}
 		var err error
 		if req.device != "" {
 			err = s.approveDevice(ctx, req, auth)
@@ -100,6 +117,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 	switch {
 	case errors.Is(err, ErrNoRequest):
 		s.failSuspended(w, r, err)
+	case errors.Is(err, fosite.ErrInvalidRequestURI): // another tab has answered the client
+		s.forget(w, req)
+		s.failPage(w, r, err)
 	case err != nil:
 		s.refuse(w, r, req, err)
 	case req.device != "":
@@ -139,6 +159,9 @@ func (s *Server) issue(ctx context.Context, req *Request, auth *Authentication) 
 		if slices.Contains(auth.Scopes, scope) {
 			req.GrantScope(scope)
 		}
+	}
+	for _, resource := range req.resources {
+		req.GrantAudience(resource)
 	}
 	facts := &session{
 		subject: auth.Subject, sessionID: auth.SessionID, acr: auth.ACR, amr: auth.AMR,
@@ -181,6 +204,27 @@ func (s *Server) refuseParsed(w http.ResponseWriter, r *http.Request, req *Reque
 		return
 	}
 	s.refuse(w, r, req, err)
+}
+
+// refuseForm answers a request whose parameters cannot be taken. The client is told when those that say who is to be
+// told are sound and there once; it is answered by what else is there once.
+func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
+	once := url.Values{}
+	for name, values := range r.Form {
+		if len(values) == 1 {
+			once[name] = values
+		}
+	}
+	if !once.Has("client_id") || !once.Has("redirect_uri") || r.Form.Has("resume") || r.Form.Has("request_uri") {
+		s.failPage(w, r, err)
+		return
+	}
+	client, target, unknown := s.addressee(r.Context(), once)
+	if unknown != nil {
+		s.failPage(w, r, err)
+		return
+	}
+	s.refuse(w, r, s.answerable(fosite.NewAuthorizeRequest(), client, target, once), err)
 }
 
 // failSuspended explains that there is nothing to come back to.

@@ -86,7 +86,7 @@ func TestSec_OA08_TheIssuerIsNamed(t *testing.T) {
 	if diff := cmp.Diff([]string{issuer}, q["iss"]); diff != "" || len(q) != 3 {
 		t.Error(q)
 	}
-	w.wantRedirected(w.authorize(request("web", "scope", "openid unknown")), "invalid_scope")
+	w.wantRedirected(w.authorize(request("web", "scope", "unknown")), "invalid_scope")
 	w.host.err = fosite.ErrConsentRequired
 	w.wantRedirected(w.authorize(request("web", "prompt", "none")), "consent_required")
 }
@@ -254,7 +254,7 @@ func TestRequestFacts(t *testing.T) {
 	r := w.host.last
 	got := []any{r.Client().ID, r.HintSubject(), r.ACRValues(), r.EssentialACR(), r.LoginHint(), r.Scopes(), r.Prompt(), r.MaxAge(), r.ID}
 	want := []any{
-		"web", "alice-1", []string{"aal2", "aal1", "urn:x"}, true, "bob@example.com",
+		"web", "alice-1", []string{"urn:x", "aal2"}, true, "bob@example.com",
 		[]string{"openid", "email", "mfa", "profile"}, []string{}, time.Duration(-1), "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -195,7 +195,9 @@ func TestTrap21_TheRedirectURIIsCompared(t *testing.T) {
 func TestTrap22_NamesAreCaseSensitive(t *testing.T) {
 	w := newWorld(t)
 	w.wantRedirected(w.authorize(request("web", "scope", "OPENID")), "invalid_scope")
-	w.wantRedirected(w.authorize(request("web", "scope", "openid Offline_access")), "invalid_scope")
+	if got := w.tokens("web", "scope", "openid Offline_access"); got["scope"] != "openid" || got["refresh_token"] != nil {
+		t.Errorf("another spelling is another scope: %v", got)
+	}
 	w.wantRedirected(w.authorize(request("web", "response_type", "CODE")), "unsupported_response_type")
 	w.wantError(w.token(w.exchange("web", w.code("web"), "grant_type", "Authorization_Code")), 400, "unsupported_grant_type")
 	_, err := w.server.Clients().Create(t.Context(), &oauth.Client{ID: "x", RedirectURIs: []string{callback}, Scopes: []string{"OpenID"}}, "")
@@ -206,10 +208,23 @@ func TestTrap22_NamesAreCaseSensitive(t *testing.T) {
 
 func TestTrap24_RepeatedParametersAreRefused(t *testing.T) {
 	w := newWorld(t)
-	for _, name := range []string{"client_id", "scope", "redirect_uri", "state", "unknown"} {
+	for _, name := range []string{"client_id", "redirect_uri"} {
 		v := request("web")
-		v[name] = []string{"a", "b"}
+		v[name] = append(v[name], v.Get(name)) // twice the same is twice, too
 		w.wantPage(w.authorize(v), "invalid_request", name)
+		w.wantPage(w.post("/oauth2/authorize", v), "invalid_request", name)
+	}
+	for _, name := range []string{"scope", "state", "response_type", "response_mode", "nonce", "code_challenge", "unknown"} {
+		v := request("web")
+		v[name] = []string{"a", "a"}
+		for _, a := range []answer{w.authorize(v), w.post("/oauth2/authorize", v)} {
+			w.wantRedirected(a, "invalid_request")
+			if got := a.location().Query().Has("state"); got != (name != "state") {
+				t.Errorf("%s: state: %v", name, got)
+			}
+		}
+		v.Set("redirect_uri", "https://evil.example/")
+		w.wantPage(w.authorize(v), "invalid_request", "")
 	}
 	v := w.exchange("web", "x")
 	v["code"] = []string{"a", "b"}

@@ -31,7 +31,10 @@ func (s *Server) page(next http.HandlerFunc) http.Handler {
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
-		if err := s.readForm(w, r); err != nil {
+		if err := s.readForm(w, r); err != nil && r.URL.Path == "/oauth2/authorize" {
+			s.refuseForm(w, r, err)
+			return
+		} else if err != nil {
 			s.failPage(w, r, err)
 			return
 		}
@@ -45,10 +48,6 @@ func (s *Server) api(next http.HandlerFunc) http.Handler {
 		noStore(w)
 		if r.Header.Get("DPoP") != "" {
 			s.offerNonce(w)
-		}
-		if err := s.allowOrigin(w, r); err != nil {
-			s.failJSON(w, r, err)
-			return
 		}
 		if err := s.readForm(w, r); err != nil {
 			s.failJSON(w, r, err)
@@ -81,10 +80,10 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
 		return fault(fosite.ErrInvalidRequest, "", "The parameters cannot be read: too long, or not form-encoded.")
 	}
 	for name, values := range r.Form {
-		if len(values) > 1 {
+		if len(values) > 1 && name != "resource" { // RFC 8707 section 2
 			return fault(fosite.ErrInvalidRequest, printable(name), "A parameter must not be repeated.")
 		}
-		if !utf8.ValidString(name+values[0]) || strings.ContainsRune(name+values[0], 0) {
+		if text := name + strings.Join(values, " "); !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 			return fault(fosite.ErrInvalidRequest, printable(name), "A parameter must be UTF-8 text.")
 		}
 	}
@@ -107,7 +106,20 @@ func anyOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// allowOrigin lets a page read the answer if a client has a redirect URI of its origin.
+// browserAPI is api for endpoints that applications in a browser call: their pages may read the answers.
+func (s *Server) browserAPI(next http.HandlerFunc) http.Handler {
+	inner := s.api(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.allowOrigin(w, r); err != nil {
+			s.failJSON(w, r, err)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// allowOrigin lets a page read the answer if a client has a redirect URI of its origin. Cookies are never let in: the
+// answer depends on none.
 func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")

@@ -7,19 +7,21 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ory/fosite"
 )
 
-// parse validates an authorization request. An error without a Request is for the person: the client is unknown or the
-// redirect URI not its own, so nobody may be redirected. An error with one goes to the client.
-func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, asked time.Time) (*Request, error) {
+// parse validates an authorization request: a new one, one that was kept while pages were open, one that a client
+// pushes. An error without a Request is for the person: the client is unknown or the redirect URI not its own, so nobody
+// may be redirected. An error with one goes to the client.
+func (s *Server) parse(r *http.Request, kept keptRequest) (*Request, error) {
+	ctx, form := r.Context(), present(kept.form)
 	client, target, err := s.addressee(ctx, form)
 	if err != nil {
 		return nil, err
 	}
 	ctx = withClient(ctx, client)
+	form.Set("scope", understood(form.Get("scope"), client))
 	ar, err := s.provider.NewAuthorizeRequest(ctx, rebuilt(ctx, r, form))
 	if errors.Is(err, fosite.ErrInvalidState) {
 		err = nil // fosite cannot do without state; it is optional (RFC 6749 section 4.1.1)
@@ -28,17 +30,13 @@ func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, as
 	if !ok {
 		request = fosite.NewAuthorizeRequest()
 	}
-	request.Client, request.RedirectURI, request.State = client, target, form.Get("state")
-	request.ResponseMode = responseMode(form)
-	req := &Request{
-		AuthorizeRequester: request, Asked: asked, server: s, client: client, maxAge: -1, form: form,
-		waiting: waiting(r, s.cfg.Cookies),
-	}
+	req := s.answerable(request, client, target, form)
+	req.Asked, req.subject, req.pushed, req.waiting = kept.asked, kept.subject, kept.pushed, waiting(r, s.cfg.Cookies)
 	for _, check := range []func() error{
 		func() error { return refusedObjects(form) },
-		func() error { return mapped(err) },
-		func() error { return checkPushed(client) },
-		func() error { return checkTarget(form, s.cfg.Issuer) },
+		func() error { return err },
+		func() error { return req.checkClient() },
+		func() error { return req.readResources() },
 		func() error { return checkProof(form, client) },
 		func() error { return req.readOpenID(ctx, form) },
 	} {
@@ -47,6 +45,38 @@ func (s *Server) parse(ctx context.Context, r *http.Request, form url.Values, as
 		}
 	}
 	return req, nil
+}
+
+// answerable makes request a Request that can be answered at target, with the state of form and the way it asks for.
+func (s *Server) answerable(request *fosite.AuthorizeRequest, client *Client, target *url.URL, form url.Values) *Request {
+	request.Client, request.RedirectURI, request.State = client, target, form.Get("state")
+	request.ResponseMode = responseMode(form)
+	return &Request{AuthorizeRequester: request, server: s, client: client, maxAge: -1, form: form}
+}
+
+// present returns form without its empty parameters, which count as omitted (RFC 6749 section 3.1).
+func present(form url.Values) url.Values {
+	out := url.Values{}
+	for name, values := range form {
+		for _, value := range values {
+			if value != "" {
+				out.Add(name, value)
+			}
+		}
+	}
+	return out
+}
+
+// understood returns the scopes of text that client may ask for, each once. Others are ignored (OpenID Connect Core 1.0
+// section 3.1.2.1, RFC 6749 section 3.3), also other spellings of the same name.
+func understood(text string, client *Client) string {
+	var scopes []string
+	for _, scope := range strings.Fields(text) {
+		if slices.Contains(client.Scopes, scope) && !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return strings.Join(scopes, " ")
 }
 
 // addressee returns the client of form and where its answer goes (RFC 6749 section 3.1.2.4, RFC 9700 section 4.1.3).
@@ -60,7 +90,7 @@ func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.
 	}
 	raw := form.Get("redirect_uri")
 	openID := slices.Contains(strings.Fields(form.Get("scope")), "openid")
-	if raw == "" && len(client.RedirectURIs) == 1 && !openID {
+	if raw == "" && len(client.RedirectURIs) == 1 && !openID && !client.RequirePAR { // FAPI 2 section 5.3.2.2
 		raw = client.RedirectURIs[0]
 	}
 	if !client.redirectsTo(raw) {
@@ -114,19 +144,29 @@ func refusedObjects(form url.Values) error {
 	return fosite.ErrUnsupportedResponseMode
 }
 
-// mapped gives fosite's errors of an authorization request their parameter.
-func mapped(err error) error {
-	var rfc *fosite.RFC6749Error
-	if errors.As(err, &rfc) && rfc.ErrorField == "invalid_scope" {
-		return fault(fosite.ErrInvalidScope, "scope", descriptions["invalid_scope"])
+// checkClient refuses what this client may not do, or not this way.
+func (r *Request) checkClient() error {
+	switch {
+	case !slices.Contains(r.client.GrantTypes, "authorization_code"):
+		return fosite.ErrUnauthorizedClient
+	case r.client.RequirePAR && r.pushed == nil: // RFC 9126 section 5
+		return fault(fosite.ErrInvalidRequest, "request_uri", "This client must push its authorization requests.")
+	case len(r.GetRequestedScopes()) == 0:
+		return fault(fosite.ErrInvalidScope, "scope", "The scope is missing, or holds nothing that this client may ask for.")
 	}
-	return err
+	return nil
 }
 
-// checkPushed refuses what a client that has to push its requests sends through the browser (RFC 9126 section 5).
-func checkPushed(client *Client) error {
-	if client.RequirePAR {
-		return fault(fosite.ErrInvalidRequest, "request_uri", "This client must push its authorization requests.")
+// readResources reads what the access token shall be good for (RFC 8707 section 2). Registration takes absolute URIs
+// without a fragment alone, so that nothing else can be one of them.
+func (r *Request) readResources() error {
+	for _, resource := range r.form["resource"] {
+		if resource != r.server.cfg.Issuer && !slices.Contains(r.client.Resources, resource) {
+			return fault(errInvalidTarget, "resource", "The resource is not one that this client may ask for.")
+		}
+		if !slices.Contains(r.resources, resource) {
+			r.resources = append(r.resources, resource)
+		}
 	}
 	return nil
 }
@@ -139,11 +179,15 @@ func checkTarget(form url.Values, issuer string) error {
 	return nil
 }
 
-// checkProof asks for PKCE (RFC 7636, RFC 9700 section 2.1.1) before the person signs in for nothing.
+// checkProof asks for PKCE (RFC 7636, RFC 9700 section 2.1.1; FAPI 2 section 5.3.2.2 for those who push) before the
+// person signs in for nothing, and looks at the key that the code shall be bound to (RFC 9449 section 10).
 func checkProof(form url.Values, client *Client) error {
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
-	switch {
-	case challenge == "" && method == "" && !client.IsPublic() && !client.RequirePKCE:
+	optional := !client.IsPublic() && !client.RequirePKCE && !client.RequirePAR
+	switch jkt := form.Get("dpop_jkt"); {
+	case jkt != "" && !challengeForm.MatchString(jkt):
+		return fault(fosite.ErrInvalidRequest, "dpop_jkt", "The dpop_jkt must be a SHA-256 thumbprint of 43 base64url characters.")
+	case challenge == "" && method == "" && optional:
 		return nil
 	case challenge == "":
 		return fault(fosite.ErrInvalidRequest, "code_challenge", "This client must send a code_challenge (PKCE).")

@@ -29,16 +29,17 @@ type Request struct {
 	// DecidedAt is when the person consented on this request's own page; zero: not yet. See [Request.Decide].
 	DecidedAt time.Time
 
-	server  *Server
-	client  *Client
-	prompt  []string
-	maxAge  time.Duration
-	claims  claimsRequest
-	subject string     // whom the client expects
-	form    url.Values // as it came: fosite is given less
-	waiting []string   // cookies of this browser's other suspended requests, oldest first
-	pushed  []byte     // hash of the request_uri that brought it (RFC 9126); nil: it came in the open
-	device  string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
+	server    *Server
+	client    *Client
+	prompt    []string
+	maxAge    time.Duration
+	claims    claimsRequest
+	resources []string
+	subject   string     // whom the client expects
+	form      url.Values // fosite is given less
+	waiting   []string   // cookies of this browser's other suspended requests, oldest first
+	pushed    []byte     // hash of the request_uri that brought it (RFC 9126); nil: it came in the open
+	device    string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
 }
 
 // Client returns who asks.
@@ -51,8 +52,13 @@ func (r *Request) Prompt() []string { return slices.Clone(r.prompt) }
 func (r *Request) MaxAge() time.Duration { return r.maxAge }
 
 // ACRValues returns the wanted authentication contexts, the preferred one first: acr_values and the claim acr of the
-// claims parameter.
+// claims parameter; that claim alone when it is essential, because nothing else would do then.
 func (r *Request) ACRValues() []string {
+	if r.EssentialACR() {
+		if values := r.claims.IDToken["acr"].strings(); len(values) > 0 {
+			return values
+		}
+	}
 	values := strings.Fields(r.GetRequestForm().Get("acr_values"))
 	if acr := r.claims.IDToken["acr"]; acr != nil {
 		for _, v := range acr.strings() {
@@ -89,6 +95,10 @@ func (r *Request) Scopes() []string {
 	}
 	return scopes
 }
+
+// Resources returns the resources that the access token is asked for (RFC 8707), each of them the issuer or one of the
+// client's; nil when the request doesn't say.
+func (r *Request) Resources() []string { return slices.Clone(r.resources) }
 
 // Suspend stores the request for an hour, binds it to this browser by a cookie of its own and returns its id. Suspending
 // it again returns the same id.
@@ -137,11 +147,10 @@ func (s *Server) reopen(r *http.Request, id string, kept keptRequest) (req *Requ
 	if kept.device != "" {
 		req, err = s.deviceRequest(r, kept)
 	} else {
-		req, err = s.parse(r.Context(), r, kept.form, kept.asked)
+		req, err = s.parse(r, kept)
 	}
 	if req != nil {
-		req.ID, req.subject, req.DecidedAt = id, kept.subject, kept.decided
-		req.pushed, req.device = kept.pushed, kept.device
+		req.ID, req.subject, req.DecidedAt, req.device = id, kept.subject, kept.decided, kept.device
 	}
 	return req, err
 }
@@ -171,7 +180,7 @@ func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
 	return nil
 }
 
-// keptRequest is a suspended request as it was stored.
+// keptRequest is a request before it is validated: as it came, or as it was stored.
 type keptRequest struct {
 	form           url.Values
 	subject        string // of the id_token_hint, which itself is not kept, or of the claims parameter
@@ -256,11 +265,11 @@ func waiting(r *http.Request, jar cookie.Jar) (names []string) {
 	return names
 }
 
-// requestParameters are the parameters of a suspended request that are kept. No credential is among them.
+// requestParameters are the parameters of a suspended or pushed request that are kept. No credential is among them.
 var requestParameters = []string{
 	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge",
-	"code_challenge_method", "prompt", "max_age", "acr_values", "claims", "login_hint", "ui_locales",
-	"audience", "resource",
+	"code_challenge_method", "dpop_jkt", "prompt", "max_age", "acr_values", "claims", "login_hint", "ui_locales",
+	"resource",
 }
 
 // keep returns the named parameters of form.
