@@ -220,6 +220,7 @@ func (s *Server) Prune(ctx context.Context) error {
 		{"oauth_requests", "id", "expires_at < $1"},
 		{"oauth_access", "sig", "expires_at < $1"},
 		{"oauth_jti", "jti_hash", "expires_at < $1"},
+		{"oauth_revoked", "jti_hash", "expires_at < $1"},
 		{"oauth_logins", "id", "expires_at < $1"},
 		{"oauth_proofs", "hash", "expires_at < $1"},
 		{"oauth_keys", "kid", "retired_at > 0 AND retired_at < $1"},

@@ -1,12 +1,110 @@
 package oauth
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/ory/fosite"
 )
 
-// introspect is POST /oauth2/introspect (RFC 7662).
+// introspect is POST /oauth2/introspect (RFC 7662): a confidential client asks about its own tokens or, if it may, about
+// those that others present to it. Whatever else is asked for is inactive, and nothing more is said. token_type_hint is
+// not needed: our tokens show what they are.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
-	s.failJSON(w, r, fosite.ErrInvalidRequest)
+	ctx := r.Context()
+	found, err := s.authenticate(ctx, r, r.PostForm)
+	if err == nil && found.IsPublic() {
+		err = fosite.ErrInvalidClient // anybody could say that he is a public client
+	}
+	if err != nil {
+		s.failJSON(w, r, err)
+		return
+	}
+	token := r.PostForm.Get("token")
+	if token == "" {
+		s.failJSON(w, r, fault(fosite.ErrInvalidRequest, "token", "The parameter token is missing."))
+		return
+	}
+	about, err := s.describe(ctx, found.(*Client), token)
+	if errors.Is(err, errInvalidToken) {
+		about, err = map[string]any{"active": false}, nil
+	}
+	if err != nil {
+		s.failJSON(w, r, err) // never "inactive": that would be told as a fact
+		return
+	}
+	writeJSON(w, http.StatusOK, about)
+}
+
+// describe returns what client may know of a token; errInvalidToken says that this is nothing.
+func (s *Server) describe(ctx context.Context, client *Client, token string) (map[string]any, error) {
+	if _, _, _, ok := parseRefresh(token); ok {
+		return s.describeRefresh(ctx, client, token)
+	}
+	a, err := s.access(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if a.clientID != client.ID && !client.Introspect {
+		return nil, errInvalidToken
+	}
+	about := map[string]any{
+		"active": true, "iss": s.cfg.Issuer, "client_id": a.clientID, "scope": strings.Join(a.scopes, " "), "exp": a.expiry,
+		"aud": a.audience, "token_type": schemeBearer,
+	}
+	if len(a.audience) == 1 {
+		about["aud"] = a.audience[0]
+	}
+	if a.issued != 0 {
+		about["iat"] = a.issued
+	}
+	if a.jti != "" {
+		about["jti"] = a.jti
+	}
+	if a.jkt != "" {
+		about["token_type"], about["cnf"] = schemeDPoP, map[string]string{"jkt": a.jkt}
+	}
+	if a.grant == nil {
+		about["sub"] = a.clientID
+		return about, nil
+	}
+	a.grant.describe(about)
+	return about, nil
+}
+
+// describeRefresh is describe for a refresh token, by the rules of the token endpoint but without using it. It is for
+// its own client alone, and has no token_type: a resource server must not take it for an access token.
+func (s *Server) describeRefresh(ctx context.Context, client *Client, token string) (map[string]any, error) {
+	ar := fosite.NewAccessRequest(nil)
+	ar.Client = client
+	ctx, u := s.store.begin(context.WithValue(ctx, fosite.AccessRequestContextKey, ar))
+	_, err := s.store.GetRefreshTokenSession(ctx, token, nil)
+	if err == nil {
+		err = s.stands(ctx, client, u.grant, false)
+	}
+	if errors.Is(err, fosite.ErrNotFound) || errors.Is(err, fosite.ErrInactiveToken) || errors.Is(err, ErrEnded) {
+		return nil, errInvalidToken
+	}
+	if err != nil {
+		return nil, err
+	}
+	about := map[string]any{
+		"active": true, "iss": s.cfg.Issuer, "client_id": client.ID, "scope": u.grant.Scope, "exp": u.grant.RTExpiresAt,
+		"iat": u.grant.RTRotatedAt,
+	}
+	if u.grant.DPoPKey != "" {
+		about["cnf"] = map[string]string{"jkt": u.grant.DPoPKey}
+	}
+	u.grant.describe(about)
+	return about, nil
+}
+
+// describe adds whom the grant is about and how they signed in (RFC 9470 section 6.2).
+func (g *grant) describe(about map[string]any) {
+	about["sub"], about["acr"], about["amr"], about["auth_time"] = g.Subject, g.ACR, strings.Fields(g.AMR), g.AuthTime
+	if g.SessionID != "" {
+		about["sid"] = g.SessionID
+	}
 }

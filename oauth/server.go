@@ -149,13 +149,13 @@ func (s *Server) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /oauth2/logout", s.page(s.logout))
 	mux.Handle("POST /oauth2/logout", s.page(s.logout))
 
-	mux.Handle("POST /oauth2/token", s.api(s.token))
-	mux.Handle("POST /oauth2/par", s.api(s.push))
-	mux.Handle("POST /oauth2/device", s.api(s.deviceAuthorization))
+	mux.Handle("POST /oauth2/token", s.browserAPI(s.token))
+	mux.Handle("POST /oauth2/par", s.browserAPI(s.push))
+	mux.Handle("POST /oauth2/device", s.browserAPI(s.deviceAuthorization))
 	mux.Handle("POST /oauth2/introspect", s.api(s.introspect))
-	mux.Handle("POST /oauth2/revoke", s.api(s.revoke))
-	mux.Handle("GET /oauth2/userinfo", s.api(s.userinfo))
-	mux.Handle("POST /oauth2/userinfo", s.api(s.userinfo))
+	mux.Handle("POST /oauth2/revoke", s.browserAPI(s.revoke))
+	mux.Handle("GET /oauth2/userinfo", s.browserAPI(s.userinfo))
+	mux.Handle("POST /oauth2/userinfo", s.browserAPI(s.userinfo))
 	for _, path := range []string{"token", "userinfo", "revoke", "par", "device"} { // what browser applications call
 		mux.HandleFunc("OPTIONS /oauth2/"+path, s.preflight)
 	}

@@ -25,6 +25,10 @@ type tokenClaims struct {
 	ClientID string       `json:"client_id"`
 	Scope    string       `json:"scope"`
 	Session  string       `json:"sid"`
+	IssuedAt int64        `json:"iat"`
+	Key      struct {
+		JKT string `json:"jkt"` // RFC 9449 section 6.1
+	} `json:"cnf"`
 }
 
 // sign returns claims as a JWS of the given type by the current key of alg.

@@ -22,15 +22,8 @@ type Standing struct {
 // the host is asked for the person. [ErrEnded] says that it may not. A code belongs to its session; what offline_access
 // gave outlives it.
 func (s *Server) stands(ctx context.Context, client *Client, g *grant, redeeming bool) error {
-	for _, scope := range strings.Fields(g.Scope) {
-		if !slices.Contains(client.Scopes, scope) {
-			return ErrEnded
-		}
-	}
-	for _, resource := range strings.Fields(g.Audience) {
-		if resource != s.cfg.Issuer && !slices.Contains(client.Resources, resource) {
-			return ErrEnded
-		}
+	if !s.permits(client, strings.Fields(g.Scope), strings.Fields(g.Audience)) {
+		return ErrEnded
 	}
 	if s.cfg.Alive == nil {
 		return nil
@@ -43,4 +36,19 @@ func (s *Server) stands(ctx context.Context, client *Client, g *grant, redeeming
 		Subject: g.Subject, SessionID: sessionID, Client: client, Scopes: strings.Fields(g.Scope),
 		ACR: g.ACR, AMR: strings.Fields(g.AMR), AuthTime: time.Unix(g.AuthTime, 0),
 	})
+}
+
+// permits reports whether client is still one for all of these scopes and resources.
+func (s *Server) permits(client *Client, scopes, resources []string) bool {
+	for _, scope := range scopes {
+		if !slices.Contains(client.Scopes, scope) {
+			return false
+		}
+	}
+	for _, resource := range resources {
+		if resource != s.cfg.Issuer && !slices.Contains(client.Resources, resource) {
+			return false
+		}
+	}
+	return true
 }

@@ -1,150 +1,169 @@
 package oauth
 
 import (
-	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/focushq/idp/internal/dbx"
 	"github.com/ory/fosite"
 )
 
-// errInvalidToken and errInsufficientScope are those of RFC 6750 section 3.1.
-var (
-	errInvalidToken      = &fosite.RFC6749Error{ErrorField: "invalid_token", CodeField: http.StatusUnauthorized}
-	errInsufficientScope = &fosite.RFC6749Error{ErrorField: "insufficient_scope", CodeField: http.StatusForbidden}
+// The schemes by which an access token is presented.
+const (
+	schemeBearer = "Bearer" // RFC 6750
+	schemeDPoP   = "DPoP"   // RFC 9449
 )
 
-// access is a good access token.
-type access struct {
-	grant  *grant
-	client *Client
-	scopes []string
-	expiry int64
-	jti    string // of a JWT
-}
-
-// access returns what a presented access token stands for. errInvalidToken says that it is none of ours, or has ended.
-func (s *Server) access(ctx context.Context, token string) (*access, error) {
-	a := new(access)
-	var id string
-	if strings.Contains(token, ".") {
-		claims, err := s.keys.verify(ctx, typAccess, token)
-		if errors.Is(err, errToken) {
-			return nil, errInvalidToken
-		}
-		if err != nil {
-			return nil, err
-		}
-		if claims.Issuer != s.cfg.Issuer || !slices.Contains(claims.Audience, s.cfg.Issuer) {
-			return nil, errInvalidToken
-		}
-		id, _, _ = strings.Cut(claims.ID, ".")
-		a.scopes, a.expiry, a.jti = strings.Fields(claims.Scope), claims.Expiry, claims.ID
-	} else {
-		sum := sha256.Sum256([]byte(token))
-		var row accessRow
-		err := s.cfg.DB.Get(ctx, &row, `SELECT sig, grant_id, client_id, scope, expires_at FROM oauth_access
-			WHERE sig = $1`, sum[:])
-		if dbx.IsNotFound(err) {
-			return nil, errInvalidToken
-		}
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		id, a.scopes, a.expiry = row.GrantID, strings.Fields(row.Scope), row.ExpiresAt
-	}
-	if s.cfg.Now().Unix() >= a.expiry {
-		return nil, errInvalidToken
-	}
-	return a, s.ground(ctx, a, id)
-}
-
-// ground finds the grant of a and refuses it when that, its client or its person has ended.
-func (s *Server) ground(ctx context.Context, a *access, id string) error {
-	var err error
-	if a.grant, err = s.store.grant(ctx, id); err == nil {
-		a.client, err = s.store.client(ctx, a.grant.ClientID)
-	}
-	if errors.Is(err, fosite.ErrNotFound) {
-		return errInvalidToken
-	}
-	if err != nil {
-		return err
-	}
-	if a.grant.RevokedAt.Valid {
-		return errInvalidToken
-	}
-	err = s.stands(ctx, a.client, a.grant, false)
-	if errors.Is(err, ErrEnded) {
-		return errInvalidToken
-	}
-	return err
-}
+// errBound refuses a token that is presented as if nobody had to prove a key for it.
+var errBound = fault(errInvalidToken, "", "The access token is bound to a key: present it by the scheme DPoP, with a proof.")
 
 // userinfo is GET and POST /oauth2/userinfo (OpenID Connect Core 1.0 section 5.3).
 func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
-	token, err := bearer(r)
-	if err != nil {
-		s.refuseBearer(w, r, err)
-		return
-	}
-	if token == "" {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.cfg.Issuer+`"`)
+	scheme, token, err := presented(r)
+	if err == nil && token == "" {
+		// Nothing was presented, so nothing was wrong with it (RFC 6750 section 3.1).
+		s.challenge(w, schemeBearer, "")
+		s.challenge(w, schemeDPoP, "")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	a, err := s.access(r.Context(), token)
-	if err == nil && !slices.Contains(a.scopes, "openid") {
-		err = errInsufficientScope
+	var claims map[string]any
+	var client *Client
+	if err == nil {
+		claims, client, err = s.tell(r, scheme, token)
+	}
+	if err == nil && client.UserinfoAlg != "" {
+		err = s.writeSigned(w, r, client, claims)
+	} else if err == nil {
+		writeJSON(w, http.StatusOK, claims)
 	}
 	if err != nil {
-		s.refuseBearer(w, r, err)
-		return
+		s.refuseAccess(w, r, scheme, err)
+	}
+}
+
+// tell returns what the owner of an access token may know, and who that is.
+func (s *Server) tell(r *http.Request, scheme, token string) (map[string]any, *Client, error) {
+	ctx := r.Context()
+	a, err := s.access(ctx, token)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.possessed(r, scheme, token, a); err != nil {
+		return nil, nil, err
+	}
+	if !slices.Contains(a.audience, s.cfg.Issuer) {
+		return nil, nil, errInvalidToken
+	}
+	if a.grant == nil || !slices.Contains(a.scopes, "openid") { // a client's own token is about nobody
+		return nil, nil, errInsufficientScope
 	}
 	extra, err := decodeClaims(a.grant.Claims)
 	if err != nil {
-		s.refuseBearer(w, r, err)
-		return
+		return nil, nil, err
 	}
-	claims, err := s.personClaims(withClient(r.Context(), a.client), a.grant.Subject, a.scopes, extra.UserInfo)
+	claims, err := s.personClaims(withClient(ctx, a.client), a.grant.Subject, a.scopes, extra.UserInfo)
 	if err != nil {
-		s.refuseBearer(w, r, err)
-		return
+		return nil, nil, err
 	}
 	claims["sub"] = a.grant.Subject
-	writeJSON(w, http.StatusOK, claims)
+	return claims, a.client, nil
 }
 
-// bearer returns the access token of r (RFC 6750 section 2), "" when there is none. One that comes twice is refused.
-func bearer(r *http.Request) (string, error) {
+// possessed refuses a token that is not presented as it was given: one that is bound to a key needs a proof of that key
+// (RFC 9449 section 7.1), and must not be taken without one for a bearer token (section 7.2).
+func (s *Server) possessed(r *http.Request, scheme, token string, a *access) error {
+	if scheme == schemeBearer {
+		if a.jkt != "" {
+			return errBound
+		}
+		return nil
+	}
+	jkt, err := s.proof(r.Context(), r, token)
+	switch {
+	case err != nil:
+		return err
+	case jkt == "":
+		return errInvalidProof
+	case jkt != a.jkt:
+		return errInvalidToken
+	}
+	return nil
+}
+
+// writeSigned answers by a JWT (OpenID Connect Core 1.0 section 5.3.2).
+func (s *Server) writeSigned(w http.ResponseWriter, r *http.Request, client *Client, claims map[string]any) error {
+	claims["iss"], claims["aud"] = s.cfg.Issuer, client.ID
+	text, err := s.keys.sign(r.Context(), client.UserinfoAlg, typUserinfo, claims)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwt")
+	_, err = w.Write([]byte(text))
+	if err != nil {
+		s.cfg.Log.DebugContext(r.Context(), "oauth: the caller has gone", "error", err)
+	}
+	return nil
+}
+
+// presented returns the access token of r and the scheme of its header (RFC 6750 section 2, RFC 9449 section 7.1); ""
+// when there is none. One that comes twice is refused.
+func presented(r *http.Request) (scheme, token string, err error) {
 	header := r.Header.Values("Authorization")
 	body := r.PostForm.Get("access_token")
 	if len(header) > 1 || len(header) == 1 && body != "" {
-		return "", fault(fosite.ErrInvalidRequest, "access_token", "The access token must be sent once.")
+		return schemeBearer, "", fault(fosite.ErrInvalidRequest, "access_token", "The access token must be sent once.")
 	}
 	if len(header) == 0 {
-		return body, nil
+		return schemeBearer, body, nil
 	}
-	scheme, token, _ := strings.Cut(header[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", nil
+	name, token, _ := strings.Cut(header[0], " ")
+	switch {
+	case strings.EqualFold(name, schemeBearer):
+		return schemeBearer, strings.TrimSpace(token), nil
+	case strings.EqualFold(name, schemeDPoP):
+		return schemeDPoP, strings.TrimSpace(token), nil
 	}
-	return strings.TrimSpace(token), nil
+	return schemeBearer, "", nil
 }
 
-// refuseBearer answers as RFC 6750 section 3 wants it.
-func (s *Server) refuseBearer(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, ErrEnded) {
+// refuseAccess answers as RFC 6750 section 3 and RFC 9449 section 7.1 want it.
+func (s *Server) refuseAccess(w http.ResponseWriter, r *http.Request, scheme string, err error) {
+	switch {
+	case errors.Is(err, ErrEnded):
 		err = errInvalidToken
+	case errors.Is(err, errBound):
+		scheme = schemeDPoP
 	}
-	if p, ours := problemOf(err); !ours {
-		w.Header().Set("WWW-Authenticate",
-			fmt.Sprintf(`Bearer realm="%s", error="%s", error_description="%s"`, s.cfg.Issuer, p.Code, p.Description))
+	p, ours := problemOf(err)
+	if ours {
+		s.failJSON(w, r, err)
+		return
 	}
-	s.failJSON(w, r, err)
+	detail := fmt.Sprintf(`error="%s", error_description="%s"`, p.Code, p.Description)
+	switch p.Code {
+	case "insufficient_scope":
+		detail += `, scope="openid"`
+	case "invalid_dpop_proof", "use_dpop_nonce":
+		p.Status = http.StatusUnauthorized // at a resource; at the token endpoint it is 400
+	}
+	s.challenge(w, scheme, detail)
+	if scheme == schemeDPoP {
+		s.offerNonce(w)
+	}
+	writeJSON(w, p.Status, map[string]string{"error": p.Code, "error_description": p.Description})
+}
+
+// challenge adds a WWW-Authenticate header of scheme.
+func (s *Server) challenge(w http.ResponseWriter, scheme, detail string) {
+	text := fmt.Sprintf(`%s realm="%s"`, scheme, s.cfg.Issuer)
+	if detail != "" {
+		text += ", " + detail
+	}
+	if scheme == schemeDPoP {
+		text += fmt.Sprintf(`, algs="%s"`, strings.Join(proofAlgs, " "))
+	}
+	w.Header().Add("WWW-Authenticate", text)
 }
