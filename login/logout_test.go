@@ -3,6 +3,7 @@ package login_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/focushq/idp/idptest"
@@ -83,5 +84,136 @@ func TestLogoutFromAnAppThatIsGone(t *testing.T) {
 	page = b.Get("/oauth2/logout?id_token_hint=" + token.Extra("id_token").(string))
 	if page.Submit("logout-confirm").URL.Path != "/signed-out" {
 		t.Errorf("%d %s", page.Status, page.Body)
+	}
+}
+
+// leaver is alice, signed in to apps.
+type leaver struct {
+	*idptest.Server
+	t    *testing.T
+	b    *idptest.Browser
+	hint map[string]string // the ID token of each app
+}
+
+// leaving signs alice in to apps, which all have the same URIs but for the front channel.
+func leaving(t *testing.T, apps ...oauth.Client) *leaver {
+	t.Helper()
+	l := &leaver{Server: idptest.Start(t), t: t, hint: map[string]string{}}
+	l.AddUser("alice")
+	l.b = l.Browser()
+	l.b.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
+	for _, app := range apps {
+		app.RedirectURIs, app.PostLogoutRedirectURIs = []string{"http://127.0.0.1:9/callback"}, []string{"http://127.0.0.1:9/bye?x=1"}
+		c := l.AddClient(app)
+		token, err := c.Exchange(t.Context(), l.b.Get(c.AuthCodeURL("s")).URL.Query().Get("code"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.hint[app.ID] = token.Extra("id_token").(string)
+	}
+	return l
+}
+
+// wantOut checks that nobody is signed in any more.
+func (l *leaver) wantOut() {
+	l.t.Helper()
+	if page := l.b.Get("/account"); page.URL.Path != "/login" {
+		l.t.Errorf("still signed in, at %s", page.URL)
+	}
+}
+
+const strange = `a "<>&%#{}'=;,+/?:~` + "`|"
+
+// The apps that hear of a logout by the browser are loaded in frames, then the browser goes on.
+func TestFrontChannelLogout(t *testing.T) {
+	l := leaving(t,
+		oauth.Client{ID: "one", FrontchannelLogoutURI: "http://127.0.0.1:9/front?a=b"},
+		oauth.Client{ID: "two", FrontchannelLogoutURI: "http://localhost:9/front"}, oauth.Client{ID: "quiet"})
+	query := url.Values{"id_token_hint": {l.hint["quiet"]}, "post_logout_redirect_uri": {"http://127.0.0.1:9/bye?x=1"}, "state": {strange}}
+	page := l.b.Post("/oauth2/logout", query)
+	target := "http://127.0.0.1:9/bye?x=1&" + url.Values{"state": {strange}}.Encode()
+	if page.Status != http.StatusOK || !strings.Contains(page.Text("main"), "signed out") || page.Attr("#logout-back", "href") != target ||
+		page.Attr("meta[http-equiv=refresh]", "content") != "3; url="+target {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+	frames := page.All("iframe")
+	if len(frames) != 2 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	if policy := page.Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "frame-src http://127.0.0.1:9 http://localhost:9") {
+		t.Errorf("policy %q", policy)
+	}
+	src, err := url.Parse(page.Attr("iframe", "src"))
+	if q := src.Query(); err != nil || src.Path != "/front" || q.Get("a") != "b" || q.Get("iss") != l.Issuer || q.Get("sid") == "" || len(q) != 3 {
+		t.Errorf("%s %v", src, err)
+	}
+	l.wantOut()
+	// Nothing is left to be told the second time.
+	if page := l.b.Get("/oauth2/logout?" + query.Encode()); page.URL.String() != target {
+		t.Errorf("at %s: %s", page.URL, page.Body)
+	}
+}
+
+func TestFrontChannelLogoutThatIsConfirmed(t *testing.T) {
+	l := leaving(t, oauth.Client{ID: "one", FrontchannelLogoutURI: "http://127.0.0.1:9/front", ClientURI: "http://127.0.0.1:9/"})
+	asked := l.b.Get("/oauth2/logout")
+	if asked.Has("#logout-here") || asked.Has("iframe") {
+		t.Errorf("\"this app only\", of none: %s", asked.Body)
+	}
+	asked = l.b.Get("/oauth2/logout?client_id=one&state=x")
+	page := asked.Submit("logout-confirm")
+	if page.Status != http.StatusOK || len(page.All("iframe")) != 1 || page.Has("meta[http-equiv=refresh]") ||
+		page.Attr("#logout-back", "href") != "http://127.0.0.1:9/" || !strings.Contains(page.Text("main"), "signed out") {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+	l.wantOut()
+}
+
+// "This app only" ends what was granted to it in this session, and nothing else; nobody is told.
+func TestLogoutFromOneApp(t *testing.T) {
+	l := leaving(t, oauth.Client{ID: "one", FrontchannelLogoutURI: "http://127.0.0.1:9/front"}, oauth.Client{ID: "two"})
+	page := l.b.Get("/oauth2/logout?client_id=two&state=x&post_logout_redirect_uri=" + url.QueryEscape("http://127.0.0.1:9/bye?x=1"))
+	if page = page.Submit("logout-here"); page.URL.String() != "http://127.0.0.1:9/bye?x=1&state=x" {
+		t.Fatalf("at %s: %s", page.URL, page.Body)
+	}
+	if page := l.b.Get("/account"); page.URL.Path != "/account" {
+		t.Errorf("signed out everywhere, at %s", page.URL)
+	}
+	if page = l.b.Get("/oauth2/logout?client_id=two").Submit("logout-here"); page.URL.Path != "/account" {
+		t.Errorf("at %s: %s", page.URL, page.Body)
+	}
+	// An answer that our page does not offer changes nothing.
+	page = l.b.Get("/oauth2/logout")
+	form := page.Fields("logout-confirm")
+	form.Set("confirm", "here")
+	if page = l.b.Post("/oauth2/logout", form); !page.Has("#logout-confirm") {
+		t.Errorf("at %s: %s", page.URL, page.Body)
+	}
+}
+
+// An app that the server knows gets a link; nothing else that stands in the address does.
+func TestSignedOutPage(t *testing.T) {
+	l := leaving(t, oauth.Client{ID: "app", ClientURI: "http://127.0.0.1:9/home"}, oauth.Client{ID: "off", ClientURI: "http://127.0.0.1:9/off"})
+	off, err := l.OAuth.Clients().Get(t.Context(), "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	disabled := *off
+	disabled.Disabled = true
+	if err := l.OAuth.Clients().Update(t.Context(), &disabled); err != nil {
+		t.Fatal(err)
+	}
+	page := l.b.Get("/oauth2/logout?id_token_hint=" + l.hint["app"])
+	if page.URL.Path != "/signed-out" || page.Attr("#logout-back", "href") != "http://127.0.0.1:9/home" || !strings.Contains(page.Text("main"), "signed out") {
+		t.Errorf("at %s: %s", page.URL, page.Body)
+	}
+	if page.Attr("html", "lang") != "en" {
+		t.Errorf("in %q", page.Attr("html", "lang"))
+	}
+	for _, id := range []string{"off", "nobody", "", "%00%ff", "https://evil.example"} {
+		page := l.b.Get("/signed-out?client_id=" + id)
+		if page.Status != http.StatusOK || page.Has("#logout-back") {
+			t.Errorf("%s: %d %s", id, page.Status, page.Body)
+		}
 	}
 }

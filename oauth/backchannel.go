@@ -16,7 +16,7 @@ const (
 	loginLife    = 90 * 24 * time.Hour // longer than a session goes on without a new password, and than refresh tokens live
 	noticeLife   = 24 * time.Hour      // how long a client is told again
 	noticeHead   = 2 * time.Second     // whoever ended the session tells its clients; later, whoever comes first
-	noticeWait   = 3 * time.Second     // for one answer; shorter than the first pause, or two replicas would ask at a time
+	noticeWait   = 3 * time.Second     // for one client; shorter than the first pause, or two replicas would ask at a time
 	noticeBatch  = 100
 	logoutTokens = 2 * time.Minute // the life of a logout token
 	logoutEvent  = "http://schemas.openid.net/event/backchannel-logout"
@@ -113,9 +113,11 @@ func (s *Server) deliver(ctx context.Context, notices []notice) error {
 	return errors.Join(failures...)
 }
 
-// deliverTo tells one client. When it cannot be reached the rest of its queue counts as tried: it would hold up other
-// clients' notices for as long as it is silent.
+// deliverTo tells one client. When it cannot be reached, or is slow, the rest of its queue counts as tried: it would hold
+// up other clients' notices.
 func (s *Server) deliverTo(ctx context.Context, queue []notice) error {
+	asking, cancel := context.WithTimeout(ctx, noticeWait)
+	defer cancel()
 	var unreachable error
 	for _, n := range queue {
 		mine, err := s.claim(ctx, &n)
@@ -131,7 +133,7 @@ func (s *Server) deliverTo(ctx context.Context, queue []notice) error {
 		} else if err == nil {
 			failure := unreachable
 			if failure == nil {
-				failure = s.send(ctx, client, n)
+				failure = s.send(asking, client, n)
 				s.logUntold(ctx, n, failure)
 				if _, answered := errors.AsType[statusError](failure); !answered {
 					unreachable = failure
@@ -201,8 +203,6 @@ func (s *Server) send(ctx context.Context, client *Client, n notice) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, noticeWait)
-	defer cancel()
 	form := url.Values{"logout_token": {token}}.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, client.BackchannelLogoutURI, strings.NewReader(form))
 	if err != nil {

@@ -1,10 +1,15 @@
 package oauth_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/focushq/idp/oauth"
 )
@@ -63,10 +68,23 @@ func TestLogoutsThatAreRefused(t *testing.T) {
 	token := w.tokens("web")["id_token"].(string)
 	parts := strings.Split(token, ".")
 	none := "eyJhbGciOiJub25lIn0." + parts[1] + "."
+	_, stranger, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kid, _ := part(t, token, 0)["kid"].(string)
+	// Keys of another kind, and of ours, under the name of one of ours.
+	foreign := forged(t, jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: stranger, KeyID: kid}}, payload(t, token))
+	jwks := w.get("/oauth2/jwks").body
+	confused := forged(t, jose.SigningKey{Algorithm: jose.HS256, Key: jose.JSONWebKey{Key: []byte(jwks), KeyID: kid}}, payload(t, token))
 	for name, c := range map[string]struct {
 		parameter string
 		pairs     []string
 	}{
+		"foreign key":       {"id_token_hint", []string{"id_token_hint", foreign, "post_logout_redirect_uri", bye}},
+		"key as a secret":   {"id_token_hint", []string{"id_token_hint", confused, "post_logout_redirect_uri", bye}},
+		"client's own URI":  {"id_token_hint", []string{"post_logout_redirect_uri", bye, "state", "x"}},
+		"upper-case URI":    {"post_logout_redirect_uri", []string{"id_token_hint", token, "post_logout_redirect_uri", "https://APP.example/bye"}},
 		"unregistered URI":  {"post_logout_redirect_uri", []string{"id_token_hint", token, "post_logout_redirect_uri", "https://evil.example/"}},
 		"query added":       {"post_logout_redirect_uri", []string{"id_token_hint", token, "post_logout_redirect_uri", bye + "?foo=bar"}},
 		"hint without alg":  {"id_token_hint", []string{"id_token_hint", none, "post_logout_redirect_uri", bye}},
@@ -78,6 +96,61 @@ func TestLogoutsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.wantPage(w.signOut(c.pairs...), "invalid_", c.parameter)
+			form := url.Values{}
+			change(form, c.pairs)
+			w.wantPage(w.post("/oauth2/logout", form), "invalid_", c.parameter)
 		})
+	}
+}
+
+// forged returns the claims, signed by key.
+func forged(t *testing.T, key jose.SigningKey, claims map[string]any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// A client that hears of logouts knows by each of its ID tokens which session they are of.
+func TestSIDStaysWhenTokensAreRefreshed(t *testing.T) {
+	both(t, func(w *world) {
+		w.client(&oauth.Client{ID: "front", FrontchannelLogoutURI: "https://app.example/front"})
+		for client, sid := range map[string]any{"front": "sid-1", "web": nil} {
+			refresh, _ := w.tokens(client)["refresh_token"].(string)
+			again := w.token(w.refreshing(client, refresh))
+			if got := payload(w, again.json["id_token"])["sid"]; got != sid {
+				w.Errorf("%s: sid %v", client, got)
+			}
+		}
+	})
+}
+
+// A key that was replaced still tells whose hint it is.
+func TestHintOfAReplacedKey(t *testing.T) {
+	w := newWorld(t)
+	token := w.tokens("web")["id_token"].(string)
+	if err := w.server.Keys().Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Add(24 * time.Hour)
+	if part(t, w.tokens("web")["id_token"], 0)["kid"] == part(t, token, 0)["kid"] {
+		t.Fatal("the key was not replaced")
+	}
+	if a := w.signOut("id_token_hint", token, "post_logout_redirect_uri", bye); a.header.Get("Location") != bye {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }
