@@ -53,6 +53,7 @@ func (h credentialsHandler) PopulateTokenEndpointResponse(ctx context.Context, a
 		return err
 	}
 	response.SetAccessToken(token)
+	response.SetTokenType("Bearer") // for fosite; exchange knows better
 	response.SetExpiresIn(ar.GetClient().(*Client).AccessTokenLife.or(accessTokenLife))
 	response.SetScopes(ar.GetGrantedScopes())
 	return h.server.store.CreateAccessTokenSession(ctx, sig, ar)
