@@ -44,6 +44,14 @@ type Client struct {
 	LogoURI                 string              `json:"logo_uri,omitempty"`
 	PolicyURI               string              `json:"policy_uri,omitempty"`
 	TermsURI                string              `json:"tos_uri,omitempty"`
+	Dynamic                 bool                `json:"dynamic,omitempty"`            // it registered itself (RFC 7591)
+	ApplicationType         string              `json:"application_type,omitempty"`   // web, native; "": a public client may be either
+	DefaultMaxAge           *Seconds            `json:"default_max_age,omitempty"`    // for requests without max_age
+	RequireAuthTime         bool                `json:"require_auth_time,omitempty"`  // auth_time is sent all the same
+	DefaultACR              []string            `json:"default_acr_values,omitempty"` // for requests without acr_values
+	SectorURI               string              `json:"sector_identifier_uri,omitempty"`
+	SoftwareID              string              `json:"software_id,omitempty"`
+	SoftwareVersion         string              `json:"software_version,omitempty"`
 	AccessTokenLife         Seconds             `json:"access_token_life,omitempty"`  // 0: 10 minutes
 	IDTokenLife             Seconds             `json:"id_token_life,omitempty"`      // 0: 1 hour
 	RefreshTokenIdle        Seconds             `json:"refresh_token_idle,omitempty"` // 0: 14 days
@@ -52,6 +60,7 @@ type Client struct {
 	CreatedAt               time.Time           `json:"-"`
 	UpdatedAt               time.Time           `json:"-"`
 	secretHash, rotatedHash string
+	registrationHash        string
 }
 
 // Seconds is a length of time, written as a number of seconds.
@@ -150,6 +159,11 @@ func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, kind fosite.TokenType,
 		return c.RefreshTokenIdle.or(fallback)
 	}
 	return fallback
+}
+
+// native reports whether the client may be an application on the person's own machine (RFC 8252).
+func (c *Client) native() bool {
+	return c.ApplicationType == "native" || c.ApplicationType == "" && c.IsPublic()
 }
 
 // hasLogoutURI reports whether the client wants to hear of logouts, and so gets sid.

@@ -1,11 +1,14 @@
 package oauth
 
 import (
-	"net"
-	"net/url"
+	"cmp"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // minSecret is the least length of a secret that somebody chose.
@@ -13,23 +16,24 @@ const minSecret = 8
 
 // What a client may be.
 var (
-	authMethods    = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
-	assertionAlgs  = []string{"RS256", "PS256", "ES256", "EdDSA"}
-	proofAlgs      = []string{"ES256", "PS256", "EdDSA"}
-	grantTypes     = []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant}
-	signingAlgs    = []string{"RS256", "ES256", "EdDSA"}
-	consentKinds   = []string{"ask", "skip"}
-	mfaKinds       = []string{"optional", "required", "always"}
-	accessKinds    = []string{"jwt", "opaque"}
-	clientIDForm   = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
-	scopeForm      = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,128}$`)  // RFC 6749 section 3.3
-	privateUse     = regexp.MustCompile(`^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+$`) // RFC 8252 section 7.1
-	maxURILength   = 2048
-	maxURIsOfKind  = 100
-	defaultScopes  = []string{"openid", "profile", "email"}
-	defaultGrants  = []string{"authorization_code", "refresh_token"}
-	maxTokenLife   = Seconds(24 * 3600)
-	maxRefreshLife = Seconds(400 * 24 * 3600)
+	authMethods      = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
+	assertionAlgs    = []string{"RS256", "PS256", "ES256", "EdDSA"}
+	proofAlgs        = []string{"ES256", "PS256", "EdDSA"}
+	grantTypes       = []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant}
+	signingAlgs      = []string{"RS256", "ES256", "EdDSA"}
+	consentKinds     = []string{"ask", "skip"}
+	mfaKinds         = []string{"optional", "required", "always"}
+	accessKinds      = []string{"jwt", "opaque"}
+	applicationTypes = []string{"web", "native"}
+	clientIDForm     = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
+	scopeForm        = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]{1,128}$`)  // RFC 6749 section 3.3
+	privateUse       = regexp.MustCompile(`^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+$`) // RFC 8252 section 7.1
+	maxURILength     = 2048
+	maxURIsOfKind    = 100
+	defaultScopes    = []string{"openid", "profile", "email"}
+	defaultGrants    = []string{"authorization_code", "refresh_token"}
+	maxTokenLife     = Seconds(24 * 3600)
+	maxRefreshLife   = Seconds(400 * 24 * 3600)
 )
 
 // fill gives empty fields their defaults.
@@ -49,13 +53,28 @@ func (c *Client) fill() {
 		c.Name = c.ID
 	}
 	if c.AuthMethod == "private_key_jwt" && c.AuthAlg == "" {
-		c.AuthAlg = "RS256"
+		c.AuthAlg = c.usualAlg()
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = slices.Clone(defaultScopes)
 	}
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = slices.Clone(defaultGrants)
+	}
+}
+
+// usualAlg returns the algorithm that fits the client's first key, RS256 where the keys are published elsewhere.
+func (c *Client) usualAlg() string {
+	if c.JWKS == nil || len(c.JWKS.Keys) == 0 {
+		return "RS256"
+	}
+	switch first := c.JWKS.Keys[0]; first.Key.(type) {
+	case *ecdsa.PublicKey:
+		return "ES256"
+	case ed25519.PublicKey:
+		return "EdDSA"
+	default:
+		return cmp.Or(first.Algorithm, "RS256")
 	}
 }
 
@@ -73,7 +92,9 @@ func (c *Client) hasSecret() bool {
 
 // validate returns the first rule that c breaks, as an [*InvalidError].
 func (c *Client) validate() error {
-	for _, check := range []func() error{c.validateNames, c.validateKeys, c.validateURIs, c.validateLives} {
+	for _, check := range []func() error{
+		c.validateNames, c.validateChoices, c.validateGrants, c.validateKeys, c.validateURIs, c.validateLives,
+	} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -85,24 +106,64 @@ func (c *Client) validateNames() error {
 	if !clientIDForm.MatchString(c.ID) {
 		return &InvalidError{"id", "1 to 128 letters, digits and . _ ~ -"}
 	}
-	if len(c.Name) > 200 || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7F }) {
-		return &InvalidError{"name", "at most 200 characters, none of them a control character"}
+	texts := []struct{ field, value string }{
+		{"name", c.Name}, {"software_id", c.SoftwareID}, {"software_version", c.SoftwareVersion},
 	}
+	for _, contact := range c.Contacts {
+		texts = append(texts, struct{ field, value string }{"contacts", contact})
+	}
+	for _, text := range texts {
+		if !line(text.value) {
+			return &InvalidError{text.field, "at most 200 characters, none of them a control character"}
+		}
+	}
+	if len(c.Contacts) > maxURIsOfKind {
+		return &InvalidError{"contacts", "too many"}
+	}
+	return nil
+}
+
+// line reports whether people can read text as what it is: one line, and no marks that turn its order around.
+func line(text string) bool {
+	return len(text) <= 200 && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
+	})
+}
+
+func (c *Client) validateChoices() error {
 	for _, f := range []struct {
 		field, value string
 		allowed      []string
 	}{
 		{"auth_method", c.AuthMethod, authMethods}, {"consent", c.Consent, consentKinds}, {"mfa", c.MFA, mfaKinds},
 		{"access_token", c.AccessToken, accessKinds}, {"id_token_alg", c.IDTokenAlg, signingAlgs},
+		{"userinfo_signed_response_alg", cmp.Or(c.UserinfoAlg, signingAlgs[0]), signingAlgs},
+		{"application_type", cmp.Or(c.ApplicationType, applicationTypes[0]), applicationTypes},
 	} {
 		if !slices.Contains(f.allowed, f.value) {
 			return &InvalidError{f.field, "one of " + strings.Join(f.allowed, ", ")}
 		}
 	}
+	for _, value := range c.DefaultACR {
+		if !scopeForm.MatchString(value) || len(c.DefaultACR) > 20 {
+			return &InvalidError{"default_acr_values", "at most 20 values without spaces"}
+		}
+	}
+	return nil
+}
+
+func (c *Client) validateGrants() error {
 	for _, grant := range c.GrantTypes {
 		if !slices.Contains(grantTypes, grant) {
 			return &InvalidError{"grant_types", "one of " + strings.Join(grantTypes, ", ")}
 		}
+	}
+	// What a public client says of itself, anybody could say (RFC 6749 section 4.4).
+	if c.IsPublic() && slices.Contains(c.GrantTypes, "client_credentials") {
+		return &InvalidError{"grant_types", "client_credentials needs a client that authenticates"}
+	}
+	if c.IsPublic() && c.Introspect {
+		return &InvalidError{"introspect", "needs a client that authenticates"}
 	}
 	for _, scope := range c.Scopes {
 		if !scopeForm.MatchString(scope) {
@@ -117,19 +178,20 @@ func (c *Client) validateNames() error {
 }
 
 func (c *Client) validateKeys() error {
-	if c.AuthMethod != "private_key_jwt" {
+	if c.AuthMethod == "private_key_jwt" {
+		if !slices.Contains(assertionAlgs, c.AuthAlg) {
+			return &InvalidError{"auth_alg", "one of " + strings.Join(assertionAlgs, ", ")}
+		}
+		if c.JWKS == nil && c.JWKSURI == "" {
+			return &InvalidError{"jwks", "private_key_jwt needs jwks or jwks_uri"}
+		}
+	}
+	switch {
+	case c.JWKS == nil:
 		return nil
-	}
-	if !slices.Contains(assertionAlgs, c.AuthAlg) {
-		return &InvalidError{"auth_alg", "one of " + strings.Join(assertionAlgs, ", ")}
-	}
-	if (c.JWKS == nil) == (c.JWKSURI == "") {
-		return &InvalidError{"jwks", "private_key_jwt needs jwks or jwks_uri, and only one of them"}
-	}
-	if c.JWKS == nil {
-		return nil
-	}
-	if len(c.JWKS.Keys) == 0 || len(c.JWKS.Keys) > 20 {
+	case c.JWKSURI != "":
+		return &InvalidError{"jwks", "only one of jwks and jwks_uri"} // RFC 7591 section 2
+	case len(c.JWKS.Keys) == 0 || len(c.JWKS.Keys) > 20:
 		return &InvalidError{"jwks", "1 to 20 keys"}
 	}
 	for _, key := range c.JWKS.Keys {
@@ -140,38 +202,10 @@ func (c *Client) validateKeys() error {
 	return nil
 }
 
-func (c *Client) validateURIs() error {
-	if slices.Contains(c.GrantTypes, "authorization_code") && len(c.RedirectURIs) == 0 {
-		return &InvalidError{"redirect_uris", "at least one"}
-	}
-	for _, list := range []struct {
-		field string
-		uris  []string
-	}{{"redirect_uris", c.RedirectURIs}, {"post_logout_redirect_uris", c.PostLogoutRedirectURIs}} {
-		if len(list.uris) > maxURIsOfKind {
-			return &InvalidError{list.field, "too many"}
-		}
-		for _, raw := range list.uris {
-			if reason := badRedirectURI(raw, c.IsPublic()); reason != "" {
-				return &InvalidError{list.field, reason}
-			}
-		}
-	}
-	for field, raw := range map[string]string{
-		"backchannel_logout_uri": c.BackchannelLogoutURI, "frontchannel_logout_uri": c.FrontchannelLogoutURI,
-		"jwks_uri": c.JWKSURI, "logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TermsURI,
-	} {
-		if raw == "" {
-			continue
-		}
-		if reason := badRedirectURI(raw, false); reason != "" {
-			return &InvalidError{field, reason}
-		}
-	}
-	return nil
-}
-
 func (c *Client) validateLives() error {
+	if age := c.DefaultMaxAge; age != nil && (*age < 0 || *age > maxRefreshLife) {
+		return &InvalidError{"default_max_age", "too long, or negative"}
+	}
 	for field, pair := range map[string][2]Seconds{
 		"access_token_life": {c.AccessTokenLife, maxTokenLife}, "id_token_life": {c.IDTokenLife, maxTokenLife},
 		"refresh_token_idle": {c.RefreshTokenIdle, maxRefreshLife}, "refresh_token_life": {c.RefreshTokenLife, maxRefreshLife},
@@ -181,70 +215,4 @@ func (c *Client) validateLives() error {
 		}
 	}
 	return nil
-}
-
-// badRedirectURI says what is wrong with a redirect URI (RFC 9700 section 2.1, RFC 8252 section 8.4), "" when it is
-// good. Private-use schemes are for native applications, which are public clients.
-func badRedirectURI(raw string, public bool) string {
-	if len(raw) > maxURILength || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7F }) {
-		return "at most 2048 printable ASCII characters"
-	}
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || !u.IsAbs():
-		return "an absolute URI"
-	case strings.ContainsAny(raw, `#*\`):
-		return "no fragment, no wildcard, no backslash"
-	case u.User != nil || strings.Contains(u.Host, "@"):
-		return "no user name"
-	case slices.Contains(strings.Split(u.Path, "/"), ".."):
-		return "no .. in the path"
-	case u.Scheme == "https" && u.Hostname() == "" || u.Scheme == "http" && u.Hostname() == "":
-		return "a host"
-	case u.Scheme == "https" && loopback(u.Hostname()) && net.ParseIP(u.Hostname()) != nil:
-		// fosite would let http and any port pass for it.
-		return "loopback addresses go with http"
-	case u.Scheme == "https":
-		return ""
-	case u.Scheme == "http" && loopback(u.Hostname()):
-		return ""
-	case u.Scheme == "http":
-		return "https, but for loopback addresses"
-	case public && privateUse.MatchString(u.Scheme):
-		return ""
-	}
-	return "https, or a private-use scheme such as com.example.app of a public client"
-}
-
-// loopback reports whether host is this machine.
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
-// redirectsTo reports whether raw is a redirect URI of c: byte for byte, but for the port of a native application on
-// the loopback address (RFC 8252 section 7.3).
-func (c *Client) redirectsTo(raw string) bool {
-	if slices.Contains(c.RedirectURIs, raw) {
-		return true
-	}
-	if !c.IsPublic() {
-		return false
-	}
-	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
-		a, aOK := withoutPort(raw)
-		b, bOK := withoutPort(registered)
-		return aOK && bOK && a == b
-	})
-}
-
-// loopbackURI matches http URIs on a loopback address literal; the port is its second group.
-var loopbackURI = regexp.MustCompile(`^(http://(?:127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?((?:/[^#\\]*)?)$`)
-
-func withoutPort(raw string) (string, bool) {
-	m := loopbackURI.FindStringSubmatch(raw)
-	if m == nil {
-		return "", false
-	}
-	return m[1] + m[3], true
 }

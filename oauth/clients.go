@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/focushq/idp/internal/dbx"
@@ -17,6 +18,8 @@ import (
 type Clients struct {
 	db    *dbx.DB
 	key   []byte
+	http  *http.Client // fetches logos
+	gone  func(context.Context, string) error
 	now   func() time.Time
 	audit func(context.Context, Event) error
 }
@@ -25,60 +28,60 @@ type Clients struct {
 type clientRow struct {
 	Metadata     string `db:"metadata"`
 	SecretHash   string `db:"secret_hash"`
+	Registration string `db:"registration_hash"`
 	RotatedHash  string `db:"rotated_hash"`
 	RotatedUntil int64  `db:"rotated_until"`
 	CreatedAt    int64  `db:"created_at"`
 	UpdatedAt    int64  `db:"updated_at"`
 }
 
-const clientColumns = `metadata, secret_hash, rotated_hash, rotated_until, created_at, updated_at`
+const clientColumns = `metadata, secret_hash, registration_hash, rotated_hash, rotated_until, created_at, updated_at`
 
 // Create registers client and returns its secret, the only time that it is shown; "" for a client without one. secret
 // is the one to use, "" makes one of 256 bits. Empty fields of client get their defaults. A client that breaks the rules
 // is an [*InvalidError], a taken id [ErrTaken].
 func (c *Clients) Create(ctx context.Context, client *Client, secret string) (string, error) {
-	created := *client
-	created.fill()
+	created := client.WithDefaults()
 	if err := created.validate(); err != nil {
 		return "", err
 	}
-	secret, err := c.secretFor(&created, secret)
+	secret, err := c.secretFor(created, secret)
 	if err != nil {
 		return "", err
 	}
-	metadata, err := json.Marshal(&created)
-	if err != nil {
-		return "", fmt.Errorf("oauth: client: %w", err)
-	}
-	err = c.db.InTx(ctx, func(ctx context.Context) error {
-		rows, err := c.db.Exec(ctx, `INSERT INTO oauth_clients (id, name, metadata, secret_hash, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (id) DO NOTHING`,
-			created.ID, created.Name, string(metadata), c.hash(created.ID, secret), c.now().Unix())
-		if err != nil {
-			return err
-		}
-		if rows == 0 {
-			return ErrTaken
-		}
-		if err := c.setOrigins(ctx, &created); err != nil {
-			return err
-		}
-		return c.audit(ctx, Event{Kind: EventClientCreated, Client: created.ID})
+	return secret, c.db.InTx(ctx, func(ctx context.Context) error {
+		return c.insert(ctx, created, secret, "")
 	})
+}
+
+// insert stores a new client. access is the token by which it manages its registration, "" for none.
+func (c *Clients) insert(ctx context.Context, client *Client, secret, access string) error {
+	metadata, err := json.Marshal(client)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("oauth: client: %w", err)
 	}
-	return secret, nil
+	rows, err := c.db.Exec(ctx, `INSERT INTO oauth_clients (id, name, metadata, secret_hash, registration_hash, created_at,
+		updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (id) DO NOTHING`,
+		client.ID, client.Name, string(metadata), c.hash(client.ID, secret), c.hash(registrationScope+client.ID, access), c.now().Unix())
+	if err != nil {
+		return err
+	}
+	if rows == 0 {
+		return ErrTaken
+	}
+	if err := c.spread(ctx, client); err != nil {
+		return err
+	}
+	return c.audit(ctx, Event{Kind: EventClientCreated, Client: client.ID, Detail: by(ctx)})
 }
 
 // Update replaces all but the id and the secret of client.ID. It returns [ErrNotFound] or an [*InvalidError].
 func (c *Clients) Update(ctx context.Context, client *Client) error {
-	updated := *client
-	updated.fill()
+	updated := client.WithDefaults()
 	if err := updated.validate(); err != nil {
 		return err
 	}
-	metadata, err := json.Marshal(&updated)
+	metadata, err := json.Marshal(updated)
 	if err != nil {
 		return fmt.Errorf("oauth: client: %w", err)
 	}
@@ -91,10 +94,10 @@ func (c *Clients) Update(ctx context.Context, client *Client) error {
 		if rows == 0 {
 			return ErrNotFound
 		}
-		if err := c.setOrigins(ctx, &updated); err != nil {
+		if err := c.spread(ctx, updated); err != nil {
 			return err
 		}
-		return c.audit(ctx, Event{Kind: EventClientUpdated, Client: updated.ID})
+		return c.audit(ctx, Event{Kind: EventClientUpdated, Client: updated.ID, Detail: by(ctx)})
 	})
 }
 
@@ -145,14 +148,22 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 			`DELETE FROM oauth_access WHERE client_id = $1`,
 			`DELETE FROM oauth_grants WHERE client_id = $1`,
 			`DELETE FROM oauth_requests WHERE client_id = $1`,
+			`DELETE FROM oauth_devices WHERE client_id = $1`,
 			`DELETE FROM oauth_jti WHERE client_id = $1`,
+			`DELETE FROM oauth_pushed WHERE client_id = $1`,
+			`DELETE FROM oauth_logos WHERE client_id = $1`,
 			`DELETE FROM oauth_logins WHERE client_id = $1`,
 		} {
 			if _, err := c.db.Exec(ctx, query, id); err != nil {
 				return err
 			}
 		}
-		return c.audit(ctx, Event{Kind: EventClientDeleted, Client: id})
+		if c.gone != nil {
+			if err := c.gone(ctx, id); err != nil {
+				return err
+			}
+		}
+		return c.audit(ctx, Event{Kind: EventClientDeleted, Client: id, Detail: by(ctx)})
 	})
 }
 
@@ -227,7 +238,7 @@ func (c *Clients) client(row clientRow) (*Client, error) {
 	if err := json.Unmarshal([]byte(row.Metadata), &client); err != nil {
 		return nil, fmt.Errorf("oauth: client: %w", err)
 	}
-	client.secretHash = row.SecretHash
+	client.secretHash, client.registrationHash = row.SecretHash, row.Registration
 	if c.now().Unix() < row.RotatedUntil {
 		client.rotatedHash = row.RotatedHash
 	}
@@ -235,7 +246,11 @@ func (c *Clients) client(row clientRow) (*Client, error) {
 	return &client, nil
 }
 
-func (c *Clients) setOrigins(ctx context.Context, client *Client) error {
+// spread writes what is kept of a client beside its own row.
+func (c *Clients) spread(ctx context.Context, client *Client) error {
+	if err := c.setLogo(ctx, client); err != nil {
+		return err
+	}
 	if _, err := c.db.Exec(ctx, `DELETE FROM oauth_origins WHERE client_id = $1`, client.ID); err != nil {
 		return err
 	}

@@ -211,6 +211,9 @@ func (r *Request) readOpenID(ctx context.Context, form url.Values) error {
 	if r.maxAge, ok = parseMaxAge(form.Get("max_age")); !ok {
 		return fault(fosite.ErrInvalidRequest, "max_age", "The max_age must be a number of seconds.")
 	}
+	if age := r.client.DefaultMaxAge; age != nil && !form.Has("max_age") {
+		r.maxAge = age.or(0)
+	}
 	var err error
 	if r.claims, err = parseClaims(form.Get("claims")); err != nil {
 		return fault(fosite.ErrInvalidRequest, "claims", "The claims parameter must be the JSON of OpenID Connect Core, section 5.5.")

@@ -67,6 +67,9 @@ func (r *Request) ACRValues() []string {
 			}
 		}
 	}
+	if len(values) == 0 {
+		return slices.Clone(r.client.DefaultACR)
+	}
 	return values
 }
 
