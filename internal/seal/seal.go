@@ -2,8 +2,8 @@
 // everything that is only compared.
 //
 // The file holds two Tink keysets: AEAD keys, of which the newest encrypts and the others still decrypt, and a
-// pseudo-random function whose outputs never change. Processes that share the file follow a rotation by themselves. It knows nothing of tables: the caller binds a secret to its place
-// by the associated data ("table/column/row").
+// pseudo-random function whose outputs never change. Processes that share the file follow a rotation by themselves. It
+// knows nothing of tables: the caller binds a secret to its place by the associated data ("table/column/row").
 package seal
 
 import (
@@ -37,8 +37,9 @@ type Keys struct {
 
 // file is the keyset file.
 type file struct {
-	AEAD json.RawMessage `json:"aead"`
-	PRF  json.RawMessage `json:"prf"`
+	AEAD      json.RawMessage `json:"aead"`
+	PRF       json.RawMessage `json:"prf"`
+	Resealing bool            `json:"resealing,omitempty"` // since Rotate, until Finish
 }
 
 // ErrMissing says that there is no keyset file.
@@ -87,6 +88,9 @@ func Create(path string) (*Keys, error) {
 	if err := os.Link(draft, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
+	if err := keep(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	return Load(path)
 }
 
@@ -113,8 +117,10 @@ func Random() (*Keys, error) {
 	return parse(text)
 }
 
-// Encrypt seals plain so that it opens only with the same aad.
+// Encrypt seals plain so that it opens only with the same aad. The key is the newest in the file, also when another process
+// has just put it there: what is sealed from then on needs no older one.
 func (k *Keys) Encrypt(plain, aad []byte) ([]byte, error) {
+	k.reload()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.aead.Encrypt(plain, aad)
