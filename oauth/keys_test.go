@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -69,9 +70,7 @@ func (w *world) publishedKeys() (kids []string) {
 func TestTrap09_OldTokensSurviveARotation(t *testing.T) {
 	both(t, func(w *world) {
 		before := w.tokens("web")
-		if err := w.server.Keys().Rotate(w.Context()); err != nil {
-			w.Fatal(err)
-		}
+		w.rotate()
 		if kids := w.publishedKeys(); len(kids) != 6 {
 			w.Errorf("published: %v", kids)
 		}
@@ -79,8 +78,8 @@ func TestTrap09_OldTokensSurviveARotation(t *testing.T) {
 		if got := w.tokens("web"); kid(got["id_token"]) != kid(before["id_token"]) {
 			w.Error("the new key signs before verifiers know it")
 		}
-		if err := w.server.Keys().Rotate(w.Context()); err == nil {
-			w.Error("rotated while a key waits")
+		if _, err := w.server.Keys().Rotate(w.Context()); !errors.Is(err, oauth.ErrKeyWaits) {
+			w.Errorf("rotated while a key waits: %v", err)
 		}
 		w.clock.Add(5 * time.Minute)
 		if a := w.userinfo(before["access_token"].(string)); a.status != 200 {
@@ -92,22 +91,48 @@ func TestTrap09_OldTokensSurviveARotation(t *testing.T) {
 		if kid(after["id_token"]) == kid(before["id_token"]) {
 			w.Error("the new key doesn't sign")
 		}
-		w.clock.Add(47 * time.Hour)
-		w.host.set(func(h *host) { h.auth = signedIn(w.clock.Now()) })
-		w.code("web", "id_token_hint", before["id_token"].(string))
-		w.clock.Add(2 * time.Hour)
-		if kids := w.publishedKeys(); len(kids) != 3 {
-			w.Errorf("published: %v", kids)
+		// Whoever signs out with an old ID token is known for another year after its key is gone.
+		hint := before["id_token"].(string)
+		for _, step := range []struct {
+			wait      time.Duration
+			published int
+			known     bool
+		}{{47 * time.Hour, 6, true}, {2 * time.Hour, 3, true}, {364 * 24 * time.Hour, 3, true}, {2 * 24 * time.Hour, 3, false}} {
+			w.clock.Add(step.wait)
+			if err := w.server.Prune(w.Context()); err != nil {
+				w.Fatal(err)
+			}
+			w.host.set(func(h *host) { h.auth, h.logout = signedIn(w.clock.Now()), oauth.LogoutHint{} })
+			if kids := w.publishedKeys(); len(kids) != step.published {
+				w.Errorf("published: %v", kids)
+			}
+			w.get("/oauth2/logout?id_token_hint=" + hint)
+			if w.host.logout.Valid != step.known {
+				w.Errorf("after %v more: %+v", step.wait, w.host.logout)
+			}
+			if step.known {
+				w.code("web", "id_token_hint", hint)
+				continue
+			}
+			w.wantRedirected(w.authorize(request("web", "id_token_hint", hint)), "invalid_request")
 		}
-		w.wantRedirected(w.authorize(request("web", "id_token_hint", before["id_token"].(string))), "invalid_request")
 	})
+}
+
+// rotate makes new keys, which are three.
+func (w *world) rotate() {
+	w.Helper()
+	made, err := w.server.Keys().Rotate(w.Context())
+	if err != nil || len(made) != 3 {
+		w.Fatalf("%v, %v", made, err)
+	}
 }
 
 func TestSec_TK12_AReplicaSeesTheOthersKeys(t *testing.T) {
 	w := newWorld(t)
 	first, firstMux := w.server, w.mux
 	w.server, w.mux = w.start(w.config())
-	if err := first.Keys().Rotate(t.Context()); err != nil {
+	if _, err := first.Keys().Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Add(2 * time.Second)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -35,24 +36,25 @@ func reachable(ip netip.Addr, allowed []netip.Prefix) bool {
 			return true
 		}
 	}
+	if translated.Contains(ip) { // an IPv6-only network reaches the IPv4 internet by it, and its own neighbours too
+		bytes := ip.As16()
+		return reachable(netip.AddrFrom4([4]byte(bytes[12:])), allowed)
+	}
 	return public(ip)
 }
+
+// translated are IPv4 addresses behind a NAT64 (RFC 6052 section 2.1).
+var translated = netip.MustParsePrefix("64:ff9b::/96")
 
 // special are addresses that lead to this or a neighbouring network without being private by name.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("fec0::/10"),
 }
 
 func public(ip netip.Addr) bool {
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
-		return false
-	}
-	for _, prefix := range special {
-		if prefix.Contains(ip) {
-			return false
-		}
-	}
-	return true
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() &&
+		!slices.ContainsFunc(special, func(network netip.Prefix) bool { return network.Contains(ip) })
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -43,8 +42,8 @@ func (k *keyring) sign(ctx context.Context, alg, typ string, claims map[string]a
 	return jwt.Signed(key.signers[typ]).Claims(claims).Serialize()
 }
 
-// verify returns the claims of a token of the given type that one of the published keys signed. The key decides the
-// algorithm, the header only names the key: nothing that the token brings along is believed. The times are not checked.
+// verify returns the claims of a token of the given type that one of our keys signed. The key decides the algorithm, the
+// header only names the key: nothing that the token brings along is believed. The times are not checked.
 func (k *keyring) verify(ctx context.Context, typ, token string) (*tokenClaims, error) {
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
 	if err != nil || len(parsed.Headers) != 1 {
@@ -54,7 +53,7 @@ func (k *keyring) verify(ctx context.Context, typ, token string) (*tokenClaims, 
 	if got, _ := header.ExtraHeaders[jose.HeaderType].(string); got != typ {
 		return nil, errToken
 	}
-	key, err := k.byID(ctx, header.KeyID)
+	key, err := k.byID(ctx, header.KeyID, typ)
 	if err != nil {
 		return nil, err
 	}
@@ -68,25 +67,19 @@ func (k *keyring) verify(ctx context.Context, typ, token string) (*tokenClaims, 
 	return &claims, nil
 }
 
-// byID returns the published key kid, nil when there is none. A key that another replica made a moment ago is found
-// too, at one look per second.
-func (k *keyring) byID(ctx context.Context, kid string) (*signingKey, error) {
-	find := func() *signingKey {
-		k.mu.RLock()
-		defer k.mu.RUnlock()
-		key := k.keys[kid]
-		if key == nil || key.RetiredAt != 0 && key.RetiredAt <= k.now().Unix() {
-			return nil
-		}
-		return key
-	}
-	if key := find(); key != nil {
-		return key, nil
-	}
-	if err := k.fresh(ctx, time.Second); err != nil {
+// byID returns the key kid that may have signed a token of the given type, nil when there is none. That is a published
+// one, and for ID tokens a retired one too: they come back as id_token_hint alone, from people who were signed in for long.
+func (k *keyring) byID(ctx context.Context, kid, typ string) (*signingKey, error) {
+	if err := k.fresh(ctx, keyInterval); err != nil {
 		return nil, err
 	}
-	return find(), nil
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	key := k.keys[kid]
+	if key == nil || typ != typID && key.retired(k.now()) {
+		return nil, nil
+	}
+	return key, nil
 }
 
 // leftHalf returns at_hash (OpenID Connect Core 1.0 section 3.1.3.6). For Ed25519 the hash is the curve's own.
