@@ -218,12 +218,16 @@ func (s *Server) RevokeClientSession(ctx context.Context, client, sid string) er
 func (s *Server) Prune(ctx context.Context) error {
 	for _, p := range []struct{ table, key, where string }{
 		{"oauth_requests", "id", "expires_at < $1"},
+		{"oauth_devices", "id", "expires_at < $1"},
+		{"oauth_device_attempts", "key", "until < $1"},
+		{"oauth_pushed", "uri_hash", "expires_at < $1"}, // a sign-in that it began takes an hour at most
 		{"oauth_access", "sig", "expires_at < $1"},
 		{"oauth_jti", "jti_hash", "expires_at < $1"},
+		{"oauth_registration_tokens", "token_hash", "expires_at < $1"},
 		{"oauth_revoked", "jti_hash", "expires_at < $1"},
 		{"oauth_logins", "id", "expires_at < $1"},
 		{"oauth_proofs", "hash", "expires_at < $1"},
-		{"oauth_keys", "kid", "retired_at > 0 AND retired_at < $1"},
+		{"oauth_keys", "kid", "retired_at > 0 AND retired_at + 31536000 < $1"}, // keyHints
 		{"oauth_grants", "id", "expires_at < $1"},
 		{"oauth_grants", "id", "code_used_at IS NULL AND code_expires_at < $1"},
 	} {

@@ -80,7 +80,6 @@ const (
 	EventRefreshReused        = "oauth.refresh_reused"
 	EventGrantsRevoked        = "oauth.grants_revoked"
 	EventTokenRevoked         = "oauth.token_revoked" // by its client
-	EventDeviceAsked          = "oauth.device_asked"  // a device waits for a person
 	EventDeviceAnswered       = "oauth.device_answered"
 	EventLogoutNoticed        = "oauth.logout_noticed"       // a client took the notice of a logout
 	EventLogoutUnnoticed      = "oauth.logout_notice_failed" // a client never took it
@@ -88,7 +87,9 @@ const (
 	EventClientUpdated        = "oauth.client_updated"
 	EventClientDeleted        = "oauth.client_deleted"
 	EventClientSecret         = "oauth.client_secret_rotated"
+	EventRegistrationToken    = "oauth.registration_token_created" // whoever has it may register clients
 	EventKeyCreated           = "oauth.key_created"
+	EventKeyRevoked           = "oauth.key_revoked" // retired by hand, at once
 )
 
 var (

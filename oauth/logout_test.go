@@ -143,7 +143,7 @@ func TestSIDStaysWhenTokensAreRefreshed(t *testing.T) {
 func TestHintOfAReplacedKey(t *testing.T) {
 	w := newWorld(t)
 	token := w.tokens("web")["id_token"].(string)
-	if err := w.server.Keys().Rotate(t.Context()); err != nil {
+	if _, err := w.server.Keys().Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Add(24 * time.Hour)

@@ -52,6 +52,9 @@ type Config struct {
 	// operation. nil: nothing is recorded.
 	Audit func(ctx context.Context, event Event) error
 
+	// ClientGone is called in the transaction that deletes a client: its error undoes that. nil: nobody wants to know.
+	ClientGone func(ctx context.Context, clientID string) error
+
 	// Outbound makes the requests whose address a client chose: jwks_uri, logout notices, logos. nil: [NewOutbound]
 	// without exceptions.
 	Outbound *http.Client
@@ -61,6 +64,9 @@ type Config struct {
 
 	// RequireNonce makes every DPoP proof hold a nonce of ours (RFC 9449 section 8); false: one is offered.
 	RequireNonce bool
+
+	// KeyLife is how long a signing key signs before [Keys.Renew] replaces it; 0: until somebody rotates by hand.
+	KeyLife time.Duration
 
 	RefreshGrace time.Duration // how long a refresh token gives its successor again; 0: 60 seconds
 	NoticeWait   time.Duration // how long a sign-out waits for the clients that it tells; 0: 3 seconds
@@ -86,6 +92,8 @@ type Server struct {
 	loader   *loader
 	provider fosite.OAuth2Provider
 	nonceKey []byte // of DPoP
+
+	userCodeKey []byte // of devices
 }
 
 // New returns a server on a migrated database. It makes the signing keys that are missing, and fails when the existing
@@ -112,27 +120,22 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Outbound == nil {
 		cfg.Outbound = NewOutbound(nil)
 	}
-	clientKey, err := cfg.Secret("client-secret")
-	if err != nil {
-		return nil, fmt.Errorf("oauth: the key of client secrets: %w", err)
+	keys := map[string][]byte{"client-secret": nil, "refresh-token": nil, "dpop-nonce": nil, "device-user-code": nil}
+	for label := range keys {
+		var err error
+		if keys[label], err = cfg.Secret(label); err != nil {
+			return nil, fmt.Errorf("oauth: the key %s: %w", label, err)
+		}
 	}
-	refreshKey, err := cfg.Secret("refresh-token")
-	if err != nil {
-		return nil, fmt.Errorf("oauth: the key of refresh tokens: %w", err)
-	}
-	nonceKey, err := cfg.Secret("dpop-nonce")
-	if err != nil {
-		return nil, fmt.Errorf("oauth: the key of nonces: %w", err)
-	}
-	s := &Server{cfg: cfg, nonceKey: nonceKey}
-	s.clients = &Clients{db: cfg.DB, key: clientKey, now: cfg.Now, audit: s.audit}
-	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, now: cfg.Now, audit: s.audit}
+	s := &Server{cfg: cfg, nonceKey: keys["dpop-nonce"], userCodeKey: keys["device-user-code"]}
+	s.clients = &Clients{db: cfg.DB, key: keys["client-secret"], http: cfg.Outbound, gone: cfg.ClientGone, now: cfg.Now, audit: s.audit}
+	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, life: cfg.KeyLife, now: cfg.Now, audit: s.audit}
 	if err := s.keys.open(ctx); err != nil {
 		return nil, err
 	}
 	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, sets: map[string]*keySet{}}
 	s.store = &store{
-		db: cfg.DB, clients: s.clients, refreshKey: refreshKey, grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
+		db: cfg.DB, clients: s.clients, refreshKey: keys["refresh-token"], grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
 	}
 	s.provider = newProvider(s)
 	return s, nil
