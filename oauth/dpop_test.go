@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -242,4 +243,62 @@ func TestSec_TK09_ClientsThatMustProveAKey(t *testing.T) {
 	if err := w.db.Get(t.Context(), &jkt, `SELECT dpop_jkt FROM oauth_access`); err != nil || jkt != p.jkt {
 		t.Errorf("the opaque token is bound to %q, %v", jkt, err)
 	}
+}
+
+func TestSec_TK09_CodesAreBound(t *testing.T) {
+	both(t, func(w *world) {
+		p, thief := w.prover(), w.prover()
+		for _, client := range []string{"web", "spa"} {
+			code := w.code(client, "dpop_jkt", p.jkt)
+			w.wantError(w.proving(w.exchange(client, code)), 400, "invalid_request")
+			if a := w.proving(w.exchange(client, code), p.proof()); a.status != 200 || a.json["token_type"] != "DPoP" {
+				w.Errorf("%s: %s", client, a.body)
+			}
+			code = w.code(client, "dpop_jkt", p.jkt)
+			w.wantError(w.proving(w.exchange(client, code), thief.proof()), 400, "invalid_grant")
+			w.wantError(w.proving(w.exchange(client, code), p.proof()), 400, "invalid_grant") // spent by the thief
+		}
+	})
+}
+
+func TestSec_TK09_BoundAccessTokensNeedTheirKey(t *testing.T) {
+	both(t, func(w *world) {
+		w.client(&oauth.Client{ID: "opaque", AccessToken: "opaque"})
+		for _, client := range []string{"web", "opaque"} {
+			p, thief := w.prover(), w.prover()
+			token := w.proving(w.exchange(client, w.code(client)), p.proof()).json["access_token"].(string)
+			other := w.proving(w.exchange(client, w.code(client)), p.proof()).json["access_token"].(string)
+			ask := func(scheme string, proofs ...string) int {
+				r, _ := http.NewRequestWithContext(w.Context(), http.MethodGet, issuer+"/oauth2/userinfo", nil)
+				r.Header.Set("Authorization", scheme+" "+token)
+				for _, proof := range proofs {
+					r.Header.Add("dpop", proof)
+				}
+				return w.do(w.browser, r).status
+			}
+			for _, scheme := range []string{"DPoP", "dpop"} {
+				if got := ask(scheme, p.at(token)); got != 200 {
+					w.Errorf("%s %s: %d", client, scheme, got)
+				}
+			}
+			now := w.clock.Now().Unix()
+			once := p.at(token)
+			for name, status := range map[string]int{
+				"no proof": ask("DPoP"), "Bearer": ask("Bearer"), "Bearer with a proof": ask("Bearer", p.at(token)),
+				"several": ask("DPoP", p.at(token), p.at(token)), "malformed": ask("DPoP", "x"), "other key": ask("DPoP", thief.at(token)),
+				"no ath": ask("DPoP", p.at(token, "ath", nil)), "wrong ath": ask("DPoP", p.at(token, "ath", hashed(other))), "empty ath": ask("DPoP", p.at(token, "ath", "")),
+				"htm": ask("DPoP", p.at(token, "htm", "POST")), "htu": ask("DPoP", p.at(token, "htu", issuer+"/oauth2/token")),
+				"an hour ago": ask("DPoP", p.at(token, "iat", now-3600)), "in an hour": ask("DPoP", p.at(token, "iat", now+3600)),
+				"no jti": ask("DPoP", p.at(token, "jti", nil)), "nonce": ask("DPoP", p.at(token, "nonce", "x")),
+				"of the token endpoint": ask("DPoP", p.proof("ath", hashed(token))),
+			} {
+				if status != 401 && status != 400 {
+					w.Errorf("%s, %s: %d", client, name, status)
+				}
+			}
+			if first, second := ask("DPoP", once), ask("DPoP", once); first != 200 || second == 200 {
+				w.Errorf("%s, a replay: %d %d", client, first, second)
+			}
+		}
+	})
 }

@@ -108,6 +108,95 @@ func TestTrap20_RefreshTokensEnd(t *testing.T) {
 	w.wantError(w.token(w.refreshing("web", idle)), 400, "invalid_grant")
 }
 
+func TestSec_TK04_UseNeverMovesTheEnd(t *testing.T) {
+	both(t, func(w *world) {
+		w.client(&oauth.Client{ID: "short", RefreshTokenLife: 5 * 86400, RefreshTokenIdle: 2 * 86400})
+		ends := func() (end int64) {
+			if err := w.db.Get(w.Context(), &end, `SELECT MAX(expires_at) FROM oauth_grants`); err != nil {
+				w.Fatal(err)
+			}
+			return end
+		}
+		token := w.tokens("short")["refresh_token"].(string)
+		end := ends()
+		if end != w.clock.Now().Unix()+5*86400 {
+			w.Errorf("the end is %d", end)
+		}
+		for day := 1; day < 5; day++ {
+			w.clock.Add(24 * time.Hour)
+			a := w.token(w.refreshing("short", token))
+			if a.status != 200 || ends() != end {
+				w.Fatalf("day %d: %s, end %d", day, a.body, ends())
+			}
+			token = a.json["refresh_token"].(string)
+		}
+		w.clock.Add(24*time.Hour - time.Second)
+		a := w.token(w.refreshing("short", token))
+		if a.status != 200 {
+			w.Fatalf("a second before: %s", a.body)
+		}
+		w.clock.Add(time.Second)
+		w.wantError(w.token(w.refreshing("short", token)), 400, "invalid_grant") // not by the grace either
+		w.wantError(w.token(w.refreshing("short", a.json["refresh_token"].(string))), 400, "invalid_grant")
+		idle := w.tokens("short")["refresh_token"].(string)
+		w.clock.Add(2 * 24 * time.Hour)
+		w.wantError(w.token(w.refreshing("short", idle)), 400, "invalid_grant")
+	})
+}
+
+func TestSec_TK05_ARevokedGrantHasNoGrace(t *testing.T) {
+	both(t, func(w *world) {
+		first := w.tokens("web")["refresh_token"].(string)
+		if a := w.token(w.refreshing("web", first)); a.status != 200 {
+			w.Fatal(a.body)
+		}
+		// Revoked before, and revoked while the request is on its way to its answer.
+		w.host.set(func(h *host) {
+			h.standing = func(oauth.Standing) error { return w.server.RevokeClient(w.Context(), "alice-1", "web") }
+		})
+		w.wantError(w.token(w.refreshing("web", first)), 400, "invalid_grant")
+		w.host.set(func(h *host) { h.standing = nil })
+		w.wantError(w.token(w.refreshing("web", first)), 400, "invalid_grant")
+		if n := w.host.count(oauth.EventRefreshReused); n != 0 {
+			w.Errorf("%d events of reuse", n)
+		}
+	})
+}
+
+func TestSec_TK08_TheHostIsToldWhatTheGrantStandsOn(t *testing.T) {
+	both(t, func(w *world) {
+		var got []oauth.Standing
+		w.host.set(func(h *host) {
+			h.standing = func(s oauth.Standing) error {
+				got = append(got, s)
+				return nil
+			}
+		})
+		online, offline := w.tokens("web", "scope", "openid email"), w.tokens("spa")
+		w.token(w.refreshing("spa", offline["refresh_token"].(string), "scope", "openid"))
+		w.userinfo(online["access_token"].(string))
+		w.userinfo(offline["access_token"].(string))
+		want := []oauth.Standing{
+			{SessionID: "sid-1", Scopes: []string{"openid", "email"}}, {SessionID: "sid-1", Scopes: []string{"openid", "offline_access"}},
+			{Scopes: []string{"openid", "offline_access"}},
+			{SessionID: "sid-1", Scopes: []string{"openid", "email"}}, {Scopes: []string{"openid", "offline_access"}},
+		}
+		for i := range want {
+			want[i].Subject, want[i].ACR, want[i].AMR = "alice-1", "aal2", []string{"pwd", "otp", "mfa"}
+			want[i].AuthTime = w.host.auth.AuthTime.Truncate(time.Second).Local()
+		}
+		for i := range got {
+			if got[i].Client == nil {
+				w.Error("no client")
+			}
+			got[i].Client = nil
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			w.Error(diff)
+		}
+	})
+}
+
 func TestTrap11_RefreshedTokensAreNew(t *testing.T) {
 	both(t, func(w *world) {
 		got := w.tokens("web")
@@ -136,6 +225,7 @@ func TestTrap29_RefreshNarrowsTheScope(t *testing.T) {
 		got := w.tokens("web", "scope", "openid email profile offline_access")
 		token := got["refresh_token"].(string)
 		w.wantError(w.token(w.refreshing("web", token, "scope", "openid mfa")), 400, "invalid_scope")
+		w.wantError(w.token(w.refreshing("web", token, "scope", "OPENID")), 400, "invalid_scope")
 		narrow := w.token(w.refreshing("web", token, "scope", "openid email")).json
 		if narrow["scope"] != "openid email" || payload(w, narrow["access_token"])["scope"] != "openid email" {
 			w.Errorf("narrowed: %v", narrow)
@@ -186,9 +276,13 @@ func TestSec_TK08_RefreshChecksAgain(t *testing.T) {
 		} {
 			token := w.tokens("web")["refresh_token"].(string)
 			c.spoil()
+			before := w.host.count(oauth.EventTokenRefused)
 			a := w.token(w.refreshing("web", token))
 			if a.status != c.status || a.json["error"] != c.code {
 				w.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+			if n := w.host.count(oauth.EventTokenRefused) - before; c.status == 400 && n != 1 {
+				w.Errorf("%s: %d events", name, n)
 			}
 			c.mend()
 		}

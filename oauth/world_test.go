@@ -61,6 +61,7 @@ type host struct {
 	auth     *oauth.Authentication // nil: a page comes first
 	err      error
 	alive    error
+	standing func(oauth.Standing) error // instead of alive
 	auditErr error
 	claims   map[string]any
 	events   []oauth.Event
@@ -167,10 +168,14 @@ func (w *world) config() oauth.Config {
 			w.host.asked = scopes
 			return w.host.claims, nil
 		},
-		Alive: func(context.Context, oauth.Standing) error {
+		Alive: func(_ context.Context, s oauth.Standing) error {
 			w.host.mu.Lock()
-			defer w.host.mu.Unlock()
-			return w.host.alive
+			alive, standing := w.host.alive, w.host.standing
+			w.host.mu.Unlock()
+			if standing != nil {
+				return standing(s)
+			}
+			return alive
 		},
 		ACRValues: []string{"aal1", "aal2", "https://refeds.org/profile/mfa"},
 		Audit: func(_ context.Context, e oauth.Event) error {
