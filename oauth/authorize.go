@@ -100,10 +100,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		var err error
 		if req.device != "" {
 			err = s.approveDevice(ctx, req, auth)
-		} else {
-			response, err = s.issue(ctx, req, auth)
-		}
-		if err == nil {
+		} else if response, err = s.issue(ctx, req, auth); err == nil {
 			err = s.noteLogin(ctx, req.client, auth)
 		}
 		if err != nil {
@@ -124,7 +121,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		s.refuse(w, r, req, err)
 	case req.device != "":
 		s.forget(w, req)
-		s.deviceAnswered(w, r, true)
+		http.Redirect(w, r, "/device/connected", http.StatusSeeOther)
 	default:
 		s.forget(w, req)
 		s.respond(w, req, response.GetParameters())
@@ -138,7 +135,7 @@ func (r *Request) check(auth *Authentication) error {
 		return errors.New("oauth: incomplete authentication: subject, time and acr are needed")
 	case r.subject != "" && r.subject != auth.Subject:
 		return fosite.ErrLoginRequired
-	case r.maxAge == 0 && auth.AuthTime.Before(r.Asked): // fosite ignores max_age=0
+	case r.maxAge >= 0 && auth.AuthTime.Add(r.maxAge).Before(r.Asked): // fosite ignores max_age=0, and knows no default
 		return fosite.ErrLoginRequired
 	case slices.Contains(r.GetRequestedScopes(), "openid") && !slices.Contains(auth.Scopes, "openid"):
 		return fosite.ErrAccessDenied
@@ -154,7 +151,14 @@ func (r *Request) check(auth *Authentication) error {
 
 // issue stores the grant and returns the response with its code.
 func (s *Server) issue(ctx context.Context, req *Request, auth *Authentication) (fosite.AuthorizeResponder, error) {
-	req.SetID(randomText(grantIDBytes))
+	facts := s.allow(req, randomText(grantIDBytes), auth)
+	facts.forFosite(s.cfg.Now())
+	return s.provider.NewAuthorizeResponse(ctx, req.AuthorizeRequester, facts)
+}
+
+// allow makes req the grant id of what auth allows, and returns the facts of the sign-in.
+func (s *Server) allow(req *Request, id string, auth *Authentication) *session {
+	req.SetID(id)
 	for _, scope := range req.GetRequestedScopes() {
 		if slices.Contains(auth.Scopes, scope) {
 			req.GrantScope(scope)
@@ -163,12 +167,10 @@ func (s *Server) issue(ctx context.Context, req *Request, auth *Authentication) 
 	for _, resource := range req.resources {
 		req.GrantAudience(resource)
 	}
-	facts := &session{
+	return &session{
 		subject: auth.Subject, sessionID: auth.SessionID, acr: auth.ACR, amr: auth.AMR,
 		authTime: auth.AuthTime.Unix(), requestedAt: req.Asked.Unix(), claims: req.claims.within(auth.Scopes),
 	}
-	facts.forFosite(s.cfg.Now())
-	return s.provider.NewAuthorizeResponse(ctx, req.AuthorizeRequester, facts)
 }
 
 // refuse answers the client with err, and the request is done.
@@ -177,15 +179,14 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, er
 		s.failSuspended(w, r, e)
 		return
 	}
+	s.forget(w, req)
+	if req.device != "" {
+		s.refuseDevice(w, r, req, err)
+		return
+	}
 	p := s.explain(r.Context(), err)
 	if p.Code == "access_denied" { // others cost a stranger nothing, and would fill the audit log
 		s.note(r.Context(), Event{Kind: EventAuthorizationRefused, Client: req.client.ID})
-	}
-	s.forget(w, req)
-	if req.device != "" {
-		s.denyDevice(r.Context(), req)
-		s.deviceAnswered(w, r, false)
-		return
 	}
 	s.respond(w, req, url.Values{"error": {p.Code}, "error_description": {p.Description}})
 }

@@ -65,6 +65,7 @@ func newProvider(s *Server) fosite.OAuth2Provider {
 	cfg.tokens = map[string]fosite.TokenEndpointHandlers{
 		"authorization_code": {code, connect, proof},
 		"client_credentials": {credentialsHandler{t}},
+		deviceGrant:          {&deviceHandler{store: s.store, strategy: t, idToken: idToken}},
 		"refresh_token":      {refresh, &openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: idToken, Config: cfg}},
 	}
 	return fosite.NewOAuth2Provider(s.store, cfg)

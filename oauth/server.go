@@ -92,8 +92,7 @@ type Server struct {
 	loader   *loader
 	provider fosite.OAuth2Provider
 	nonceKey []byte // of DPoP
-
-	userCodeKey []byte // of devices
+	userKey  []byte // of devices' user codes
 }
 
 // New returns a server on a migrated database. It makes the signing keys that are missing, and fails when the existing
@@ -127,7 +126,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("oauth: the key %s: %w", label, err)
 		}
 	}
-	s := &Server{cfg: cfg, nonceKey: keys["dpop-nonce"], userCodeKey: keys["device-user-code"]}
+	s := &Server{cfg: cfg, nonceKey: keys["dpop-nonce"], userKey: keys["device-user-code"]}
 	s.clients = &Clients{db: cfg.DB, key: keys["client-secret"], http: cfg.Outbound, gone: cfg.ClientGone, now: cfg.Now, audit: s.audit}
 	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, life: cfg.KeyLife, now: cfg.Now, audit: s.audit}
 	if err := s.keys.open(ctx); err != nil {

@@ -141,18 +141,23 @@ func (s *store) load(ctx context.Context, id string) (*grant, error) {
 
 // CreateAuthorizeCodeSession inserts the grant with its code.
 func (s *store) CreateAuthorizeCodeSession(ctx context.Context, code string, ar fosite.Requester) error {
+	sum := sha256.Sum256([]byte(code))
+	return s.createGrant(ctx, ar, sum[:], s.now().Add(codeLife))
+}
+
+// createGrant inserts the grant of ar, whose code has this hash and is good until codeEnd.
+func (s *store) createGrant(ctx context.Context, ar fosite.Requester, codeHash []byte, codeEnd time.Time) error {
 	now := s.now()
 	client, facts := ar.GetClient().(*Client), ar.GetSession().(*session)
 	scopes := ar.GetGrantedScopes()
-	sum := sha256.Sum256([]byte(code))
 	g := &grant{
 		ID: ar.GetID(), ClientID: client.ID, Subject: facts.subject, SessionID: facts.sessionID,
 		Scope: strings.Join(scopes, " "), Offline: slices.Contains(scopes, "offline_access"),
 		ACR: facts.acr, AMR: strings.Join(facts.amr, " "), AuthTime: facts.authTime, RequestedAt: facts.requestedAt,
-		Claims: facts.claims.encode(), Audience: strings.Join(ar.GetGrantedAudience(), " "), CodeHash: sum[:], CodeExpiresAt: now.Add(codeLife).Unix(),
-		CodeForm: keep(ar.GetRequestForm(), codeParameters).Encode(), CreatedAt: now.Unix(),
+		Claims: facts.claims.encode(), Audience: strings.Join(ar.GetGrantedAudience(), " "),
+		CodeHash: codeHash, CodeExpiresAt: codeEnd.Unix(), CodeForm: keep(ar.GetRequestForm(), codeParameters).Encode(), CreatedAt: now.Unix(),
 	}
-	life := codeLife + client.AccessTokenLife.or(accessTokenLife)
+	life := codeEnd.Sub(now) + client.AccessTokenLife.or(accessTokenLife)
 	if g.Offline && slices.Contains(client.GrantTypes, "refresh_token") {
 		life = max(life, client.RefreshTokenLife.or(refreshLife))
 	}
