@@ -176,7 +176,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	if p.OAuth, err = oauth.New(ctx, oauth.Config{
 		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
 		Cookies: p.Sessions.Cookies, Now: p.now, Log: p.log, Claims: p.claims, Alive: p.alive,
-		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened,
+		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
 		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
 	}); err != nil {
 		return err
@@ -210,6 +210,7 @@ func (p *IdP) Run(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
 	wg.Go(func() { every(ctx, 2*time.Second, p.Notify) })
+	wg.Go(func() { every(ctx, 10*time.Second, p.fetchLogos) })
 	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
 }
 
@@ -240,6 +241,13 @@ func (p *IdP) Deliver(ctx context.Context) {
 func (p *IdP) Notify(ctx context.Context) {
 	if err := p.OAuth.Notify(ctx); err != nil && ctx.Err() == nil {
 		p.log.WarnContext(ctx, "logout notices wait", "error", err)
+	}
+}
+
+// fetchLogos copies clients' logos that are missing.
+func (p *IdP) fetchLogos(ctx context.Context) {
+	if err := p.OAuth.Clients().FetchLogos(ctx); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "logos wait", "error", err)
 	}
 }
 

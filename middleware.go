@@ -212,7 +212,8 @@ func (p *IdP) formTaken(w http.ResponseWriter, r *http.Request, origin *http.Cro
 }
 
 func protocol(path string) bool {
-	return slices.Contains(protocolPosts, path) || strings.HasPrefix(path, "/oauth2/register/") // RFC 7592
+	return slices.Contains(protocolPosts, path) || strings.HasPrefix(path, "/oauth2/register/") || // RFC 7592
+		strings.HasPrefix(path, "/oauth2/logo/") // kept by caches: no form token may stand there
 }
 
 // ownLogoutForm tells the confirmation form of the sign-out page from a relying party's request to the same path.
