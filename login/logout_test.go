@@ -103,7 +103,8 @@ func leaving(t *testing.T, apps ...oauth.Client) *leaver {
 	l.b = l.Browser()
 	l.b.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
 	for _, app := range apps {
-		app.RedirectURIs, app.PostLogoutRedirectURIs = []string{"http://127.0.0.1:9/callback"}, []string{"http://127.0.0.1:9/bye?x=1"}
+		app.RedirectURIs = []string{"http://127.0.0.1:9/callback", "http://localhost:9/callback"}
+		app.PostLogoutRedirectURIs = []string{"http://127.0.0.1:9/bye?x=1"}
 		c := l.AddClient(app)
 		token, err := c.Exchange(t.Context(), l.b.Get(c.AuthCodeURL("s")).URL.Query().Get("code"))
 		if err != nil {
