@@ -205,34 +205,3 @@ func TestSec_TK10_WholeValuesOnly(t *testing.T) {
 		t.Error(a.body)
 	}
 }
-
-func TestCrossOrigin(t *testing.T) {
-	w := newWorld(t)
-	ask := func(method, path, origin string) http.Header {
-		r, _ := http.NewRequest(method, issuer+path, nil)
-		r.Header.Set("Origin", origin)
-		return w.do(w.browser, r).header
-	}
-	for _, path := range []string{"/oauth2/token", "/oauth2/userinfo"} {
-		if got := ask(http.MethodOptions, path, "https://app.example"); got.Get("Access-Control-Allow-Origin") != "https://app.example" ||
-			!strings.Contains(got.Get("Access-Control-Allow-Headers"), "Authorization") {
-			t.Errorf("%s: %v", path, got)
-		}
-		for _, origin := range []string{"https://evil.example", "null", "https://app.example.evil.example", "http://app.example"} {
-			if got := ask(http.MethodOptions, path, origin).Get("Access-Control-Allow-Origin"); got != "" {
-				t.Errorf("%s from %s: %s", path, origin, got)
-			}
-		}
-	}
-	if got := ask(http.MethodGet, "/oauth2/userinfo", "https://app.example").Get("Access-Control-Allow-Origin"); got != "https://app.example" {
-		t.Error(got)
-	}
-	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/oauth2/jwks"} {
-		if got := ask(http.MethodGet, path, "https://evil.example").Get("Access-Control-Allow-Origin"); got != "*" {
-			t.Errorf("%s: %s", path, got)
-		}
-	}
-	if got := ask(http.MethodGet, "/oauth2/authorize", "https://app.example").Get("Access-Control-Allow-Origin"); got != "" {
-		t.Errorf("authorize: %s", got)
-	}
-}
