@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -19,20 +20,23 @@ func (s *Service) Prune(ctx context.Context) error {
 }
 
 // Reseal seals every secret anew and returns how many there were: after it nothing needs the keys that the Cipher had
-// before its newest one. It may run beside everything else, and again.
+// before its newest one. It may run beside everything else, and again. A secret that doesn't open is left as it is, and is
+// part of the error.
 func (s *Service) Reseal(ctx context.Context) (int, error) {
 	const batch = 200
 	done, last := 0, SealedSecret{}
+	var broken error
 	for {
 		rows, err := s.store.SealedSecrets(ctx, last, batch)
 		if err != nil || len(rows) == 0 {
-			return done, err
+			return done, errors.Join(err, broken)
 		}
 		for _, row := range rows {
 			last = row
 			plain, err := s.unseal(ctx, row.Place, row.ID, row.Subject, row.Secret)
 			if err != nil {
-				return done, err
+				broken = errors.Join(broken, err)
+				continue
 			}
 			fresh, err := s.seal(row.Place, row.ID, row.Subject, plain)
 			if err != nil {

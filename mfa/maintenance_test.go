@@ -28,6 +28,13 @@ func TestReseal(t *testing.T) {
 	}
 	_, err = b.VerifyRecoveryCode(t.Context(), "alice", codes[0])
 	b.must(err)
+	// One that doesn't open keeps no other from being sealed anew.
+	if swapped, err := b.config.Store.SwapSealed(t.Context(), after[0], []byte("damaged")); !swapped || err != nil {
+		t.Fatal(swapped, err)
+	}
+	if n, err := b.Reseal(t.Context()); n != 2 || err == nil {
+		t.Errorf("%d secrets, %v", n, err)
+	}
 }
 
 func TestAfterRestore(t *testing.T) {

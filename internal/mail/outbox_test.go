@@ -1,10 +1,12 @@
 package mail_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -309,6 +311,55 @@ func TestWaitingMessagesAreSealed(t *testing.T) {
 	if got := state(t, lost); len(sent.got()) != 0 || got.Waiting != 1 || got.Error != "mail: no key opens the message" {
 		t.Errorf("with other keys: sent %q, %+v", sent.got(), got)
 	}
+}
+
+// TestSec_DR03_MessagesAreSealedAnew: more than a batch of them, by the newest key, while deliverers run.
+func TestSec_DR03_MessagesAreSealedAnew(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		path := filepath.Join(t.TempDir(), "keyset.json")
+		cipher, err := seal.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send, time := &sender{}, newClock()
+		o := &mail.Outbox{DB: db, Sender: send, Cipher: cipher, Now: time.now}
+		const n = 130
+		for i := range n {
+			if err := o.Put(t.Context(), mail.Message{To: "alice@example.com", Subject: fmt.Sprint(i), Text: "link"}); err != nil {
+				t.Fatal(err)
+			}
+			time.pass(1)
+		}
+		bodies := func() (all [][]byte) {
+			if err := db.Select(t.Context(), &all, `SELECT body FROM outbox ORDER BY id`); err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		before := bodies()
+		if _, err := seal.Rotate(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(t.Context(), `UPDATE outbox SET body = $1 WHERE id = (SELECT MIN(id) FROM outbox)`, []byte("damaged")); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := o.Reseal(t.Context()); done != n-1 || err == nil {
+			t.Errorf("%d, %v", done, err)
+		}
+		for i, body := range bodies()[1:] {
+			if bytes.Equal(body[:5], before[i+1][:5]) {
+				t.Fatalf("message %d is sealed by the old key", i+1)
+			}
+		}
+		for range 2 {
+			if err := o.Deliver(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := send.got(); len(got) != n-1 {
+			t.Errorf("%d messages were sent", len(got))
+		}
+	}, "mail")
 }
 
 func TestPutRefusesWhatCannotBeDelivered(t *testing.T) {
