@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/focushq/idp/audit"
@@ -13,12 +12,12 @@ import (
 
 // consentPage is the data of the consent page.
 type consentPage struct {
-	Query      string
-	Client     string
-	ClientHost string // where the browser goes afterwards
-	Account    string
-	Scopes     []scopeChoice
-	Problem    *templates.Problem
+	asking
+	Query   string
+	Account string
+	Device  bool // the app is on another device, which the person must know
+	Scopes  []scopeChoice
+	Problem *templates.Problem
 }
 
 type scopeChoice struct {
@@ -68,9 +67,11 @@ func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	page := consentPage{Query: r.URL.RawQuery, Client: req.Client().Name, Account: who.account.Username}
-	if u, err := url.Parse(req.GetRedirectURI().String()); err == nil {
-		page.ClientHost = u.Host
+	page := consentPage{Query: r.URL.RawQuery, Account: who.account.Username, Device: req.ForDevice()}
+	var err error
+	if page.asking, err = f.asks(r.Context(), req); err != nil {
+		f.Fail(w, r, err)
+		return
 	}
 	for _, scope := range req.Scopes() {
 		page.Scopes = append(page.Scopes, scopeChoice{Name: scope, Required: scope == "openid", Checked: true})

@@ -17,9 +17,9 @@ import (
 
 // loginPage is the data of the sign-in page.
 type loginPage struct {
+	asking
 	Query    string // kept in the form's action
 	Request  string
-	Client   string // its name
 	ClientID string
 	Username string
 	Fixed    bool   // only the password is asked: it is known who it must be
@@ -36,6 +36,7 @@ func (f *Flow) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /consent", f.showConsent)
 	mux.HandleFunc("POST /consent", f.decide)
 	mux.HandleFunc("GET /signed-out", f.signedOut)
+	f.mountDevice(mux)
 	f.mountFactor(mux)
 }
 
@@ -61,7 +62,14 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 	page = loginPage{Query: r.URL.RawQuery}
 	other := r.URL.Query().Get("other") != ""
 	if req != nil {
-		page.Request, page.Client, page.ClientID, page.Cancel = req.ID, req.Client().Name, req.Client().ID, true
+		if page.asking, err = f.asks(r.Context(), req); err != nil {
+			f.Fail(w, r, err)
+			return page, nil, false
+		}
+		if !page.told() {
+			page.ClientHost = "" // an administrator chose the name
+		}
+		page.Request, page.ClientID, page.Cancel = req.ID, req.Client().ID, true
 		page.Username = req.LoginHint()
 		hint := req.HintSubject()
 		other = other || slices.Contains(req.Prompt(), "select_account") ||

@@ -18,7 +18,8 @@ type (
 	}
 	loginData struct {
 		Query, Client, Username, Account, ForgotURL, Other string
-		Fixed, Cancel                                      bool
+		ClientHost, Logo, PolicyURI, TermsURI              string
+		Fixed, Cancel, Dynamic                             bool
 		Problem                                            *mistake
 	}
 	mfaData struct {
@@ -40,6 +41,9 @@ type (
 	}
 	consentData struct {
 		Query, Client, ClientHost, Account string
+		Logo, PolicyURI, TermsURI          string
+		Dynamic                            bool
+		Device                             bool
 		Scopes                             []scopeData
 		Problem                            *mistake
 	}
@@ -141,8 +145,8 @@ type (
 		Notice string
 	}
 	deviceCodeData struct {
-		Query, UserCode string
-		Problem         *mistake
+		UserCode string
+		Problem  *mistake
 	}
 	logoutData    struct{ Client, Query string }
 	signedOutData struct {
@@ -196,6 +200,8 @@ func samples(t *testing.T) []sample {
 	scopes := []scopeData{{"openid", true, true}, {"profile", false, true}, {"email", false, true}, {"acme.read", false, false}}
 	return []sample{
 		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, ForgotURL: "/forgot"}},
+		{"login told", "login", loginData{Query: query, Client: "Notes", ClientHost: "app.example", Logo: "/oauth2/logo/notes?v=1", Dynamic: true,
+			PolicyURI: "https://app.example/privacy", TermsURI: "https://app.example/terms", Cancel: true}},
 		{"login wrong", "login", loginData{Query: query, Username: "alice", Problem: wrong("problem.credentials", "password", map[string]any{"Left": 2})}},
 		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1"}},
 		{"mfa", "mfa", mfaData{Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
@@ -205,6 +211,9 @@ func samples(t *testing.T) []sample {
 		{"recovery", "recovery", recoveryData{Query: query, BackURL: "/mfa", CodesLeft: 3, Cancel: true}},
 		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
 		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
+		{"consent device", "consent", consentData{Query: query, Client: "Television", Account: "alice", Device: true, Scopes: scopes}},
+		{"consent told", "consent", consentData{Query: query, Client: "Notes", ClientHost: "app.example", Account: "alice", Scopes: scopes,
+			Logo: "/oauth2/logo/notes?v=1", TermsURI: "https://app.example/terms", Dynamic: true}},
 		{"start", "mfa_start", startData{Query: query, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
 		{"start further", "mfa_start", startData{Enrolled: true, Problem: wrong("problem.enrol.too_many", "", map[string]any{"Max": 5})}},
 		{"start forced", "mfa_start", startData{Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
@@ -228,8 +237,12 @@ func samples(t *testing.T) []sample {
 			{"s2", "Safari", "iPhone", "2001:db8::7", noon.AddDate(0, 0, -3), noon.AddDate(0, 0, -1), false}}, "notice.session_ended"}},
 		{"apps", "apps", appsData{Apps: []appData{{"focus-hq", "Focus HQ", []string{"profile", "email", "acme.read"}, noon}}}},
 		{"apps none", "apps", appsData{Notice: "notice.app_revoked"}},
-		{"device", "device", deviceCodeData{UserCode: "BCDF", Problem: wrong("problem.device.unknown", "user_code", nil)}},
+		{"device", "device", deviceCodeData{}},
+		{"device wrong", "device", deviceCodeData{UserCode: "BCDF", Problem: wrong("problem.device.unknown", "user_code", nil)}},
 		{"message", "message", messageData{"request.gone.title", "request.gone.text", "/account", "request.gone.link", true}},
+		{"device connected", "message", messageData{Title: "device_code.connected.title", Text: "device_code.connected.text"}},
+		{"device refused", "message", messageData{Title: "device_code.refused.title", Text: "device_code.refused.text"}},
+		{"device over", "message", messageData{"device_code.over.title", "device_code.over.text", "/device", "device_code.over.link", true}},
 		{"error", "error", errorData{"invalid_request", "The redirect_uri is not registered.", "redirect_uri", "01J9X", 400}},
 		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
 		{"error missing", "error", errorData{Status: 404}},
