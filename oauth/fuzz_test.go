@@ -56,3 +56,30 @@ func FuzzRedirectURI(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPush sends arbitrary bodies of a public client: what is taken leads to the client or to our own pages, and
+// nothing fails inside.
+func FuzzPush(f *testing.F) {
+	f.Add(request("spa").Encode())
+	f.Add(request("spa", "resource", issuer, "response_mode", "form_post", "max_age", "0", "prompt", "login").Encode() + "&resource=x")
+	f.Add(request("spa", "dpop_jkt", challenge(), "hint_subject", "x", "claims", `{"id_token":{"sub":{"value":"x"}}}`).Encode())
+	f.Add("client_id=spa&request_uri=urn:ietf:params:oauth:request_uri:x&%zz;=")
+	w := newWorldOn(f, sqliteWorld(f))
+	f.Fuzz(func(t *testing.T, body string) {
+		w.TB = t
+		r, _ := http.NewRequest(http.MethodPost, issuer+"/oauth2/par", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		a := w.do(w.browser, r)
+		uri, _ := a.json["request_uri"].(string)
+		if a.status >= 500 || (a.status == http.StatusCreated) != (uri != "") || a.header.Get("Location") != "" {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if uri == "" {
+			return
+		}
+		a = w.authorize(bring("spa", uri))
+		if location := a.header.Get("Location"); a.status >= 400 || location != "" && !strings.HasPrefix(location, callback) {
+			t.Errorf("%d %s %s", a.status, location, a.body)
+		}
+	})
+}
