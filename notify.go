@@ -53,11 +53,17 @@ func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
 	return p.tell(ctx, e.Subject, "password_changed", templates.Letter{When: p.now()})
 }
 
-// oauthHappened records what clients did.
+// oauthHappened records what clients did, and tells the person when somebody else may have their token.
 func (p *IdP) oauthHappened(ctx context.Context, e oauth.Event) error {
-	return p.Audit.Record(ctx, audit.Event{
-		Action: e.Kind, Subject: e.Subject, Client: e.Client, Detail: e.Detail,
-	})
+	err := p.Audit.Record(ctx, audit.Event{Action: e.Kind, Subject: e.Subject, Client: e.Client, Detail: e.Detail})
+	if err != nil || e.Kind != oauth.EventRefreshReused {
+		return err
+	}
+	name := e.Client
+	if client, err := p.OAuth.Clients().Get(ctx, e.Client); err == nil {
+		name = client.Name
+	}
+	return p.tell(ctx, e.Subject, "app_ended", templates.Letter{When: p.now(), Name: name})
 }
 
 // tell puts a letter to the person into the outbox: sent only if the change is committed, and never in its way.

@@ -18,7 +18,7 @@ type Letter struct {
 	System  string
 	Address string        // IP address
 	URL     string        // the account's page, to look for oneself; it does nothing by being opened
-	Name    string        // of the authenticator
+	Name    string        // of the authenticator or the app
 	Left    int           // recovery codes left
 	Life    time.Duration // how long the device is remembered, or the link is good
 	Reason  string        // an administrator's
@@ -43,8 +43,8 @@ func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
 }
 
 // Mail returns the mail called name about data, a [Letter]: mfa_on, mfa_off, authenticator_added,
-// authenticator_removed, codes_replaced, recovery_used, device_remembered, password_changed, mfa_reset, warned, sealed,
-// unsealed; reset and invite carry a link. The subject is one line.
+// authenticator_removed, codes_replaced, recovery_used, device_remembered, password_changed, app_ended, mfa_reset,
+// warned, sealed, unsealed; reset and invite carry a link. The subject is one line.
 func (s *Set) Mail(name string, data any) (subject, plain, html string, err error) {
 	const lang = "en"
 	if !s.texts.ids["mail."+name+".subject"] {

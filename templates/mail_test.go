@@ -14,7 +14,7 @@ func TestMails(t *testing.T) {
 	letter := Letter{Account: "alice", When: noon, Browser: "Firefox", System: "Windows", Address: "192.0.2.7",
 		URL: "https://id.example/account", Name: "<Phone>", Left: 1, Life: 720 * time.Hour}
 	names := []string{"mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "codes_replaced",
-		"recovery_used", "device_remembered", "password_changed", "mfa_reset", "warned", "sealed", "unsealed"}
+		"recovery_used", "device_remembered", "password_changed", "app_ended", "mfa_reset", "warned", "sealed", "unsealed"}
 	subjects := map[string]bool{}
 	for _, name := range names {
 		subject, text, html, err := s.Mail(name, letter)
