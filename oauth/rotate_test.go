@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -43,56 +44,51 @@ func (p *party) verifies(w *world, token string) bool {
 // TestSec_TK12_RotationsFailNothing: three rotations while two replicas issue tokens; parties with key sets of every
 // age verify each of them from its first to its last minute.
 func TestSec_TK12_RotationsFailNothing(t *testing.T) {
-	both(t, func(w *world) {
-		w.client(&oauth.Client{ID: "es", IDTokenAlg: "ES256", IDTokenLife: oauth.Seconds(24 * 3600)})
-		cfg := w.config()
-		cfg.KeyLife = 24 * time.Hour
-		replica, second := w.start(cfg)
-		muxes := []*http.ServeMux{w.mux, second}
-		var parties [5]party
-		type issued struct {
-			token string
-			until time.Time
+	w := newWorld(t)
+	w.client(&oauth.Client{ID: "es", IDTokenAlg: "ES256", IDTokenLife: oauth.Seconds(24 * 3600)})
+	cfg := w.config()
+	cfg.KeyLife = 24 * time.Hour
+	replica, second := w.start(cfg)
+	muxes := []*http.ServeMux{w.mux, second}
+	type issued struct {
+		token string
+		until time.Time
+	}
+	var valid []issued
+	var parties [3]party
+	kids, failures, verified := map[string]bool{}, 0, 0
+	for minute := 0; minute < 3*24*60+60; {
+		w.mux, w.browser = muxes[minute%2], w.newBrowser()
+		w.host.set(func(h *host) { h.auth = signedIn(w.clock.Now()) })
+		if err := replica.Keys().Renew(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		var valid []issued
-		kids, failures, verified := map[string]bool{}, 0, 0
-		for minute := 0; minute < 3*24*60+60; {
-			w.host.set(func(h *host) { h.auth = signedIn(w.clock.Now()) })
-			if err := replica.Keys().Renew(w.Context()); err != nil {
-				w.Fatal(err)
-			}
-			w.mux = muxes[minute%2]
-			w.browser = w.newBrowser()
-			now, client := w.clock.Now(), []string{"web", "es"}[minute%2]
-			token := w.tokens(client)["id_token"].(string)
-			kids[part(w, token, 0)["kid"].(string)] = true
-			life := map[string]time.Duration{"web": time.Hour, "es": 24 * time.Hour}[client]
-			valid = append(valid, issued{token, now.Add(life)})
-			kept := valid[:0]
-			for _, v := range valid {
-				if !now.Before(v.until) {
-					continue
-				}
-				kept = append(kept, v)
-				for i := range parties {
-					if verified++; !parties[i].verifies(w, v.token) {
-						failures++
-					}
+		client, life := "web", time.Hour
+		if minute%3 == 0 {
+			client, life = "es", 24*time.Hour
+		}
+		token := w.tokens(client)["id_token"].(string)
+		kids[part(w, token, 0)["kid"].(string)] = true
+		valid = append(valid, issued{token, w.clock.Now().Add(life)})
+		valid = slices.DeleteFunc(valid, func(v issued) bool { return !w.clock.Now().Before(v.until) })
+		for _, v := range valid {
+			for i := range parties {
+				if verified++; !parties[i].verifies(w, v.token) {
+					failures++
 				}
 			}
-			valid = kept
-			step := 61 // minutes, but every one of them around the hour in which the keys change
-			if around := minute % (24 * 60); around < 20 || around > 24*60-62 {
-				step = 1 + minute%3
-			}
-			minute += step
-			w.clock.Add(time.Duration(step) * time.Minute)
-			parties[minute%5] = party{} // restarted: another age
 		}
-		if failures > 0 || len(kids) < 8 {
-			w.Errorf("%d of %d failed, %d keys", failures, verified, len(kids))
+		step := 120
+		if around := minute % (24*60 + 15); around < 25 { // the new keys are made, published, and begin to sign
+			step = 1 + minute%3
 		}
-	})
+		minute += step
+		w.clock.Add(time.Duration(step) * time.Minute)
+		parties[minute%3] = party{} // restarted: another age
+	}
+	if failures > 0 || len(kids) < 7 {
+		t.Errorf("%d of %d failed, %d keys", failures, verified, len(kids))
+	}
 }
 
 // TestScheduledRotationMakesOneKey: any number of replicas, one new key per algorithm.
