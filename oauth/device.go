@@ -60,7 +60,7 @@ func (s *Server) askForDevice(r *http.Request) (map[string]any, error) {
 		return nil, err
 	}
 	client := authenticated.(*Client)
-	req, err := s.deviceAsks(client, form)
+	req, err := s.deviceAsks(ctx, client, form)
 	if err != nil {
 		return nil, err
 	}
@@ -101,22 +101,25 @@ func (s *Server) askForDevice(r *http.Request) (map[string]any, error) {
 // deviceAsks returns what a device of client asks for by form, as the authorization request of which it stands in place:
 // the dispatcher takes that one through all its steps. The person is always asked, because only they can tell whether
 // the device is theirs.
-func (s *Server) deviceAsks(client *Client, form url.Values) (*Request, error) {
-	form = present(form)
+func (s *Server) deviceAsks(ctx context.Context, client *Client, form url.Values) (*Request, error) {
+	form = keep(present(form), deviceParameters)
 	form.Set("client_id", client.ID)
 	form.Set("scope", understood(form.Get("scope"), client))
+	form.Set("prompt", "consent")
 	asked := fosite.NewAuthorizeRequest()
 	asked.Form = form
 	asked.SetRequestedScopes(strings.Fields(form.Get("scope")))
 	req := s.answerable(asked, client, &url.URL{}, form)
-	req.prompt = []string{"consent"}
 	switch {
 	case !slices.Contains(client.GrantTypes, deviceGrant):
 		return req, fosite.ErrUnauthorizedClient
 	case form.Get("scope") == "":
 		return req, fault(fosite.ErrInvalidScope, "scope", "The scope is missing, or holds nothing that this client may ask for.")
 	}
-	return req, req.readResources()
+	if err := req.readResources(); err != nil {
+		return req, err
+	}
+	return req, req.readOpenID(ctx, form)
 }
 
 // OpenDevice looks for the device that waits with userCode, however it is typed, and returns the id of a suspended
@@ -207,7 +210,7 @@ func (s *Server) deviceRequest(r *http.Request, kept keptRequest) (*Request, err
 	if err != nil {
 		return nil, err
 	}
-	req, err := s.deviceAsks(client, kept.form)
+	req, err := s.deviceAsks(r.Context(), client, kept.form)
 	req.Asked, req.waiting = kept.asked, waiting(r, s.cfg.Cookies)
 	if err != nil {
 		return req, err

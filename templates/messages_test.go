@@ -14,7 +14,7 @@ import (
 )
 
 // Ids that are put together while rendering: by their prefix.
-var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone."}
+var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code."}
 
 func TestEveryIDIsThereAndUsed(t *testing.T) {
 	s := newSet(t, Options{})
