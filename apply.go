@@ -133,9 +133,9 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 		return err
 	}
 	// What the file has no word for stays as it was set elsewhere.
-	client.AccessTokenLife, client.IDTokenLife = was.AccessTokenLife, was.IDTokenLife
-	client.RefreshTokenIdle, client.RefreshTokenLife = was.RefreshTokenIdle, was.RefreshTokenLife
-	client.LogoURI, client.PolicyURI, client.TermsURI, client.Disabled = was.LogoURI, was.PolicyURI, was.TermsURI, was.Disabled
+	client.Disabled, client.Dynamic, client.ApplicationType = was.Disabled, was.Dynamic, was.ApplicationType
+	client.DefaultMaxAge, client.RequireAuthTime, client.DefaultACR = was.DefaultMaxAge, was.RequireAuthTime, was.DefaultACR
+	client.SectorURI, client.SoftwareID, client.SoftwareVersion = was.SectorURI, was.SoftwareID, was.SoftwareVersion
 	is := client.WithDefaults()
 	fields := differing(pairs(members(was), members(is)))
 	if len(fields) > 0 {

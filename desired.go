@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v3"
 	"go.yaml.in/yaml/v3"
@@ -49,12 +50,15 @@ type DesiredClient struct {
 	Name                   string         `yaml:"name" json:"name,omitempty"`
 	Secret                 Secret         `yaml:"secret" json:"-"`
 	AuthMethod             string         `yaml:"auth_method" json:"auth_method,omitempty"`
+	AuthAlg                string         `yaml:"auth_alg" json:"auth_alg,omitempty"`
 	JWKSURI                string         `yaml:"jwks_uri" json:"jwks_uri,omitempty"`
 	JWKS                   map[string]any `yaml:"jwks" json:"jwks,omitempty"`
 	RedirectURIs           []string       `yaml:"redirect_uris" json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string       `yaml:"post_logout_redirect_uris" json:"post_logout_redirect_uris,omitempty"`
 	BackchannelLogoutURI   string         `yaml:"backchannel_logout_uri" json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession     bool           `yaml:"backchannel_logout_session_required" json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI  string         `yaml:"frontchannel_logout_uri" json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelSession    bool           `yaml:"frontchannel_logout_session_required" json:"frontchannel_logout_session_required,omitempty"`
 	GrantTypes             []string       `yaml:"grant_types" json:"grant_types,omitempty"`
 	Scopes                 []string       `yaml:"scopes" json:"scopes,omitempty"`
 	Consent                string         `yaml:"consent" json:"consent,omitempty"`
@@ -62,9 +66,22 @@ type DesiredClient struct {
 	Groups                 []string       `yaml:"groups" json:"groups,omitempty"`
 	AccessToken            string         `yaml:"access_token" json:"access_token,omitempty"`
 	IDTokenAlg             string         `yaml:"id_token_alg" json:"id_token_alg,omitempty"`
+	UserinfoAlg            string         `yaml:"userinfo_signed_response_alg" json:"userinfo_signed_response_alg,omitempty"`
+	AccessTokenLife        Duration       `yaml:"access_token_life" json:"-"`
+	IDTokenLife            Duration       `yaml:"id_token_life" json:"-"`
+	RefreshTokenIdle       Duration       `yaml:"refresh_token_idle" json:"-"`
+	RefreshTokenLife       Duration       `yaml:"refresh_token_life" json:"-"`
+	Resources              []string       `yaml:"resources" json:"resources,omitempty"`
+	Introspect             bool           `yaml:"introspect" json:"introspect,omitempty"`
 	RequirePKCE            bool           `yaml:"require_pkce" json:"require_pkce,omitempty"`
 	RequirePAR             bool           `yaml:"require_pushed_authorization_requests" json:"require_pushed_authorization_requests,omitempty"`
 	DPoPBound              bool           `yaml:"dpop_bound_access_tokens" json:"dpop_bound_access_tokens,omitempty"`
+	ClientURI              string         `yaml:"client_uri" json:"client_uri,omitempty"`
+	LogoURI                string         `yaml:"logo_uri" json:"logo_uri,omitempty"`
+	PolicyURI              string         `yaml:"policy_uri" json:"policy_uri,omitempty"`
+	TermsURI               string         `yaml:"tos_uri" json:"tos_uri,omitempty"`
+	InitiateLoginURI       string         `yaml:"initiate_login_uri" json:"initiate_login_uri,omitempty"`
+	Contacts               []string       `yaml:"contacts" json:"contacts,omitempty"`
 }
 
 // DesiredPolicy says who must have a second factor.
@@ -166,6 +183,12 @@ func (c DesiredClient) client(secret string) (*oauth.Client, error) {
 	var client oauth.Client
 	if err := json.Unmarshal(text, &client); err != nil {
 		return nil, fmt.Errorf("jwks: %w", err)
+	}
+	for life, want := range map[*oauth.Seconds]Duration{
+		&client.AccessTokenLife: c.AccessTokenLife, &client.IDTokenLife: c.IDTokenLife,
+		&client.RefreshTokenIdle: c.RefreshTokenIdle, &client.RefreshTokenLife: c.RefreshTokenLife,
+	} {
+		*life = oauth.Seconds(time.Duration(want) / time.Second)
 	}
 	if client.JWKS != nil && slices.ContainsFunc(client.JWKS.Keys, func(k jose.JSONWebKey) bool { return !k.IsPublic() }) {
 		return nil, errors.New("jwks: a private key must not be registered")

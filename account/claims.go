@@ -14,13 +14,13 @@ import (
 // ownClaims are standard claims with a field or a meaning of their own; a profile cannot set them. Those of sign-ins
 // and tokens are refused with them, so that nobody's attribute ever stands where a relying party expects our word.
 var ownClaims = []string{
-	"name", "preferred_username", "email", "email_verified", "phone_number_verified", "updated_at", "groups",
+	"name", "preferred_username", "email", "email_verified", "updated_at", "groups",
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "acr", "amr", "azp", "auth_time", "sid", "at_hash",
 	"c_hash", "s_hash", "cnf", "act", "scope", "client_id", "events", "mfa_enrolled",
 }
 
 // profileClaims are the claims of OpenID Connect Core section 5.1 that a profile may hold, with what they must be.
-// The scope "profile" asks for all of them but address and phone_number.
+// The scope "profile" asks for all of them but address and those of the telephone, which an administrator vouches for.
 func profileClaims() map[string]func(any) bool {
 	return map[string]func(any) bool{
 		"given_name": isText, "family_name": isText, "middle_name": isText, "nickname": isText, "gender": isText,
@@ -28,7 +28,8 @@ func profileClaims() map[string]func(any) bool {
 		"birthdate": matches(`^\d{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$`),
 		"zoneinfo":  matches(`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`),
 		"locale":    isLocale, "address": isAddress,
-		"phone_number": matches(`^\+[0-9 ().-]{4,30}(;ext=[0-9]{1,8})?$`),
+		"phone_number":          matches(`^\+[0-9 ().-]{4,30}(;ext=[0-9]{1,8})?$`),
+		"phone_number_verified": func(v any) bool { _, ok := v.(bool); return ok },
 	}
 }
 
@@ -67,7 +68,7 @@ func (s *Service) Claims(ctx context.Context, subject string, scopes []string) (
 		switch scope {
 		case "profile":
 			for name, value := range a.Profile {
-				if name != "address" && name != "phone_number" {
+				if name != "address" && name != "phone_number" && name != "phone_number_verified" {
 					claims[name] = value
 				}
 			}
@@ -86,7 +87,7 @@ func (s *Service) Claims(ctx context.Context, subject string, scopes []string) (
 			}
 		case "phone":
 			if value, ok := a.Profile["phone_number"]; ok {
-				claims["phone_number"], claims["phone_number_verified"] = value, false // nobody verifies them
+				claims["phone_number"], claims["phone_number_verified"] = value, a.Profile["phone_number_verified"] == true
 			}
 		case "groups":
 			claims["groups"] = append([]string{}, a.Groups...)
