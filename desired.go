@@ -34,14 +34,33 @@ type DesiredGroup struct {
 
 // DesiredUser is a person. The password is the first one: it is set when the person has none, and not changed later.
 type DesiredUser struct {
-	Username      string         `yaml:"username"`
-	Email         string         `yaml:"email"`
-	EmailVerified bool           `yaml:"email_verified"`
-	Name          string         `yaml:"name"`
-	Password      Secret         `yaml:"password"`
-	Groups        []string       `yaml:"groups"`
-	Admin         bool           `yaml:"admin"`
-	Profile       map[string]any `yaml:"profile"` // further standard claims (OpenID Connect Core section 5.1)
+	Username      string   `yaml:"username"`
+	Email         string   `yaml:"email"`
+	EmailVerified bool     `yaml:"email_verified"`
+	Name          string   `yaml:"name"`
+	Password      Secret   `yaml:"password"`
+	Groups        []string `yaml:"groups"`
+	Admin         bool     `yaml:"admin"`
+	Profile       Profile  `yaml:"profile"` // further standard claims (OpenID Connect Core section 5.1)
+}
+
+// Profile is a person's further claims. What YAML would take for a day or a number is text here: a birthdate, a postal
+// code, a telephone number.
+type Profile map[string]any
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (p *Profile) UnmarshalYAML(node *yaml.Node) error {
+	asText(node)
+	return node.Decode((*map[string]any)(p))
+}
+
+func asText(node *yaml.Node) {
+	if kind := node.ShortTag(); node.Kind == yaml.ScalarNode && slices.Contains([]string{"!!int", "!!float", "!!timestamp"}, kind) {
+		node.Tag = "!!str"
+	}
+	for _, inner := range node.Content {
+		asText(inner)
+	}
 }
 
 // DesiredClient is a relying party, with the names of the contract.

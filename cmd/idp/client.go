@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,51 +14,12 @@ import (
 )
 
 type clientCmd struct {
-	Add          clientAddCmd    `cmd:"" help:"Register a client; its secret is printed once."`
-	List         clientListCmd   `cmd:"" help:"List clients."`
-	Show         clientShowCmd   `cmd:"" help:"Show a client."`
-	RotateSecret clientRotateCmd `cmd:"" name:"rotate-secret" help:"Make a new secret; the one before stays good for a while."`
-	Delete       clientDeleteCmd `cmd:"" help:"Delete a client with all that was granted to it."`
-}
-
-type clientAddCmd struct {
-	ID                    string   `arg:"" help:"The client_id."`
-	Name                  string   `help:"Name that people see."`
-	RedirectURI           []string `name:"redirect-uri" required:"" help:"Redirect URI; may be repeated."`
-	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" help:"Where to go after signing out; may be repeated."`
-	AuthMethod            string   `enum:"client_secret_basic,client_secret_post,none" default:"client_secret_basic" help:"How it authenticates; none: a public client."`
-	Scope                 []string `default:"openid,profile,email,mfa,offline_access" help:"Scopes that it may ask for."`
-	Consent               string   `enum:"ask,skip" default:"ask" help:"Ask people, or skip for a first-party app."`
-	MFA                   string   `name:"mfa" enum:"optional,required,always" default:"optional" help:"Demand for a second factor."`
-	IDTokenAlg            string   `enum:"RS256,ES256,EdDSA" default:"RS256" help:"Algorithm of its ID tokens."`
-	AccessToken           string   `enum:"jwt,opaque" default:"jwt" help:"Kind of its access tokens."`
-}
-
-// Run registers the client.
-func (c *clientAddCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
-		secret, err := p.OAuth.Clients().Create(a, &oauth.Client{
-			ID: c.ID, Name: c.Name, AuthMethod: c.AuthMethod, RedirectURIs: c.RedirectURI,
-			PostLogoutRedirectURIs: c.PostLogoutRedirectURI, Scopes: c.Scope, Consent: c.Consent, MFA: c.MFA,
-			IDTokenAlg: c.IDTokenAlg, AccessToken: c.AccessToken,
-		}, a.getenv("IDP_CLIENT_SECRET"))
-		if errors.Is(err, oauth.ErrTaken) {
-			return fmt.Errorf("there is a client called %s already", c.ID)
-		}
-		if err != nil {
-			return explain(err)
-		}
-		fmt.Fprintf(a.out, "added: %s\n", c.ID)
-		return printSecret(a, secret)
-	})
-}
-
-func printSecret(a *app, secret string) error {
-	if secret == "" || secret == a.getenv("IDP_CLIENT_SECRET") {
-		return nil
-	}
-	_, err := fmt.Fprintf(a.out, "secret: %s   (shown once)\n", secret)
-	return err
+	Add               clientAddCmd         `cmd:"" help:"Register a client; its secret is printed once."`
+	List              clientListCmd        `cmd:"" help:"List clients."`
+	Show              clientShowCmd        `cmd:"" help:"Show a client."`
+	RotateSecret      clientRotateCmd      `cmd:"" name:"rotate-secret" help:"Make a new secret; the one before stays good for a while."`
+	RegistrationToken registrationTokenCmd `cmd:"" name:"registration-token" help:"Print a token with which apps may register themselves."`
+	Delete            clientDeleteCmd      `cmd:"" help:"Delete a client with all that was granted to it."`
 }
 
 type clientListCmd struct{ output }
@@ -100,18 +63,54 @@ func (c *clientShowCmd) Run(a *app) error {
 		if err != nil {
 			return c.known(err)
 		}
-		return c.print(a, client, "WHAT\tVALUE", [][]string{
-			{"id", client.ID}, {"name", client.Name}, {"authenticates by", client.AuthMethod},
-			{"redirect URIs", strings.Join(client.RedirectURIs, " ")}, {"scopes", strings.Join(client.Scopes, " ")},
-			{"consent", client.Consent}, {"mfa", client.MFA}, {"groups", strings.Join(client.Groups, ",")},
-			{"access token", client.AccessToken}, {"ID token", client.IDTokenAlg},
-		})
+		return c.print(a, client, "WHAT\tVALUE", described(client))
 	})
+}
+
+// described lists what is set of a client.
+func described(c *oauth.Client) [][]string {
+	all := [][]string{
+		{"id", c.ID}, {"name", c.Name}, {"authenticates by", c.AuthMethod}, {"signs assertions by", c.AuthAlg}, {"keys at", c.JWKSURI},
+		{"redirect URIs", strings.Join(c.RedirectURIs, " ")}, {"after signing out", strings.Join(c.PostLogoutRedirectURIs, " ")},
+		{"back-channel logout", c.BackchannelLogoutURI}, {"front-channel logout", c.FrontchannelLogoutURI},
+		{"grant types", strings.Join(c.GrantTypes, " ")}, {"scopes", strings.Join(c.Scopes, " ")}, {"resources", strings.Join(c.Resources, " ")},
+		{"consent", c.Consent}, {"mfa", c.MFA}, {"groups", strings.Join(c.Groups, ",")}, {"access token", c.AccessToken},
+		{"ID token", c.IDTokenAlg}, {"signed userinfo", c.UserinfoAlg}, {"homepage", c.ClientURI}, {"logo", c.LogoURI},
+		{"privacy policy", c.PolicyURI}, {"terms", c.TermsURI}, {"contacts", strings.Join(c.Contacts, " ")},
+		{"begins sign-ins at", c.InitiateLoginURI}, {"software", strings.TrimSpace(c.SoftwareID + " " + c.SoftwareVersion)},
+	}
+	if c.JWKS != nil {
+		all = append(all, []string{"keys", strconv.Itoa(len(c.JWKS.Keys))})
+	}
+	for _, life := range []struct {
+		what string
+		life oauth.Seconds
+	}{
+		{"access token lives", c.AccessTokenLife}, {"ID token lives", c.IDTokenLife}, {"refresh token rests", c.RefreshTokenIdle},
+		{"refresh token lives", c.RefreshTokenLife},
+	} {
+		if life.life > 0 {
+			all = append(all, []string{life.what, (time.Duration(life.life) * time.Second).String()})
+		}
+	}
+	for _, flag := range []struct {
+		what string
+		set  bool
+	}{
+		{"must use PKCE", c.RequirePKCE}, {"must push requests", c.RequirePAR}, {"tokens bound by DPoP", c.DPoPBound},
+		{"may introspect", c.Introspect}, {"registered itself", c.Dynamic}, {"disabled", c.Disabled},
+	} {
+		if flag.set {
+			all = append(all, []string{flag.what, "yes"})
+		}
+	}
+	return slices.DeleteFunc(all, func(row []string) bool { return row[1] == "" })
 }
 
 type clientRotateCmd struct {
 	clientID
 	Overlap time.Duration `default:"24h" help:"How long the secret before stays good."`
+	output
 }
 
 // Run makes and prints the new secret.
@@ -121,8 +120,9 @@ func (c *clientRotateCmd) Run(a *app) error {
 		if err != nil {
 			return c.known(err)
 		}
-		fmt.Fprintf(a.out, "rotated: %s\n", c.ID)
-		return printSecret(a, secret)
+		return c.output.secret(a, "rotated", struct {
+			ID string `json:"id"`
+		}{c.ID}, c.ID, secret)
 	})
 }
 
