@@ -29,6 +29,7 @@ type Config struct {
 	MetricsListen     string   `yaml:"metrics_listen"`      // address of the listener for /metrics; "": off
 	DatabaseURL       string   `yaml:"database_url"`        // sqlite:PATH or postgres://…
 	KeysetFile        string   `yaml:"keyset_file"`         // keyset for secrets at rest; made when missing
+	KeyRotation       Duration `yaml:"key_rotation"`        // how long a signing key signs; 0: until somebody rotates
 	TLSCertFile       string   `yaml:"tls_cert_file"`       // serve TLS ourselves
 	TLSKeyFile        string   `yaml:"tls_key_file"`
 	TrustedProxies    []string `yaml:"trusted_proxies"`   // CIDRs whose X-Forwarded-For and -Proto are believed
@@ -72,12 +73,16 @@ type Duration time.Duration
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
-	parsed, err := time.ParseDuration(node.Value) // knows 0 without a unit
-	if err != nil || node.Kind != yaml.ScalarNode {
+	if err := d.set(node.Value); err != nil || node.Kind != yaml.ScalarNode {
 		return fmt.Errorf("line %d: %q is no length of time such as 720h or 30m", node.Line, node.Value)
 	}
-	*d = Duration(parsed)
 	return nil
+}
+
+func (d *Duration) set(value string) error {
+	parsed, err := time.ParseDuration(value) // knows 0 without a unit
+	*d = Duration(parsed)
+	return err
 }
 
 // Limit says after how many tries how long somebody waits, and when nothing is looked at any more.
@@ -139,7 +144,7 @@ const REFEDS = "https://refeds.org/profile/mfa"
 func Defaults() Config {
 	return Config{
 		PublicURL: "http://localhost:8080", Listen: "127.0.0.1:8080",
-		DatabaseURL: "sqlite:data/idp.db", Product: "Focus HQ",
+		DatabaseURL: "sqlite:data/idp.db", KeyRotation: Duration(2160 * time.Hour), Product: "Focus HQ",
 		MFA:    MFAConfig{Issuer: "Focus HQ", RememberDevice: Duration(720 * time.Hour), ACRAliases: map[string]string{REFEDS: "aal2"}},
 		Limits: LimitsConfig{MinPassword: 15},
 	}
@@ -162,6 +167,13 @@ func boolean(field func(*Config) *bool) func(*Config, string) error {
 	}
 }
 
+func list(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		*field(c) = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+		return nil
+	}
+}
+
 func settings() []setting {
 	return []setting{
 		{"IDP_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
@@ -177,14 +189,9 @@ func settings() []setting {
 		{"IDP_PRODUCT", text(func(c *Config) *string { return &c.Product })},
 		{"IDP_HELP", text(func(c *Config) *string { return &c.Help })},
 		{"IDP_HELP_URL", text(func(c *Config) *string { return &c.HelpURL })},
-		{"IDP_TRUSTED_PROXIES", func(c *Config, v string) error {
-			c.TrustedProxies = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
-			return nil
-		}},
-		{"IDP_OUTBOUND_NETWORKS", func(c *Config, v string) error {
-			c.OutboundNetworks = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
-			return nil
-		}},
+		{"IDP_KEY_ROTATION", func(c *Config, v string) error { return c.KeyRotation.set(v) }},
+		{"IDP_TRUSTED_PROXIES", list(func(c *Config) *[]string { return &c.TrustedProxies })},
+		{"IDP_OUTBOUND_NETWORKS", list(func(c *Config) *[]string { return &c.OutboundNetworks })},
 		{"IDP_ALLOW_INSECURE_HTTP", boolean(func(c *Config) *bool { return &c.AllowInsecureHTTP })},
 		{"IDP_DYNAMIC_REGISTRATION", boolean(func(c *Config) *bool { return &c.DynamicRegistration })},
 		{"IDP_REQUIRE_DPOP_NONCE", boolean(func(c *Config) *bool { return &c.RequireDPoPNonce })},
@@ -258,6 +265,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("public_url: %q would send passwords in the clear: use https, or set allow_insecure_http: true", c.PublicURL)
 	case (c.TLSCertFile == "") != (c.TLSKeyFile == ""):
 		return errors.New("tls_cert_file and tls_key_file go together")
+	case c.KeyRotation != 0 && c.KeyRotation < Duration(24*time.Hour):
+		return fmt.Errorf("key_rotation: %v is neither 0 (by hand) nor 24h or more: a key is published for two days after it", time.Duration(c.KeyRotation))
 	case c.SMTPURL != "" && c.SMTPFrom == "":
 		return errors.New("smtp_from: an address is needed with smtp_url")
 	case strings.Contains(c.MFA.Issuer, ":") || strings.TrimSpace(c.MFA.Issuer) == "":
@@ -333,6 +342,9 @@ func (c *Config) outbound() ([]netip.Prefix, error) {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil, fmt.Errorf("outbound_networks: %q is no network such as 10.0.0.0/8", text)
+		}
+		if prefix.Bits() == 0 {
+			return nil, fmt.Errorf("outbound_networks: %s is everything, the metadata of a cloud's machines too: name the networks", text)
 		}
 		out = append(out, prefix.Masked())
 	}

@@ -178,6 +178,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		Cookies: p.Sessions.Cookies, Now: p.now, Log: p.log, Claims: p.claims, Alive: p.alive,
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
 		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
+		KeyLife: time.Duration(p.cfg.KeyRotation),
 	}); err != nil {
 		return err
 	}
@@ -211,6 +212,7 @@ func (p *IdP) Run(ctx context.Context) {
 	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
 	wg.Go(func() { every(ctx, 2*time.Second, p.Notify) })
 	wg.Go(func() { every(ctx, 10*time.Second, p.fetchLogos) })
+	wg.Go(func() { every(ctx, time.Minute, p.renewKeys) })
 	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
 }
 

@@ -224,6 +224,9 @@ func (k *keyring) generate(alg string) (*newKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oauth: signing key %s: %w", alg, err)
 	}
+	if kid[0] == '-' { // a command line would take it for a flag
+		return k.generate(alg)
+	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("oauth: signing key %s: %w", alg, err)

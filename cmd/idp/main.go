@@ -37,6 +37,7 @@ type cli struct {
 	Apply       applyCmd       `cmd:"" help:"Make people, groups, clients and policy as a file says; prints a plan."`
 	User        userCmd        `cmd:"" help:"Administer people."`
 	Client      clientCmd      `cmd:"" help:"Administer clients."`
+	Key         keyCmd         `cmd:"" help:"Administer the keys that sign tokens and encrypt secrets."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running provider whether it is ready."`
 }
 

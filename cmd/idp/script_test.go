@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, Setup: freePorts,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "json": oneValue, "ready": ready, "fetch": fetch, "mode": mode, "terminate": terminate, "sql": execSQL,
-			"link": link, "certificate": certificate,
+			"link": link, "certificate": certificate, "keyset": keySet, "kid": keyID,
 		},
 	})
 }
@@ -161,4 +161,32 @@ func certificate(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+}
+
+// keyset N URL waits until the key set at URL holds N keys, which takes a second or two.
+func keySet(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var set struct{ Keys []json.RawMessage }
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		response, err := http.Get(args[1])
+		ts.Check(err)
+		err = json.NewDecoder(response.Body).Decode(&set)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		if len(set.Keys) == want {
+			return
+		}
+	}
+	ts.Fatalf("%d keys, want %d", len(set.Keys), want)
+}
+
+// kid ALGORITHM STATE puts into $KID the id of such a key, of what the last command listed.
+func keyID(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if f := strings.Fields(line); f[1] == args[0] && f[2] == args[1] {
+			ts.Setenv("KID", f[0])
+			return
+		}
+	}
+	ts.Fatalf("no %s key is %s", args[0], args[1])
 }

@@ -31,7 +31,7 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer p.Close()
-	all, err := c.listen(cfg, p)
+	all, err := c.listen(a, cfg, p)
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,18 @@ func (c *serveCmd) Run(a *app) error {
 }
 
 // listen opens the public listener and, where one is wanted, that for metrics.
-func (c *serveCmd) listen(cfg idp.Config, p *idp.IdP) ([]served, error) {
+func (c *serveCmd) listen(a *app, cfg idp.Config, p *idp.IdP) ([]served, error) {
 	public, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	all := []served{{public, p.Handler(), cfg.TLSCertFile, cfg.TLSKeyFile}}
+	all := []served{{listener: public, handler: p.Handler()}}
+	if cfg.TLSCertFile != "" {
+		if all[0].certificate, err = loadPair(cfg.TLSCertFile, cfg.TLSKeyFile, a.log); err != nil {
+			public.Close()
+			return nil, err
+		}
+	}
 	if cfg.MetricsListen == "" {
 		return all, nil
 	}
@@ -72,9 +78,9 @@ func (c *serveCmd) listen(cfg idp.Config, p *idp.IdP) ([]served, error) {
 
 // served is one listener and what answers on it.
 type served struct {
-	listener          net.Listener
-	handler           http.Handler
-	certFile, keyFile string
+	listener    net.Listener
+	handler     http.Handler
+	certificate *filePair // nil: plain http
 }
 
 // serveAll serves all of them beside the background work until a is done, then lets open requests finish.
@@ -92,8 +98,9 @@ func serveAll(a *app, all []served, background func(context.Context)) error {
 		server := newServer(s.handler, a.log)
 		servers = append(servers, server)
 		go func() {
-			if s.certFile != "" {
-				failed <- server.ServeTLS(s.listener, s.certFile, s.keyFile)
+			if s.certificate != nil {
+				server.TLSConfig.GetCertificate = s.certificate.get
+				failed <- server.ServeTLS(s.listener, "", "")
 				return
 			}
 			failed <- server.Serve(s.listener)
@@ -126,7 +133,8 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS12,
-			// Of TLS 1.2 what RFC 9325 recommends; Go's own list still has CBC suites.
+			// Of TLS 1.2 what FAPI 2 (section 5.2.2) and RFC 9325 agree on; Go's own list still has CBC suites. Those of 1.3
+			// are all good and not to be chosen.
 			CipherSuites: []uint16{
 				tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 				tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
