@@ -48,7 +48,8 @@ func (a *audience) UnmarshalJSON(text []byte) error {
 // spends another's.
 func (s *Server) authenticateAssertion(ctx context.Context, path string, form url.Values) (fosite.Client, error) {
 	if form.Get("client_assertion_type") != assertionType {
-		return nil, fault(fosite.ErrInvalidRequest, "client_assertion_type", "The client_assertion_type must be the one of RFC 7523.")
+		return nil, fault(fosite.ErrInvalidRequest, "client_assertion_type",
+			"The client_assertion_type must be the one of RFC 7523.")
 	}
 	token, err := jwt.ParseSigned(form.Get("client_assertion"), signatureAlgorithms(assertionAlgs))
 	if err != nil || len(token.Headers) != 1 {

@@ -47,7 +47,9 @@ func (credentialsHandler) HandleTokenEndpointRequest(_ context.Context, ar fosit
 }
 
 // PopulateTokenEndpointResponse makes the access token.
-func (h credentialsHandler) PopulateTokenEndpointResponse(ctx context.Context, ar fosite.AccessRequester, response fosite.AccessResponder) error {
+func (h credentialsHandler) PopulateTokenEndpointResponse(
+	ctx context.Context, ar fosite.AccessRequester, response fosite.AccessResponder,
+) error {
 	token, sig, err := h.GenerateAccessToken(ctx, ar)
 	if err != nil {
 		return err

@@ -37,8 +37,13 @@ func TestClientCredentials(t *testing.T) {
 			w.Errorf("userinfo of nobody: %d", a.status)
 		}
 		w.wantError(w.token(w.machine("web")), 400, "unauthorized_client")
-		w.client(&oauth.Client{ID: "open", AuthMethod: "none", GrantTypes: []string{"authorization_code", "client_credentials"}})
-		w.wantError(w.token(w.machine("open")), 400, "unauthorized_client")
+		// A public client cannot be registered for it, and gets nothing if one were.
+		_, err := w.db.Exec(w.Context(), `UPDATE oauth_clients SET metadata = replace(metadata, '"refresh_token"', '"client_credentials"')
+			WHERE id = 'spa'`)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.wantError(w.token(w.machine("spa")), 400, "unauthorized_client")
 		w.secrets["jobs"] = "wrong-secret"
 		w.wantError(w.token(w.machine("jobs")), 401, "invalid_client")
 		for _, table := range []string{"oauth_grants", "oauth_access"} {

@@ -44,8 +44,8 @@ type grant struct {
 }
 
 const grantColumns = `id, client_id, subject, session_id, scope, offline, acr, amr, auth_time, requested_at, claims,
-	audience, dpop_jkt, code_hash, code_expires_at, code_used_at, code_form, rt_gen, rt_seed, rt_rotated_at, rt_expires_at, created_at,
-	expires_at, revoked_at`
+	audience, dpop_jkt, code_hash, code_expires_at, code_used_at, code_form, rt_gen, rt_seed, rt_rotated_at, rt_expires_at,
+	created_at, expires_at, revoked_at`
 
 // codeParameters are the parameters of the authorization request that a code keeps. Without redirect_uri in it fosite
 // would not compare the redirect URI at the token endpoint.

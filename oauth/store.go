@@ -155,7 +155,8 @@ func (s *store) createGrant(ctx context.Context, ar fosite.Requester, codeHash [
 		Scope: strings.Join(scopes, " "), Offline: slices.Contains(scopes, "offline_access"),
 		ACR: facts.acr, AMR: strings.Join(facts.amr, " "), AuthTime: facts.authTime, RequestedAt: facts.requestedAt,
 		Claims: facts.claims.encode(), Audience: strings.Join(ar.GetGrantedAudience(), " "),
-		CodeHash: codeHash, CodeExpiresAt: codeEnd.Unix(), CodeForm: keep(ar.GetRequestForm(), codeParameters).Encode(), CreatedAt: now.Unix(),
+		CodeHash: codeHash, CodeExpiresAt: codeEnd.Unix(), CodeForm: keep(ar.GetRequestForm(), codeParameters).Encode(),
+		CreatedAt: now.Unix(),
 	}
 	life := codeEnd.Sub(now) + client.AccessTokenLife.or(accessTokenLife)
 	if g.Offline && slices.Contains(client.GrantTypes, "refresh_token") {

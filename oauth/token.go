@@ -30,8 +30,11 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteAccessResponse(ctx, w, ar, response)
 }
 
-// exchange turns a code, a refresh token or a client's own right into tokens. Nothing is written before all else has succeeded.
-func (s *Server) exchange(ctx context.Context, r *http.Request, u *unit) (fosite.AccessRequester, fosite.AccessResponder, error) {
+// exchange turns a code, a refresh token or a client's own right into tokens. Nothing is written before all else has
+// succeeded.
+func (s *Server) exchange(
+	ctx context.Context, r *http.Request, u *unit,
+) (fosite.AccessRequester, fosite.AccessResponder, error) {
 	ar, err := s.provider.NewAccessRequest(ctx, r, new(session))
 	if err != nil {
 		return ar, nil, err
