@@ -122,7 +122,7 @@ func (c *Client) GetScopes() fosite.Arguments { return c.Scopes }
 // IsPublic reports whether the client cannot keep a secret (RFC 6749 section 2.1).
 func (c *Client) IsPublic() bool { return c.AuthMethod == "none" }
 
-// GetAudience returns nothing: every access token is for this server's own resources.
+// GetAudience returns nothing: the parameter audience is not served; see [Request.Resources].
 func (c *Client) GetAudience() fosite.Arguments { return nil }
 
 // GetRequestURIs returns nothing: request objects are refused.

@@ -86,8 +86,8 @@ func (s *Server) bindKey(r *http.Request, form url.Values) error {
 func (s *Server) takePushed(ctx context.Context, client, uri string, kept *keptRequest) error {
 	hash := sha256.Sum256([]byte(uri))
 	var text string
-	err := s.cfg.DB.Get(ctx, &text, `SELECT form FROM oauth_pushed WHERE uri_hash = $1 AND client_id = $2 AND expires_at > $3`,
-		hash[:], client, s.cfg.Now().Unix())
+	err := s.cfg.DB.Get(ctx, &text, `SELECT form FROM oauth_pushed
+		WHERE uri_hash = $1 AND client_id = $2 AND expires_at > $3`, hash[:], client, s.cfg.Now().Unix())
 	if dbx.IsNotFound(err) {
 		return fault(fosite.ErrInvalidRequestURI, "request_uri", descriptions["invalid_request_uri"])
 	}

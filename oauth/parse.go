@@ -109,7 +109,6 @@ func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.
 func rebuilt(ctx context.Context, r *http.Request, form url.Values) *http.Request {
 	values := keep(form, requestParameters)
 	values.Del("response_mode") // checked by responseMode; fosite refuses it before it knows where to answer
-	values.Del("id_token_hint") // checked by readOpenID
 	out := r.Clone(ctx)
 	out.Method, out.Body, out.Form, out.PostForm, out.MultipartForm = http.MethodGet, http.NoBody, nil, nil, nil
 	out.URL = &url.URL{Path: "/oauth2/authorize", RawQuery: values.Encode()}
@@ -167,14 +166,6 @@ func (r *Request) readResources() error {
 		if !slices.Contains(r.resources, resource) {
 			r.resources = append(r.resources, resource)
 		}
-	}
-	return nil
-}
-
-// checkTarget refuses resources that are not ours (RFC 8707).
-func checkTarget(form url.Values, issuer string) error {
-	if resource := form.Get("resource"); resource != "" && resource != issuer {
-		return fault(errInvalidTarget, "resource", descriptions["invalid_target"])
 	}
 	return nil
 }
