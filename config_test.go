@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +68,11 @@ listen: 0.0.0.0:8080
 metrics_listen: 127.0.0.1:9090
 database_url: postgres://idp@db.example/idp?sslmode=verify-full
 keyset_file: /run/secrets/keyset.json
+key_rotation: 720h
 trusted_proxies: [10.0.0.0/8, "2001:db8::/32"]
+outbound_networks: [10.0.0.0/8]
+dynamic_registration: true
+require_dpop_nonce: true
 smtp_url: smtps://mail.example
 smtp_from: id@example.com
 product: Ours
@@ -88,6 +94,8 @@ limits:
 	want.PublicURL, want.Listen, want.MetricsListen = "https://id.example", "0.0.0.0:8080", "127.0.0.1:9090"
 	want.DatabaseURL, want.KeysetFile = "postgres://idp@db.example/idp?sslmode=verify-full", "/run/secrets/keyset.json"
 	want.TrustedProxies = []string{"192.0.2.0/24", "198.51.100.7/32"}
+	want.KeyRotation, want.OutboundNetworks = idp.Duration(720*time.Hour), []string{"10.0.0.0/8"}
+	want.DynamicRegistration, want.RequireDPoPNonce = true, true
 	want.SMTPURL, want.SMTPFrom, want.Product = "smtps://mail.example", "id@example.com", "Ours"
 	want.MFA.Issuer, want.MFA.RememberDevice = "Ours", 0
 	want.MFA.ACRAliases["urn:mfa"] = "aal2" // beside the defaults
@@ -130,6 +138,11 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{"a network of words", "trusted_proxies: [everybody]", "trusted_proxies"},
 		{"an address, not a network", "trusted_proxies: [10.0.0.1]", "10.0.0.1"},
 		{"everybody a proxy", "trusted_proxies: [0.0.0.0/0]", "trusted_proxies"},
+		{"everything outbound", "outbound_networks: ['::/0']", "outbound_networks"},
+		{"an outbound address, not a network", "outbound_networks: [10.0.0.1]", "outbound_networks"},
+		{"keys of an hour", "key_rotation: 1h", "key_rotation"},
+		{"keys of less than nothing", "key_rotation: -1h", "key_rotation"},
+		{"keys of words", "key_rotation: monthly", "line 1"},
 		{"half of TLS", "tls_key_file: key.pem", "tls_cert_file"},
 		{"mail from nobody", "smtp_url: smtp://mail.example", "smtp_from"},
 		{"a listener without port", "listen: localhost", "listen"},
@@ -144,7 +157,9 @@ func TestLoadConfigRefuses(t *testing.T) {
 		})
 	}
 	for _, env := range [][]string{
-		{"IDP_ALLOW_INSECURE_HTTP", "perhaps"}, {"IDP_PRODUCT_FILE", "/nowhere/at/all"}, {"IDP_MFA_ISSUER", "a:b"},
+		{"IDP_ALLOW_INSECURE_HTTP", "perhaps"}, {"IDP_DYNAMIC_REGISTRATION", "perhaps"}, {"IDP_REQUIRE_DPOP_NONCE", "2"},
+		{"IDP_KEY_ROTATION", "monthly"}, {"IDP_KEY_ROTATION", "1h"}, {"IDP_OUTBOUND_NETWORKS", "everybody"}, {"IDP_OUTBOUND_NETWORKS", "0.0.0.0/0"},
+		{"IDP_PRODUCT_FILE", "/nowhere/at/all"}, {"IDP_MFA_ISSUER", "a:b"},
 	} {
 		if _, err := idp.LoadConfig("", environment(env...), nil); err == nil {
 			t.Errorf("%v is accepted", env)
@@ -155,10 +170,60 @@ func TestLoadConfigRefuses(t *testing.T) {
 func TestLoadConfigAccepts(t *testing.T) {
 	for _, yaml := range []string{
 		"", "# nothing\n", "public_url: http://127.0.0.1:9", "public_url: 'http://[::1]:9'", "public_url: http://id.localhost",
-		"public_url: http://id.example\nallow_insecure_http: true", "mfa: {remember_device: 0s}", "mfa: {remember_device: 720h}",
+		"public_url: http://id.example\nallow_insecure_http: true", "mfa: {remember_device: 0s}", "key_rotation: 0", "key_rotation: 24h", "mfa: {remember_device: 720h}",
 	} {
 		if _, err := idp.LoadConfig(write(t, "idp.yaml", yaml), environment(), nil); err != nil {
 			t.Errorf("%q: %v", yaml, err)
 		}
 	}
+}
+
+func TestLoadConfigReadsTheEnvironment(t *testing.T) {
+	c, err := idp.LoadConfig("", environment("IDP_KEY_ROTATION", "0", "IDP_OUTBOUND_NETWORKS", "10.0.0.0/8, fd00::/8",
+		"IDP_DYNAMIC_REGISTRATION", "true", "IDP_REQUIRE_DPOP_NONCE", "1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := idp.Defaults()
+	want.KeyRotation, want.OutboundNetworks = 0, []string{"10.0.0.0/8", "fd00::/8"}
+	want.DynamicRegistration, want.RequireDPoPNonce = true, true
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("\n%+v, want\n%+v", c, want)
+	}
+}
+
+// TestConfigurationIsDocumented: the manual's table has every key and every variable, and none that there isn't.
+func TestConfigurationIsDocumented(t *testing.T) {
+	manual, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("config.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(text []byte, pattern string) (names []string) {
+		for _, m := range regexp.MustCompile(pattern).FindAllSubmatch(text, -1) {
+			names = append(names, string(m[1]))
+		}
+		slices.Sort(names)
+		return slices.Compact(names)
+	}
+	if got, want := named(manual, "`(IDP_[A-Z_]+)`"), named(source, `{"(IDP_[A-Z_]+)",`); !slices.Equal(got, want) {
+		t.Errorf("the manual has %v,\nthe program %v", got, want)
+	}
+	var keys func(of reflect.Type, prefix string)
+	keys = func(of reflect.Type, prefix string) {
+		for field := range of.Fields() {
+			name := field.Tag.Get("yaml")
+			switch {
+			case name == "-":
+			case field.Type.Kind() == reflect.Struct && field.Type != reflect.TypeFor[idp.Limit]():
+				keys(field.Type, prefix+name+".")
+			case !strings.Contains(string(manual), "`"+prefix+name+"`"):
+				t.Errorf("the manual doesn't have %s%s", prefix, name)
+			}
+		}
+	}
+	keys(reflect.TypeFor[idp.Config](), "")
 }

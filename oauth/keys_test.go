@@ -1,11 +1,21 @@
 package oauth_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"math/big"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,20 +59,19 @@ func TestAnotherKeysetIsRefused(t *testing.T) {
 	}
 }
 
-// publishedKeys returns the kids of the key set and checks that nothing private is in it.
+// publishedKeys returns the kids of the key set, after checking that it holds what RFC 7517 and RFC 7518 name for a public
+// key and nothing else.
 func (w *world) publishedKeys() (kids []string) {
 	w.Helper()
+	members := map[string]string{"RS256": "RSA alg e kid kty n use", "ES256": "EC alg crv kid kty use x y", "EdDSA": "OKP alg crv kid kty use x"}
 	for _, k := range w.get("/oauth2/jwks").json["keys"].([]any) {
 		key := k.(map[string]any)
-		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
-			if key[private] != nil {
-				w.Errorf("private part %s is published", private)
-			}
-		}
-		if key["use"] != "sig" || key["alg"] == nil || key["kid"] == "" {
+		got := fmt.Sprint(key["kty"], " ", strings.Join(slices.Sorted(maps.Keys(key)), " "))
+		kid, alg := fmt.Sprint(key["kid"]), fmt.Sprint(key["alg"])
+		if got != members[alg] || key["use"] != "sig" || len(kid) != 43 || slices.Contains(kids, kid) {
 			w.Errorf("%v", key)
 		}
-		kids = append(kids, key["kid"].(string))
+		kids = append(kids, kid)
 	}
 	return kids
 }
@@ -150,40 +159,86 @@ func TestSec_TK12_AReplicaSeesTheOthersKeys(t *testing.T) {
 	}
 }
 
+// TestSec_TK02_ForgedHeaders: a token's header names a key of ours and decides nothing else.
 func TestSec_TK02_ForgedHeaders(t *testing.T) {
 	w := newWorld(t)
+	outgoing := &published{}
+	cfg := w.config()
+	cfg.Outbound = &http.Client{Transport: outgoing}
+	w.server, w.mux = w.start(cfg)
+	w.browser = w.newBrowser()
 	token := w.tokens("web")["access_token"].(string)
 	parts := strings.Split(token, ".")
 	kid := part(t, token, 0)["kid"]
 	evil, set := clientKey(t)
 	jwk, _ := json.Marshal(set.Keys[0])
+	var other string
+	var secrets [][]byte // the public key in every form that a library might take for an HMAC's
+	for _, k := range w.get("/oauth2/jwks").json["keys"].([]any) {
+		key := k.(map[string]any)
+		if key["kid"] != kid {
+			other = key["kid"].(string)
+			continue
+		}
+		text, _ := json.Marshal(key)
+		n, _ := base64.RawURLEncoding.DecodeString(key["n"].(string))
+		public := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: 65537}
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, text, n, []byte(key["n"].(string)), der, x509.MarshalPKCS1PublicKey(public),
+			pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	}
 	for _, header := range []map[string]any{
-		{"alg": "none"}, {"alg": "None", "kid": kid}, {"alg": "", "kid": kid}, {"alg": "HS256", "kid": kid}, {"alg": "HS512", "kid": kid},
-		{"alg": "ES256", "kid": kid}, {"alg": "PS256", "kid": kid}, {"alg": "RS512", "kid": kid}, {"alg": "RS256"}, {"alg": "RS256", "kid": ""},
-		{"alg": "RS256", "kid": "../../x"}, {"alg": "ES256", "jwk": json.RawMessage(jwk)}, {"alg": "ES256", "jku": "https://evil.example/"},
-		{"alg": "ES256", "x5u": "https://evil.example/"}, {"alg": "RS256", "kid": kid, "crit": []string{"x"}, "x": 1},
-		{"alg": "RS256", "kid": kid, "b64": false, "crit": []string{"b64"}},
+		{"alg": "none"}, {"alg": "None", "kid": kid}, {"alg": "nOnE", "kid": kid}, {"alg": "", "kid": kid}, {"kid": kid},
+		{"alg": "HS256", "kid": kid}, {"alg": "HS384", "kid": kid}, {"alg": "HS512", "kid": kid}, {"alg": "HS256"},
+		{"alg": "ES256", "kid": kid}, {"alg": "PS256", "kid": kid}, {"alg": "RS384", "kid": kid}, {"alg": "RS512", "kid": kid},
+		{"alg": "EdDSA", "kid": kid}, {"alg": "rs256", "kid": kid}, {"alg": "RS256"}, {"alg": "RS256", "kid": ""}, {"alg": "RS256", "kid": other},
+		{"alg": "RS256", "kid": "../../x"}, {"alg": "RS256", "kid": "' OR 1=1 --"}, {"alg": "RS256", "kid": 7}, {"alg": "RS256", "kid": nil},
+		{"alg": "ES256", "jwk": json.RawMessage(jwk)}, {"alg": "ES256", "jwk": json.RawMessage(jwk), "kid": kid},
+		{"alg": "ES256", "jku": "https://evil.example/"}, {"alg": "ES256", "x5u": "https://evil.example/"},
+		{"alg": "ES256", "x5c": []string{"AAAA"}}, {"alg": "ES256", "x5t": "AAAA"},
+		{"alg": "RS256", "kid": kid, "crit": []string{"x"}, "x": 1}, {"alg": "RS256", "kid": kid, "crit": []string{}},
+		{"alg": "RS256", "kid": kid, "b64": false, "crit": []string{"b64"}}, {"alg": "RS256", "kid": kid, "zip": "DEF"},
 	} {
 		header["typ"] = "at+jwt"
 		raw, _ := json.Marshal(header)
-		head := base64.RawURLEncoding.EncodeToString(raw)
-		for _, signature := range []string{"", parts[2], base64.RawURLEncoding.EncodeToString([]byte("signature"))} {
-			if a := w.userinfo(head + "." + parts[1] + "." + signature); a.status != 401 {
+		signed := base64.RawURLEncoding.EncodeToString(raw) + "." + parts[1]
+		sum := sha256.Sum256([]byte(signed))
+		r, s, err := ecdsa.Sign(rand.Reader, evil, sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := []string{"", parts[2], base64.RawURLEncoding.EncodeToString(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))}
+		for _, secret := range secrets {
+			mac := hmac.New(sha256.New, secret)
+			mac.Write([]byte(signed))
+			forged = append(forged, base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
+		}
+		for _, signature := range forged {
+			if a := w.userinfo(signed + "." + signature); a.status != 401 {
 				t.Errorf("%s: %d %s", raw, a.status, a.body)
 			}
 		}
 	}
-	_ = evil
+	if outgoing.calls > 0 {
+		t.Errorf("%d outgoing requests", outgoing.calls)
+	}
+	if a := w.userinfo(token); a.status != 200 {
+		t.Errorf("the token itself: %d", a.status)
+	}
 }
 
-func TestKeysAreSealedAndDistinct(t *testing.T) {
+// TestSec_DR02_KeysAreSealedAndDistinct: a sealed key opens in its own row alone.
+func TestSec_DR02_KeysAreSealedAndDistinct(t *testing.T) {
 	w := newWorld(t)
 	rows, err := w.server.Keys().List(t.Context())
 	if err != nil || len(rows) != 3 {
 		t.Fatal(rows, err)
 	}
 	var sealed [][]byte
-	if err := w.db.Select(t.Context(), &sealed, `SELECT private FROM oauth_keys`); err != nil {
+	if err := w.db.Select(t.Context(), &sealed, `SELECT private FROM oauth_keys ORDER BY alg`); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
@@ -203,5 +258,13 @@ func TestKeysAreSealedAndDistinct(t *testing.T) {
 				t.Errorf("RSA key of %d bits (%T)", bits, rsa.PublicKey{})
 			}
 		}
+	}
+	// Exchanged between two rows they are refused, and nothing starts.
+	if _, err := w.db.Exec(t.Context(), `UPDATE oauth_keys SET private = CASE alg WHEN 'ES256' THEN $1 ELSE $2 END WHERE alg <> 'RS256'`,
+		sealed[1], sealed[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := oauth.New(t.Context(), w.config()); err == nil || !strings.Contains(err.Error(), "cannot be opened") {
+		t.Errorf("exchanged keys: %v", err)
 	}
 }
