@@ -14,7 +14,6 @@ import (
 
 	"github.com/ory/fosite"
 
-	"github.com/focushq/idp/internal/throttle"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -210,45 +209,6 @@ func TestDeviceIsRefused(t *testing.T) {
 	})
 }
 
-func TestDeviceSlowsDown(t *testing.T) {
-	both(t, func(w *world) {
-		w.television()
-		code, user := w.codes("tv")
-		for i, step := range []struct {
-			after time.Duration
-			want  string
-		}{
-			{0, "authorization_pending"}, {5 * time.Second, "authorization_pending"}, {4600 * time.Millisecond, "authorization_pending"},
-			{2 * time.Second, "slow_down"}, {5 * time.Second, "slow_down"}, // 10 and 15 seconds from now on
-			{15 * time.Second, "authorization_pending"}, {14 * time.Second, "slow_down"}, {20 * time.Second, "authorization_pending"},
-		} {
-			w.clock.Add(step.after)
-			if a := w.poll("tv", code); a.json["error"] != step.want {
-				w.Errorf("poll %d: %s, want %s", i, a.body, step.want)
-			}
-		}
-		w.connect(user)
-		if a := w.poll("tv", code); a.status != 200 {
-			w.Errorf("%d %s", a.status, a.body)
-		}
-		// Of many polls at once one is in time.
-		code, _ = w.codes("tv")
-		var pending atomic.Int64
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				if w.poll("tv", code).json["error"] == "authorization_pending" {
-					pending.Add(1)
-				}
-			})
-		}
-		wg.Wait()
-		if pending.Load() != 1 {
-			w.Errorf("%d polls were in time", pending.Load())
-		}
-	})
-}
-
 func TestDeviceWaitsTenMinutes(t *testing.T) {
 	both(t, func(w *world) {
 		w.television()
@@ -282,89 +242,6 @@ func TestDeviceWaitsTenMinutes(t *testing.T) {
 		var n int
 		if err := w.db.Get(w.Context(), &n, `SELECT COUNT(*) FROM oauth_devices`); err != nil || n != 0 {
 			w.Errorf("%d devices left, %v", n, err)
-		}
-	})
-}
-
-func TestDeviceCodesAreBound(t *testing.T) {
-	both(t, func(w *world) {
-		w.television()
-		code, user := w.codes("box")
-		w.wantError(w.poll("tv", code), 400, "invalid_grant")
-		w.wantError(w.poll("box", code), 400, "authorization_pending") // not counted as a poll
-		w.connect(user)
-		w.wantError(w.poll("tv", code), 400, "invalid_grant")
-		w.wantError(w.token(w.exchange("box", code, "redirect_uri", "-", "code_verifier", "-")), 400, "invalid_grant")
-		if a := w.poll("box", code); a.status != 200 {
-			w.Fatalf("spent by an attempt of another client or grant type: %s", a.body)
-		}
-		w.wantError(w.poll("box", w.code("box")), 400, "invalid_grant") // an authorization code
-		if n := w.host.count(oauth.EventCodeReused); n != 0 {
-			w.Errorf("%d grants revoked", n)
-		}
-		code, user = w.codes("tv")
-		w.connect(user)
-		w.host.set(func(h *host) { h.alive = oauth.ErrEnded })
-		w.wantError(w.poll("tv", code), 400, "invalid_grant")
-		w.host.set(func(h *host) { h.alive = nil })
-		w.wantError(w.poll("tv", code), 400, "invalid_grant")
-
-		for column, secret := range map[string]string{"code_hash": code, "user_hash": strings.ReplaceAll(user, "-", "")} {
-			var stored []byte
-			w.codes("tv")
-			if err := w.db.Get(w.Context(), &stored, `SELECT `+column+` FROM oauth_devices ORDER BY expires_at DESC LIMIT 1`); err != nil || len(stored) != 32 || strings.Contains(string(stored), secret) {
-				w.Errorf("%s: %q, %v", column, stored, err)
-			}
-		}
-	})
-}
-
-func TestTrap27_ADeviceCodeGivesTokensOnce(t *testing.T) {
-	both(t, func(w *world) {
-		w.television()
-		w.client(&oauth.Client{ID: "opaque", AuthMethod: "none", AccessToken: "opaque", GrantTypes: []string{deviceGrant, "refresh_token"}})
-		_, replica := w.start(w.config())
-		var turn atomic.Int64
-		mine := w.mux
-		w.browser.Transport = transport{http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			[]http.Handler{mine, replica}[turn.Add(1)%2].ServeHTTP(rw, r)
-		})}
-		code, user := w.codes("tv")
-		w.connect(user)
-		var given, refused atomic.Int64
-		var wg sync.WaitGroup
-		for range 40 {
-			wg.Go(func() {
-				switch a := w.poll("tv", code); {
-				case a.status == 200:
-					given.Add(1)
-				case a.json["error"] == "invalid_grant":
-					refused.Add(1)
-				default:
-					w.Errorf("%d %s", a.status, a.body)
-				}
-			})
-		}
-		wg.Wait()
-		if given.Load() != 1 || refused.Load() != 39 {
-			w.Errorf("%d given, %d refused", given.Load(), refused.Load())
-		}
-
-		for _, client := range []string{"tv", "opaque"} {
-			code, user := w.codes(client)
-			w.connect(user)
-			first := w.poll(client, code).json
-			w.wantError(w.poll(client, code), 400, "invalid_grant")
-			if a := w.userinfo(first["access_token"].(string)); a.status != 401 {
-				w.Errorf("%s: the access token lives: %d", client, a.status)
-			}
-			w.wantError(w.token(w.refreshing(client, first["refresh_token"].(string))), 400, "invalid_grant")
-		}
-		if n := w.host.count(oauth.EventCodeReused); n != 3 {
-			w.Errorf("%d events", n)
-		}
-		if w.log.Len() > 0 {
-			w.Error(w.log)
 		}
 	})
 }
@@ -429,94 +306,6 @@ func TestDeviceIsAnsweredOnce(t *testing.T) {
 		}
 		if w.log.Len() > 0 {
 			w.Error(w.log)
-		}
-	})
-}
-
-func TestUserCodesAreReadAsTheyAreTyped(t *testing.T) {
-	both(t, func(w *world) {
-		w.television()
-		for _, how := range []func(string) string{
-			strings.ToLower, func(s string) string { return strings.ReplaceAll(s, "-", "") },
-			func(s string) string { return "  " + strings.ReplaceAll(s, "-", " – ") + "\t" },
-			func(s string) string { return strings.Join(strings.Split(strings.ToLower(s), ""), " ") },
-		} {
-			_, user := w.codes("tv")
-			if _, err := w.open(how(user)); err != nil {
-				w.Errorf("%q: %v", how(user), err)
-			}
-		}
-		for _, bad := range []string{"", "BCDF", "AEIO-UAEI", "BCDF-GHJ1", strings.Repeat("B", 9), strings.Repeat("ſ", 8), "\x00"} {
-			if _, err := w.open(bad); !errors.Is(err, oauth.ErrNoDevice) {
-				w.Errorf("%q: %v", bad, err)
-			}
-		}
-	})
-}
-
-// guess types a code that no device has.
-func (w *world) guess(address, subject string) error {
-	_, err := w.server.OpenDevice(httptest.NewRecorder(), w.visit(), "BBBB-BBBB", address, subject)
-	return err
-}
-
-func TestGuessingUserCodesIsThrottled(t *testing.T) {
-	both(t, func(w *world) {
-		w.television()
-		_, user := w.codes("tv")
-		wait := new(throttle.Error)
-		var looked atomic.Int64
-		var wg sync.WaitGroup
-		for range 40 {
-			wg.Go(func() {
-				switch err := w.guess("192.0.2.1", ""); {
-				case errors.Is(err, oauth.ErrNoDevice):
-					looked.Add(1)
-				case !errors.As(err, new(*throttle.Error)):
-					w.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		if looked.Load() != 20 {
-			w.Errorf("%d guesses were looked at", looked.Load())
-		}
-		if _, err := w.open(user); !errors.As(err, &wait) { // the right one, from the same network
-			w.Errorf("looked at: %v", err)
-		}
-		if err := w.guess("198.51.100.7", ""); !errors.Is(err, oauth.ErrNoDevice) {
-			w.Errorf("another network: %v", err)
-		}
-		w.clock.Add(time.Minute + time.Second)
-		if _, err := w.open(user); err != nil {
-			w.Errorf("after the wait: %v", err)
-		}
-		// Codes of one's own give no free guesses.
-		if err := w.guess("192.0.2.1", ""); !errors.Is(err, oauth.ErrNoDevice) {
-			w.Error(err)
-		}
-		if _, err := w.open(user); !errors.As(err, &wait) {
-			w.Errorf("looked at: %v", err)
-		}
-		// Somebody who is signed in is counted wherever they are.
-		for i := range 10 {
-			if err := w.guess("2001:db8:0:"+string(rune('1'+i%9))+"::1", "alice-1"); !errors.Is(err, oauth.ErrNoDevice) {
-				w.Error(err)
-			}
-		}
-		if err := w.guess("203.0.113.9", "alice-1"); !errors.As(err, &wait) {
-			w.Errorf("looked at: %v", err)
-		}
-		var keys []string
-		if err := w.db.Select(w.Context(), &keys, `SELECT key FROM oauth_device_attempts`); err != nil || len(keys) == 0 {
-			w.Errorf("%v, %v", keys, err)
-		}
-		w.clock.Add(3 * time.Hour)
-		if err := w.server.Prune(w.Context()); err != nil {
-			w.Fatal(err)
-		}
-		if err := w.db.Select(w.Context(), &keys, `SELECT key FROM oauth_device_attempts`); err != nil || len(keys) != 0 {
-			w.Errorf("left: %v, %v", keys, err)
 		}
 	})
 }
