@@ -74,7 +74,7 @@ func basicFlows() []module {
 		}},
 		{"oidcc-server-client-secret-post", func(p *provider, b *idptest.Browser) {
 			v := p.request("conf-post")
-			form := tokenRequest(p.code(v, p.visit(b, v)), "client_id", "conf-post", "client_secret", p.secrets["conf-post"])
+			form := tokenRequest(p.code(v, p.visit(b, v)), "client_id", p.clients["conf-post"].id, "client_secret", p.clients["conf-post"].secret)
 			p.idToken("conf-post", p.good(p.post("/oauth2/token", form, "")).str("id_token"), "RS256")
 		}},
 		{"oidcc-ensure-request-with-valid-pkce-succeeds", func(p *provider, b *idptest.Browser) {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -127,9 +126,4 @@ func audience(claims map[string]any) []string {
 		return []string{one}
 	}
 	return set(claims["aud"])
-}
-
-func home(p *provider) *url.URL {
-	u, _ := url.Parse(p.Issuer)
-	return u
 }

@@ -4,9 +4,12 @@
 package conformance
 
 import (
+	"crypto"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -44,12 +47,18 @@ type provider struct {
 	t       testing.TB
 	mode    string // the response_mode that is asked for; "" leaves it out
 	oidc    *oidc.Provider
-	secrets map[string]string
+	clients map[string]*relying // by the names that the modules use
+}
+
+// relying is a registered client.
+type relying struct {
+	id, secret, method string
+	key                crypto.Signer // of private_key_jwt, ES256
 }
 
 func open(t testing.TB, mode string, edit ...func(*idp.Config)) *provider {
 	t.Helper()
-	p := &provider{Server: idptest.StartTLS(t, edit...), t: t, mode: mode, secrets: map[string]string{}}
+	p := &provider{Server: idptest.StartTLS(t, edit...), t: t, mode: mode, clients: map[string]*relying{}}
 	p.AddUser("alice", func(a *account.NewAccount) {
 		a.Name = "Alice Example"
 		a.Profile = map[string]any{
@@ -81,13 +90,14 @@ func (p *provider) client(id string, edit func(*oauth.Client)) {
 	if edit != nil {
 		edit(&c)
 	}
-	p.secrets[id] = p.AddClient(c).ClientSecret
+	added := p.AddClient(c)
+	p.clients[id] = &relying{id: id, secret: added.ClientSecret, method: added.AuthMethod}
 }
 
 // request returns the parameters of an authorization request of a client; pairs change them, "" leaves one out.
 func (p *provider) request(client string, pairs ...string) url.Values {
 	v := url.Values{
-		"client_id": {client}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"},
+		"client_id": {p.clients[client].id}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"},
 		"state": {"state-" + strings.Repeat("-._~", 32)}, "nonce": {"nonce-1"},
 	}
 	if p.mode != "" {
@@ -252,18 +262,22 @@ func tokenRequest(code string, pairs ...string) url.Values {
 	return with(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}}, pairs...)
 }
 
-// post sends a form to an endpoint; auth is a client whose secret goes into the Authorization header, "" for none.
+// post sends a form to an endpoint; auth is the client that authenticates by its method, "" for none.
 func (p *provider) post(path string, form url.Values, auth string) reply {
 	p.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, p.Issuer+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		p.t.Fatal(err)
+	c := p.clients[auth]
+	if c == nil {
+		return p.form(path, form)
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if auth != "" {
-		r.SetBasicAuth(url.QueryEscape(auth), url.QueryEscape(p.secrets[auth])) // RFC 6749 section 2.3.1
+	form = maps.Clone(form)
+	switch c.method {
+	case "client_secret_post":
+		return p.form(path, with(form, "client_id", c.id, "client_secret", c.secret))
+	case "private_key_jwt":
+		return p.form(path, asserted(form, p.assertion(c.id, c.key, "ES256")))
 	}
-	return p.send(r)
+	pair := url.QueryEscape(c.id) + ":" + url.QueryEscape(c.secret) // RFC 6749 section 2.3.1
+	return p.form(path, form, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 }
 
 func (p *provider) send(r *http.Request) reply {
@@ -328,7 +342,7 @@ func (p *provider) bad(got reply, status int, codes ...string) {
 func (p *provider) idToken(client, raw, alg string) map[string]any {
 	p.t.Helper()
 	ctx := oidc.ClientContext(p.t.Context(), p.HTTP)
-	verifier := p.oidc.VerifierContext(ctx, &oidc.Config{ClientID: client, Now: p.Clock.Now, SupportedSigningAlgs: []string{alg}})
+	verifier := p.oidc.VerifierContext(ctx, &oidc.Config{ClientID: p.clients[client].id, Now: p.Clock.Now, SupportedSigningAlgs: []string{alg}})
 	token, err := verifier.Verify(ctx, raw)
 	if err != nil {
 		p.t.Fatal(err)
@@ -364,13 +378,20 @@ func authTime(claims map[string]any) time.Time {
 	return time.Unix(int64(n), 0)
 }
 
-// userinfo asks for the claims by GET with the token in the header.
-func (p *provider) userinfo(token string) reply {
+// get returns a request that a program sends.
+func (p *provider) get(path string) *http.Request {
 	p.t.Helper()
-	r, err := http.NewRequest(http.MethodGet, p.Issuer+"/oauth2/userinfo", nil)
+	r, err := http.NewRequest(http.MethodGet, p.Issuer+path, nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return r
+}
+
+// userinfo asks for the claims by GET with the token in the header.
+func (p *provider) userinfo(token string) reply {
+	p.t.Helper()
+	r := p.get("/oauth2/userinfo")
 	r.Header.Set("Authorization", "Bearer "+token)
 	return p.send(r)
 }
