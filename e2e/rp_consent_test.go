@@ -78,7 +78,7 @@ func TestSec_CO02_ThePageSaysWhoGetsWhat(t *testing.T) {
 	if strings.Contains(page.Body, "<script>alert") || !strings.Contains(page.Text("h1"), `<script>alert(1)</script> & "Co"`) {
 		t.Errorf("the name is no text: %s", page.Text("h1"))
 	}
-	if text := page.Text("main"); !strings.Contains(text, "app.example") || !strings.Contains(text, "alice") {
+	if text := page.Text("main"); !strings.Contains(text, "app.example") || !strings.Contains(text, "alice") || !strings.Contains(text, "90 days") {
 		t.Errorf("where it leads, or who consents, is missing: %s", text)
 	}
 	for _, name := range []string{"profile", "email", "mfa", "offline_access"} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/oauth"
@@ -15,7 +16,8 @@ type consentPage struct {
 	asking
 	Query   string
 	Account string
-	Device  bool // the app is on another device, which the person must know
+	Life    time.Duration // of what is allowed, where it outlives the session
+	Device  bool          // the app is on another device, which the person must know
 	Scopes  []scopeChoice
 	Problem *templates.Problem
 }
@@ -72,6 +74,9 @@ func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request) {
 	if page.asking, err = f.asks(r.Context(), req); err != nil {
 		f.Fail(w, r, err)
 		return
+	}
+	if slices.Contains(req.Scopes(), "offline_access") {
+		page.Life = req.Client().OfflineLife()
 	}
 	for _, scope := range req.Scopes() {
 		page.Scopes = append(page.Scopes, scopeChoice{Name: scope, Required: scope == "openid", Checked: true})

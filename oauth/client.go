@@ -161,6 +161,14 @@ func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, kind fosite.TokenType,
 	return fallback
 }
 
+// OfflineLife returns how long offline_access lasts at most, from the sign-in; 0 for a client that gets no refresh tokens.
+func (c *Client) OfflineLife() time.Duration {
+	if !slices.Contains(c.GrantTypes, "refresh_token") {
+		return 0
+	}
+	return c.RefreshTokenLife.or(refreshLife)
+}
+
 // native reports whether the client may be an application on the person's own machine (RFC 8252).
 func (c *Client) native() bool {
 	return c.ApplicationType == "native" || c.ApplicationType == "" && c.IsPublic()

@@ -43,6 +43,7 @@ type (
 		Query, Client, ClientHost, Account string
 		Logo, PolicyURI, TermsURI          string
 		Dynamic                            bool
+		Life                               time.Duration
 		Device                             bool
 		Scopes                             []scopeData
 		Problem                            *mistake
@@ -213,7 +214,7 @@ func samples(t *testing.T) []sample {
 		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
 		{"consent device", "consent", consentData{Query: query, Client: "Television", Account: "alice", Device: true, Scopes: scopes}},
 		{"consent told", "consent", consentData{Query: query, Client: "Notes", ClientHost: "app.example", Account: "alice", Scopes: scopes,
-			Logo: "/oauth2/logo/notes?v=1", TermsURI: "https://app.example/terms", Dynamic: true}},
+			Logo: "/oauth2/logo/notes?v=1", TermsURI: "https://app.example/terms", Dynamic: true, Life: 90 * 24 * time.Hour}},
 		{"start", "mfa_start", startData{Query: query, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
 		{"start further", "mfa_start", startData{Enrolled: true, Problem: wrong("problem.enrol.too_many", "", map[string]any{"Max": 5})}},
 		{"start forced", "mfa_start", startData{Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
