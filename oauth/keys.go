@@ -21,6 +21,7 @@ const (
 	keyTail     = 48 * time.Hour       // how long a replaced key is still published: longer than any token it signed
 	keyHints    = 365 * 24 * time.Hour // how long a retired key still tells whose an old id_token_hint is
 	keyInterval = time.Second          // how long a replica may not know what another one has done
+	keyOutage   = time.Hour            // how long the key set is served from memory while the database is away
 )
 
 // keyring holds the signing keys of all algorithms, parsed once each. Replicas share the rows.
@@ -35,6 +36,8 @@ type keyring struct {
 	keys   map[string]*signingKey // by kid
 	newest map[string]KeyRow      // by alg, revoked ones too
 	loaded time.Time
+	looks  int64 // begun so far
+	look   int64 // of which the last one that ended well is this
 }
 
 // signingKey is one key with what is needed to sign and to verify.
@@ -96,14 +99,14 @@ func (k *keyring) rows(ctx context.Context) (rows []KeyRow, err error) {
 
 // load reads the rows and opens the keys that are new here.
 func (k *keyring) load(ctx context.Context) error {
-	now := k.now()
+	k.mu.Lock()
+	k.looks++
+	look, known, now := k.looks, k.keys, k.now()
+	k.mu.Unlock()
 	rows, err := k.rows(ctx)
 	if err != nil {
 		return err
 	}
-	k.mu.RLock()
-	known := k.keys
-	k.mu.RUnlock()
 	keys, newest := make(map[string]*signingKey, len(rows)), make(map[string]KeyRow)
 	for _, row := range rows {
 		newest[row.Alg] = row
@@ -120,8 +123,8 @@ func (k *keyring) load(ctx context.Context) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !now.Before(k.loaded) { // a slow look must not bring back what a later one has seen change
-		k.keys, k.newest, k.loaded = keys, newest, now
+	if look > k.look { // a slow look must not bring back what a later one has seen go
+		k.keys, k.newest, k.loaded, k.look = keys, newest, now, look
 	}
 	return nil
 }
@@ -175,14 +178,15 @@ func (k *keyring) openRow(ctx context.Context, row KeyRow) (*signingKey, error) 
 	return key, nil
 }
 
-// current returns the youngest key of alg that signs already.
+// current returns the youngest key of alg that signs already. If there is none, because a clock went back or is behind
+// that of the replica which made the key, it is the one that is next: all of them know no better.
 func (k *keyring) current(alg string) (*signingKey, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
+	now := k.now()
 	var best *signingKey
 	for _, key := range k.keys {
-		signs := key.Alg == alg && key.ActiveAt <= k.now().Unix() && !key.retired(k.now())
-		if signs && (best == nil || key.Serial > best.Serial) {
+		if key.Alg == alg && !key.retired(now) && (best == nil || key.precedes(best.KeyRow, now)) {
 			best = key
 		}
 	}
@@ -192,13 +196,23 @@ func (k *keyring) current(alg string) (*signingKey, error) {
 	return best, nil
 }
 
-// published returns the public keys, oldest first.
-func (k *keyring) published(ctx context.Context) (*jose.JSONWebKeySet, error) {
-	if err := k.fresh(ctx, keyInterval); err != nil {
-		return nil, err
+// precedes reports whether the key is the one to sign rather than the other: of two that sign the younger, else the one
+// whose time comes first.
+func (r KeyRow) precedes(other KeyRow, now time.Time) bool {
+	if r.ActiveAt <= now.Unix() && other.ActiveAt <= now.Unix() {
+		return r.Serial > other.Serial
 	}
+	return r.ActiveAt < other.ActiveAt
+}
+
+// published returns the public keys, oldest first. Those who verify tokens don't suffer from a database that is away.
+func (k *keyring) published(ctx context.Context) (*jose.JSONWebKeySet, error) {
+	err := k.fresh(ctx, keyInterval)
 	k.mu.RLock()
 	defer k.mu.RUnlock()
+	if err != nil && k.now().Sub(k.loaded) > keyOutage {
+		return nil, err
+	}
 	keys := make([]*signingKey, 0, len(k.keys))
 	for _, key := range k.keys {
 		if !key.retired(k.now()) {

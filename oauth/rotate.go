@@ -51,10 +51,10 @@ func (k *Keys) List(ctx context.Context) ([]KeyRow, error) {
 			row.State = "revoked"
 		case row.retired(now):
 			row.State = "retired"
-		case row.ActiveAt > now.Unix():
-			row.State = "waiting"
 		case err == nil && row.KID == current.KID:
 			row.State = "signing"
+		case row.ActiveAt > now.Unix():
+			row.State = "waiting"
 		default:
 			row.State = "published"
 		}

@@ -159,6 +159,49 @@ func TestSec_TK12_ReplicasAgreeWithinASecond(t *testing.T) {
 	})
 }
 
+// TestClockJumps: whatever the clock does, replicas agree.
+func TestClockJumps(t *testing.T) {
+	w := newWorld(t)
+	other, _ := w.start(w.config())
+	for i, jump := range []time.Duration{-time.Hour, time.Hour, 24 * time.Hour, -30 * time.Second} {
+		w.publishedKeys()
+		w.clock.Add(jump)
+		byKID, _ := w.states()
+		for kid, state := range byKID {
+			if state == "signing" {
+				if _, err := other.Keys().Retire(t.Context(), kid); err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+		w.clock.Add(2 * time.Second)
+		if kids := w.publishedKeys(); len(kids) != 3 {
+			t.Errorf("%v: %v", jump, kids)
+		}
+		if _, count := w.states(); count["revoked"] != i+1 || count["signing"] != 3 {
+			t.Errorf("%v: %v", jump, count)
+		}
+	}
+}
+
+// TestTheKeySetOutlivesTheDatabase for an hour, so that apps verify tokens meanwhile.
+func TestTheKeySetOutlivesTheDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.publishedKeys()
+	if _, err := w.db.Exec(t.Context(), `ALTER TABLE oauth_keys RENAME TO away`); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Add(time.Hour)
+	if kids := w.publishedKeys(); len(kids) != 3 {
+		t.Error(kids)
+	}
+	w.clock.Add(time.Second)
+	if a := w.get("/oauth2/jwks"); a.status != 503 {
+		t.Errorf("%d", a.status)
+	}
+}
+
 // states returns each key's state, and how many keys are in each state.
 func (w *world) states() (byKID map[string]string, count map[string]int) {
 	w.Helper()
