@@ -33,9 +33,13 @@ func (c *clientListCmd) Run(a *app) error {
 		}
 		rows := [][]string{}
 		for _, client := range clients {
-			rows = append(rows, []string{client.ID, client.Name, client.AuthMethod, client.MFA, client.Consent})
+			how := "by us"
+			if client.Dynamic {
+				how = "by itself"
+			}
+			rows = append(rows, []string{client.ID, client.Name, client.AuthMethod, client.MFA, client.Consent, how})
 		}
-		return c.print(a, append([]*oauth.Client{}, clients...), "ID\tNAME\tAUTHENTICATES BY\tMFA\tCONSENT", rows)
+		return c.print(a, append([]*oauth.Client{}, clients...), "ID\tNAME\tAUTHENTICATES BY\tMFA\tCONSENT\tREGISTERED", rows)
 	})
 }
 
