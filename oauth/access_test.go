@@ -312,3 +312,42 @@ func TestSec_TK11_TokensAtTheOtherEndpoints(t *testing.T) {
 		}
 	})
 }
+
+// Each kind of token is good in its own place alone.
+func TestSec_TK01_OnlyTheDiagonal(t *testing.T) {
+	both(t, func(w *world) {
+		notices := w.told(0)
+		w.in("sid-9", "one")
+		w.end("sid-9")
+		w.server.NotifySession(w.Context(), "sid-9")
+		w.in("sid-1")
+		w.client(&oauth.Client{ID: "signed", UserinfoAlg: "RS256"})
+		p, got := w.prover(), w.tokens("one")
+		kinds := map[string]string{
+			"access token": got["access_token"].(string), "refresh token": got["refresh_token"].(string), "ID token": got["id_token"].(string),
+			"logout token": notices.tokens("one")[0], "proof": p.at(got["access_token"].(string)),
+			"userinfo": w.userinfo(w.tokens("signed")["access_token"].(string)).body,
+		}
+		places := map[string]func(token string) bool{
+			"access token": func(token string) bool { return w.userinfo(token).status == 200 },
+			"refresh token": func(token string) bool {
+				return w.ask("one", "introspect", token).json["active"] == true && w.token(w.refreshing("one", token)).status == 200
+			},
+			"ID token": func(token string) bool {
+				return w.authorize(request("one", "id_token_hint", token)).location().Query().Has("code")
+			},
+			"code": func(token string) bool { return w.token(w.exchange("one", token)).status == 200 },
+			"proof": func(token string) bool {
+				a := w.present("GET", "Authorization", "DPoP "+kinds["access token"], "DPoP", token)
+				return a.json["error"] == "invalid_token" // the proof is good, and the token not bound
+			},
+		}
+		for kind, token := range kinds {
+			for place, takes := range places {
+				if got := takes(token); got != (kind == place) {
+					w.Errorf("%s as %s: %v", kind, place, got)
+				}
+			}
+		}
+	})
+}
