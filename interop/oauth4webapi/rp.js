@@ -1,0 +1,97 @@
+import * as oauth from 'oauth4webapi'
+import { CLIENT_ID, CLIENT_SECRET, HOME, ISSUER, SCOPE, extra, serve, told } from '../rp.js'
+
+const client = { client_id: CLIENT_ID }
+const auth = oauth.ClientSecretPost(CLIENT_SECRET)
+const plain = { [oauth.allowInsecureRequests]: true } // http, on this machine
+const issuer = new URL(ISSUER)
+const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, plain))
+
+// proven sends a request with a proof of possession, once more where the server wants its nonce in it.
+async function proven(session, request, process) {
+  const options = { ...plain, DPoP: session.DPoP }
+  try {
+    return await process(await request(options))
+  } catch (error) {
+    if (session.DPoP === undefined || !oauth.isDPoPNonceError(error)) throw error
+    return process(await request(options))
+  }
+}
+
+async function keep(session, tokens, response) {
+  session.tokens = { ...session.tokens, ...tokens }
+  const claims = oauth.getValidatedIdTokenClaims(tokens)
+  if (response) await oauth.validateApplicationLevelSignature(as, response, plain)
+  const userinfo = await proven(session, (options) => oauth.userInfoRequest(as, client, tokens.access_token, options),
+    (answer) => oauth.processUserInfoResponse(as, client, claims.sub, answer))
+  return told(claims, { userinfo, token_type: tokens.token_type })
+}
+
+serve('oauth4webapi', {
+  async '/login'(url, session) {
+    session.verifier = oauth.generateRandomCodeVerifier()
+    session.state = oauth.generateRandomState()
+    session.nonce = oauth.generateRandomNonce()
+    session.maxAge = url.searchParams.get('max_age')
+    session.DPoP = url.searchParams.has('dpop') ? oauth.DPoP(client, await oauth.generateKeyPair('ES256')) : undefined
+    let parameters = new URLSearchParams({
+      client_id: CLIENT_ID, redirect_uri: `${HOME}/callback`, response_type: 'code', scope: SCOPE, state: session.state, nonce: session.nonce,
+      code_challenge: await oauth.calculatePKCECodeChallenge(session.verifier), code_challenge_method: 'S256', ...extra(url),
+    })
+    if (url.searchParams.has('par')) {
+      const pushed = await proven(session, (options) => oauth.pushedAuthorizationRequest(as, client, auth, parameters, options),
+        (answer) => oauth.processPushedAuthorizationResponse(as, client, answer))
+      parameters = new URLSearchParams({ client_id: CLIENT_ID, request_uri: pushed.request_uri })
+    }
+    return new URL(`${as.authorization_endpoint}?${parameters}`)
+  },
+  async '/callback'(url, session) {
+    const answer = oauth.validateAuthResponse(as, client, url, session.state)
+    let last
+    const tokens = await proven(session,
+      async (options) => last = await oauth.authorizationCodeGrantRequest(as, client, auth, answer, `${HOME}/callback`, session.verifier, options),
+      (response) => oauth.processAuthorizationCodeResponse(as, client, response, {
+        expectedNonce: session.nonce, requireIdToken: true, maxAge: session.maxAge ? Number(session.maxAge) : undefined,
+      }))
+    session.answer = answer
+    return keep(session, tokens, last)
+  },
+  async '/refresh'(url, session) {
+    let last
+    const tokens = await proven(session,
+      async (options) => last = await oauth.refreshTokenGrantRequest(as, client, auth, session.tokens.refresh_token, options),
+      (response) => oauth.processRefreshTokenResponse(as, client, response))
+    return keep(session, tokens, last)
+  },
+  async '/introspect'(url, session) {
+    const response = await oauth.introspectionRequest(as, client, auth, session.tokens.access_token, plain)
+    const claims = await oauth.processIntrospectionResponse(as, client, response)
+    return { ...told(claims), ok: claims.active }
+  },
+  async '/revoke'(url, session) {
+    await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, auth, session.tokens.refresh_token, plain))
+    return { ok: true }
+  },
+  async '/device'(url, session) {
+    const response = await oauth.deviceAuthorizationRequest(as, client, auth, { scope: SCOPE }, plain)
+    session.waiting = await oauth.processDeviceAuthorizationResponse(as, client, response)
+    return { ok: true, ...session.waiting }
+  },
+  async '/device/tokens'(url, session) {
+    const response = await oauth.deviceCodeGrantRequest(as, client, auth, session.waiting.device_code, plain)
+    return keep(session, await oauth.processDeviceCodeResponse(as, client, response), response)
+  },
+  // again presents a code that has been used.
+  async '/again'(url, session) {
+    const response = await oauth.authorizationCodeGrantRequest(as, client, auth, session.answer, `${HOME}/callback`, session.verifier, plain)
+    return told(oauth.getValidatedIdTokenClaims(await oauth.processAuthorizationCodeResponse(as, client, response)))
+  },
+  async '/logout'(url, session) {
+    return new URL(`${as.end_session_endpoint}?${new URLSearchParams({
+      client_id: CLIENT_ID, id_token_hint: session.tokens.id_token, post_logout_redirect_uri: `${HOME}/bye`,
+    })}`)
+  },
+  async '/bye'() {
+    return { ok: true }
+  },
+})

@@ -1,0 +1,210 @@
+package interop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfatest"
+	"github.com/focushq/idp/oauth"
+)
+
+// registration is what a provider is told about a relying party, with the names of OpenID Connect Dynamic Client
+// Registration 1.0 section 2.
+type registration struct {
+	ID                     string   `json:"client_id"`
+	Secret                 string   `json:"client_secret,omitempty"`
+	AuthMethod             string   `json:"token_endpoint_auth_method"`
+	RedirectURIs           []string `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
+	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSession     bool     `json:"backchannel_logout_session_required,omitempty"`
+	GrantTypes             []string `json:"grant_types"`
+}
+
+// person is somebody at a provider. Their password is [idptest.Password].
+type person struct {
+	name string
+	code func() string // nil: without a second factor
+}
+
+// provider is a side that relying parties sign people in at.
+type provider interface {
+	name() string
+	title() string // in the document
+	issuer() string
+	scope() string // what a relying party asks for that wants a refresh token, too
+	register(t testing.TB, r registration)
+	person(t testing.TB, enrolled bool) person
+	disable(t testing.TB, p person)
+	age(t testing.TB, p person, by time.Duration) // makes the person's sign-ins look older
+	signOutURL() string
+	deliver(t testing.TB) // sends the logout notices that wait
+}
+
+// known is npm's oidc-provider, which is certified.
+type known struct {
+	address string
+	version string
+	people  atomic.Int64
+}
+
+const knownCode = "123456"
+
+func startKnown(t *testing.T) *known {
+	t.Helper()
+	k := &known{version: npm("oidc-provider")(t)}
+	start(t, "reference.js", func(port int) []string {
+		k.address = fmt.Sprintf("http://127.0.0.1:%d", port)
+		return []string{"ISSUER=" + k.address, "PASSWORD=" + idptest.Password}
+	}, need(t, "node"), "reference.js")
+	return k
+}
+
+func (k *known) name() string       { return "oidc-provider" }
+func (k *known) title() string      { return "oidc-provider " + k.version + ", the known-good one" }
+func (k *known) issuer() string     { return k.address }
+func (k *known) scope() string      { return "openid profile email" } // offline_access would take a consent page each time
+func (k *known) signOutURL() string { return k.address + "/session/end" }
+
+func (k *known) set(t testing.TB, scene string, about any) {
+	t.Helper()
+	body, err := json.Marshal(about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(k.address+"/test/"+scene, "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", scene, response.Status)
+	}
+}
+
+func (k *known) register(t testing.TB, r registration) { t.Helper(); k.set(t, "client", r) }
+
+func (k *known) person(t testing.TB, enrolled bool) person {
+	t.Helper()
+	p, about := person{name: fmt.Sprintf("person-%d", k.people.Add(1))}, map[string]string{}
+	if about["name"] = p.name; enrolled {
+		p.code, about["code"] = func() string { return knownCode }, knownCode
+	}
+	k.set(t, "person", about)
+	return p
+}
+
+func (k *known) disable(t testing.TB, p person) {
+	t.Helper()
+	k.set(t, "disable", map[string]any{"name": p.name})
+}
+
+func (k *known) age(t testing.TB, p person, by time.Duration) {
+	t.Helper()
+	k.set(t, "age", map[string]any{"name": p.name, "seconds": by.Seconds()})
+}
+
+func (k *known) deliver(testing.TB) {} // it does so by itself, before it answers
+
+// ours is the provider under test.
+type ours struct {
+	*idptest.Server
+	people atomic.Int64
+}
+
+func startOurs(t *testing.T) *ours {
+	t.Helper()
+	return &ours{Server: idptest.Start(t)}
+}
+
+func (o *ours) name() string       { return "this provider" }
+func (o *ours) title() string      { return "this provider" }
+func (o *ours) issuer() string     { return o.Issuer }
+func (o *ours) scope() string      { return "openid profile email offline_access" }
+func (o *ours) signOutURL() string { return o.Issuer + "/oauth2/logout" }
+
+func (o *ours) register(t testing.TB, r registration) {
+	t.Helper()
+	consent := "skip"
+	if r.AuthMethod == "none" {
+		consent = "ask"
+	}
+	_, err := o.OAuth.Clients().Create(t.Context(), &oauth.Client{
+		ID: r.ID, Name: r.ID, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, PostLogoutRedirectURIs: r.PostLogoutRedirectURIs,
+		BackchannelLogoutURI: r.BackchannelLogoutURI, BackchannelSession: r.BackchannelSession, GrantTypes: r.GrantTypes, Consent: consent,
+		Scopes: []string{"openid", "profile", "email", "offline_access"},
+	}, r.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *ours) person(t testing.TB, enrolled bool) person {
+	t.Helper()
+	p := person{name: fmt.Sprintf("person-%d", o.people.Add(1))}
+	account := o.AddUser(p.name)
+	if !enrolled {
+		return p
+	}
+	ctx, owner := t.Context(), mfa.Owner{Subject: account.Subject, Session: "elsewhere"}
+	e, err := o.MFA.Enroll(ctx, owner, account.Email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone := &mfatest.Phone{Key: e.Key, Clock: o.Clock.Now}
+	if _, err = o.MFA.VerifyEnrollment(ctx, owner, e.ID, phone.Code(-1), phone.Code(0)); err != nil {
+		t.Fatal(err)
+	}
+	_, set, err := o.MFA.NewRecoveryCodes(ctx, owner, e.ID)
+	if err == nil {
+		_, err = o.MFA.Confirm(ctx, owner, e.ID, set)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.code = func() string { return phone.Code(1) } // the two before are used up, and relying parties have clocks of their own
+	return p
+}
+
+func (o *ours) disable(t testing.TB, p person) {
+	t.Helper()
+	account, err := o.Accounts.ByUsername(t.Context(), p.name)
+	if err == nil {
+		err = o.Accounts.Disable(t.Context(), account.Subject)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *ours) age(t testing.TB, p person, by time.Duration) {
+	t.Helper()
+	db, err := dbx.Open(t.Context(), o.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	account, err := o.Accounts.ByUsername(t.Context(), p.name)
+	if err == nil {
+		_, err = db.Exec(t.Context(), `UPDATE sessions SET auth_time = auth_time - $1 WHERE subject = $2`, by.Milliseconds(), account.Subject)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *ours) deliver(t testing.TB) {
+	t.Helper()
+	if err := o.OAuth.Notify(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
