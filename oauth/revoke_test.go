@@ -177,6 +177,8 @@ func TestTrap07_AFailedRevocationIsToldAsOne(t *testing.T) {
 			"oauth_grants": {"web", "opaque", "spa"}, "oauth_access": {"opaque", "opaquejob"}, "oauth_revoked": {"job"}, "oauth_clients": {"web", "spa", "job"},
 		} {
 			exec("ALTER TABLE " + table + " RENAME TO hidden")
+			w.server, w.mux = w.start(w.config()) // it has read nothing before
+			w.browser = w.newBrowser()
 			for _, client := range clients {
 				fails(client+" without "+table, w.ask(client, "revoke", token[client]))
 				if client != "spa" { // never "inactive", which would be believed
