@@ -180,3 +180,34 @@ func TestDefaultsOfRequests(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRegistration sends arbitrary documents: they are registered or refused, and nothing fails inside.
+func FuzzRegistration(f *testing.F) {
+	for _, seed := range []any{
+		asked(nil), asked(fields{"jwks": map[string]any{"keys": []any{map[string]any{"kty": "RSA", "n": "AQAB", "e": "AQAB"}}}}),
+		asked(fields{"redirect_uris": []any{nil, 1, "x:"}, "default_max_age": 1e30}), asked(fields{"client_name": "a\x00b", "scope": " openid  "}),
+	} {
+		text, err := json.Marshal(seed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	w := newWorldOn(f, sqliteWorld(f))
+	w.openRegistration(nil)
+	token, err := w.server.Clients().NewRegistrationToken(f.Context(), time.Hour, 100_000)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		here := *w
+		here.TB = t
+		a := here.manage(http.MethodPost, "/oauth2/register", token, body)
+		if a.status != 400 && a.status != 201 && a.status != 401 { // 401: every use is taken
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if a.status == 400 && text(a.json["error"]) == "" {
+			t.Errorf("no error: %s", a.body)
+		}
+	})
+}
