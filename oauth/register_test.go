@@ -327,3 +327,31 @@ func TestRegistrationIsOffUnlessTurnedOn(t *testing.T) {
 		t.Errorf("unrecorded: %v %v", all, err)
 	}
 }
+
+// TestAReplacementUndoesNoDecision: a client writes its registration while an administrator demands a second factor.
+func TestAReplacementUndoesNoDecision(t *testing.T) {
+	both(t, func(w *world) {
+		token, _ := w.openRegistration(nil)
+		got := w.registers(token, asked(nil))
+		id, uri, access := text(got["client_id"]), text(got["registration_client_uri"]), text(got["registration_access_token"])
+		clients := w.server.Clients()
+		for _, want := range []string{"always", "optional", "required", "always", "optional", "required"} {
+			var writing sync.WaitGroup
+			for range 3 {
+				writing.Go(func() { w.manage(http.MethodPut, uri, access, asked(fields{"client_id": id})) })
+			}
+			c, err := clients.Get(w.Context(), id)
+			if err != nil {
+				w.Fatal(err)
+			}
+			c.MFA = want
+			if err := clients.Update(w.Context(), c); err != nil {
+				w.Fatal(err)
+			}
+			writing.Wait()
+			if c, err = clients.Get(w.Context(), id); err != nil || c.MFA != want {
+				w.Errorf("%q stands where %q was decided (%v)", c.MFA, want, err)
+			}
+		}
+	})
+}
