@@ -24,13 +24,13 @@ import (
 // person's machine.
 func spa(t testing.TB, known environment) string {
 	t.Helper()
-	files := map[string]string{"/oidc-client-ts.js": filepath.Join("node_modules", "oidc-client-ts", "dist", "browser", "oidc-client-ts.min.js")}
+	library := filepath.Join("node_modules", "oidc-client-ts", "dist", "browser", "oidc-client-ts.min.js")
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch file := files[r.URL.Path]; {
-		case r.URL.Path == "/environment":
+		switch r.URL.Path {
+		case "/environment":
 			_ = json.NewEncoder(w).Encode(map[string]string{"ISSUER": known.issuer, "CLIENT_ID": known.id, "SCOPE": known.scope})
-		case file != "":
-			http.ServeFile(w, r, file)
+		case "/oidc-client-ts.js":
+			http.ServeFile(w, r, library)
 		default:
 			http.ServeFile(w, r, filepath.Join("oidc-client-ts", "page.html"))
 		}
@@ -52,10 +52,12 @@ func chromium(t testing.TB) func(testing.TB) browser {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) }) // its children may still write there, so it cannot be the test's own
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(programs[i]), chromedp.UserDataDir(folder), chromedp.WSURLReadTimeout(2 * startWait)}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(programs[i]), chromedp.UserDataDir(folder), chromedp.WSURLReadTimeout(2 * startWait),
+	}
 	for _, flag := range []string{
-		"headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync",
-		"disable-dev-shm-usage", "ignore-certificate-errors",
+		"headless", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update",
+		"disable-sync", "disable-dev-shm-usage", "ignore-certificate-errors",
 	} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
@@ -113,9 +115,9 @@ func (b *tab) leave(expression string) {
 	if err := b.ask("window.left = true; "+expression, nil); err != nil {
 		b.t.Fatalf("chromium: %v", err)
 	}
-	const settled = `document.readyState === "complete" && !window.left &&
-		(document.querySelector("#answer")?.textContent || document.querySelector("[id$=-submit], [id$=-confirm], [id$=-allow], [role=alert]")) !== null &&
-		document.querySelector("#answer")?.textContent !== ""`
+	const settled = `(answer => document.readyState === "complete" && !window.left && (answer !== null ? answer.textContent !== ""
+		: document.querySelector("[id$=-submit], [id$=-confirm], [id$=-allow], [role=alert]") !== null)
+	)(document.querySelector("#answer"))`
 	for deadline := time.Now().Add(startWait); ; time.Sleep(20 * time.Millisecond) {
 		var done bool
 		// In the middle of a navigation there is nothing to ask.

@@ -64,6 +64,9 @@ func (p party) scenarios() []scenario {
 	return can
 }
 
+// id is what the provider knows p by.
+func (p party) id() string { return strings.NewReplacer(" ", "-", "/", "-").Replace(p.name) }
+
 // authenticates names the way in which p proves to the provider who it is.
 func (p party) authenticates() string {
 	if p.method == "" {
@@ -91,7 +94,7 @@ func (p party) visit(t *testing.T, table *table, providers []provider) {
 // run starts p for one provider and makes it known there.
 func (p party) run(t *testing.T, op provider) (home string, fresh func(testing.TB) browser) {
 	t.Helper()
-	told := environment{op.issuer(), strings.Map(identifier, p.name), rand.Text() + rand.Text(), op.scope()}
+	told := environment{op.issuer(), p.id(), rand.Text() + rand.Text(), op.scope()}
 	if p.authenticates() == "none" {
 		told.secret = ""
 	}
@@ -106,6 +109,9 @@ func (p party) run(t *testing.T, op provider) (home string, fresh func(testing.T
 	if p.backchannel != "" {
 		r.BackchannelLogoutURI, r.BackchannelSession = home+p.backchannel, true
 	}
+	if slices.Contains(p.also, "machine") {
+		r.GrantTypes = append(r.GrantTypes, "client_credentials")
+	}
 	if slices.Contains(p.also, "device") {
 		r.GrantTypes = append(r.GrantTypes, "urn:ietf:params:oauth:grant-type:device_code")
 	}
@@ -114,14 +120,6 @@ func (p party) run(t *testing.T, op provider) (home string, fresh func(testing.T
 		return home, p.browser(t)
 	}
 	return home, func(t testing.TB) browser { return newPlain(t, op.issuer()) }
-}
-
-// identifier makes names fit for a client_id.
-func identifier(r rune) rune {
-	if strings.ContainsRune(" /", r) {
-		return '-'
-	}
-	return r
 }
 
 // node starts the program of a relying party in JavaScript.

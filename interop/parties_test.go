@@ -15,41 +15,43 @@ func parties() []party {
 	return []party{
 		{
 			name: "openid-client", language: "JavaScript", version: npm("openid-client"), start: node("openid-client"),
-			also: []string{"par", "dpop", "introspection", "revocation", "device"},
+			also: []string{"par", "dpop", "introspection", "revocation", "device", "machine", "register"},
 		},
 		{
-			name: "oauth4webapi", language: "JavaScript", version: npm("oauth4webapi"), start: node("oauth4webapi"), method: "client_secret_post",
-			also: []string{"par", "dpop", "introspection", "revocation", "device", "again"},
-		},
-		{
-			name: "oidc-client-ts", language: "JavaScript in Chromium", version: npm("oidc-client-ts"), start: spa, browser: chromium,
-			method: "none",
-		},
-		{
-			name: "express-openid-connect", language: "JavaScript", version: npm("express-openid-connect"), start: node("express-openid-connect"),
-			also: []string{"backchannel"}, backchannel: "/backchannel-logout",
-		},
-		{
-			name: "passport-openidconnect", language: "JavaScript", version: npm("passport-openidconnect"), start: node("passport-openidconnect"),
+			name: "oauth4webapi", language: "JavaScript", version: npm("oauth4webapi"), start: node("oauth4webapi"),
 			method: "client_secret_post",
-			lacks:  map[string]string{"refresh": "it leaves tokens to the application", "logout": own},
+			also:   []string{"par", "dpop", "introspection", "revocation", "device", "again", "thief", "machine"},
 		},
 		{
-			name: "Auth.js", language: "JavaScript", version: npm("@auth/express"), start: node("authjs"), callback: "/auth/callback/idp",
+			name: "oidc-client-ts", language: "JavaScript in Chromium", version: npm("oidc-client-ts"), start: spa,
+			browser: chromium, method: "none",
+		},
+		{
+			name: "express-openid-connect", language: "JavaScript", version: npm("express-openid-connect"),
+			start: node("express-openid-connect"), also: []string{"backchannel"}, backchannel: "/backchannel-logout",
+		},
+		{
+			name: "passport-openidconnect", language: "JavaScript", version: npm("passport-openidconnect"),
+			start: node("passport-openidconnect"), method: "client_secret_post",
 			lacks: map[string]string{"refresh": "it leaves tokens to the application", "logout": own},
 		},
 		{
-			name: "go-oidc and x/oauth2", language: "Go", version: module("github.com/coreos/go-oidc/v3"), start: goOIDC,
-			lacks: map[string]string{"logout": own},
+			name: "Auth.js", language: "JavaScript", version: npm("@auth/express"), start: node("authjs"),
+			callback: "/auth/callback/idp",
+			lacks:    map[string]string{"refresh": "it leaves tokens to the application", "logout": own},
+		},
+		{
+			name: "go-oidc with x/oauth2", language: "Go", version: module("github.com/coreos/go-oidc/v3"), start: goOIDC,
+			lacks: map[string]string{"logout": own}, also: []string{"machine"},
 		},
 		{
 			name: "zitadel/oidc", language: "Go", version: module("github.com/zitadel/oidc/v3"), start: zitadel,
 			lacks: map[string]string{"logout": "it calls the provider without the person's browser, whose session goes on"},
-			also:  []string{"revocation", "device"},
+			also:  []string{"revocation", "device", "machine"},
 		},
 		{
 			name: "Authlib", language: "Python", version: debian("python3-authlib"), system: true, start: python("authlib"),
-			lacks: map[string]string{"logout": own}, also: []string{"introspection", "revocation"},
+			lacks: map[string]string{"logout": own}, also: []string{"introspection", "revocation", "machine"},
 		},
 		{
 			name: "mod_auth_openidc", language: "C", version: debian("libapache2-mod-auth-openidc"), system: true, start: apache,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // session is what a relying party in Go keeps about one browser.
@@ -108,7 +109,8 @@ func goOIDC(t testing.TB, known environment) string {
 	verifier := provider.Verifier(&oidc.Config{ClientID: known.id})
 	return serve(t, "go-oidc", func(home string) map[string]route {
 		cfg := oauth2.Config{
-			ClientID: known.id, ClientSecret: known.secret, Endpoint: provider.Endpoint(), RedirectURL: home + "/callback", Scopes: strings.Fields(known.scope),
+			ClientID: known.id, ClientSecret: known.secret, Endpoint: provider.Endpoint(),
+			RedirectURL: home + "/callback", Scopes: strings.Fields(known.scope),
 		}
 		keep := func(ctx context.Context, s *session, token *oauth2.Token, nonce string) (_ string, a answer, err error) {
 			raw, _ := token.Extra("id_token").(string)
@@ -134,7 +136,8 @@ func goOIDC(t testing.TB, known environment) string {
 			"/login": func(r *http.Request, s *session) (string, answer, error) {
 				s.state, s.nonce, s.verifier = oauth2.GenerateVerifier(), oauth2.GenerateVerifier(), oauth2.GenerateVerifier()
 				more, _ := parameters(r)
-				return cfg.AuthCodeURL(s.state, append(more, oidc.Nonce(s.nonce), oauth2.S256ChallengeOption(s.verifier))...), answer{}, nil
+				more = append(more, oidc.Nonce(s.nonce), oauth2.S256ChallengeOption(s.verifier))
+				return cfg.AuthCodeURL(s.state, more...), answer{}, nil
 			},
 			"/callback": func(r *http.Request, s *session) (_ string, a answer, err error) {
 				if r.FormValue("state") != s.state || r.FormValue("error") != "" {
@@ -157,6 +160,14 @@ func goOIDC(t testing.TB, known environment) string {
 					return "", a, err
 				}
 				return keep(r.Context(), s, token, id.Nonce)
+			},
+			"/machine": func(r *http.Request, _ *session) (string, answer, error) {
+				machine := clientcredentials.Config{ClientID: known.id, ClientSecret: known.secret, TokenURL: cfg.Endpoint.TokenURL}
+				token, err := machine.Token(r.Context())
+				if err != nil {
+					return "", answer{}, err
+				}
+				return "", answer{OK: true, TokenType: token.Type()}, nil
 			},
 		}
 	})

@@ -23,7 +23,7 @@ func zitadel(t testing.TB, known environment) string {
 	return serve(t, "zitadel/oidc", func(home string) map[string]route {
 		wanted := strings.Fields(known.scope)
 		nonce := func(ctx context.Context) string { return ctx.Value(sessionKey{}).(*session).nonce }
-		party := func(checks ...rp.VerifierOption) rp.RelyingParty {
+		party := func(wanted []string, checks ...rp.VerifierOption) rp.RelyingParty {
 			p, err := rp.NewRelyingPartyOIDC(t.Context(), known.issuer, known.id, known.secret, home+"/callback", wanted,
 				rp.WithVerifierOpts(checks...), rp.WithAuthStyle(oauth2.AuthStyleInHeader))
 			if err != nil {
@@ -31,8 +31,11 @@ func zitadel(t testing.TB, known environment) string {
 			}
 			return p
 		}
-		plain := party(rp.WithNonce(nil)) // for refreshed tokens, which need not hold one (OpenID Connect Core 1.0 section 12.2)
-		keep := func(ctx context.Context, p rp.RelyingParty, s *session, tokens *oidc.Tokens[*oidc.IDTokenClaims]) (_ string, a answer, err error) {
+		// For refreshed tokens, which need not hold one (OpenID Connect Core 1.0 section 12.2).
+		plain := party(wanted, rp.WithNonce(nil))
+		keep := func(
+			ctx context.Context, p rp.RelyingParty, s *session, tokens *oidc.Tokens[*oidc.IDTokenClaims],
+		) (_ string, a answer, err error) {
 			s.token = tokens.Token
 			info, err := rp.Userinfo[*oidc.UserInfo](ctx, tokens.AccessToken, tokens.TokenType, tokens.IDTokenClaims.Subject, p)
 			if err != nil {
@@ -48,7 +51,8 @@ func zitadel(t testing.TB, known environment) string {
 				more, maxAge := parameters(r)
 				s.maxAge = maxAge
 				more = append(more, oauth2.SetAuthURLParam("nonce", s.nonce))
-				return rp.AuthURL(s.state, plain, rp.WithCodeChallenge(oidc.NewSHACodeChallenge(s.verifier)), func() []oauth2.AuthCodeOption { return more }), answer{}, nil
+				challenge := rp.WithCodeChallenge(oidc.NewSHACodeChallenge(s.verifier))
+				return rp.AuthURL(s.state, plain, challenge, func() []oauth2.AuthCodeOption { return more }), answer{}, nil
 			},
 			"/callback": func(r *http.Request, s *session) (_ string, a answer, err error) {
 				if r.FormValue("state") != s.state || r.FormValue("error") != "" {
@@ -58,7 +62,7 @@ func zitadel(t testing.TB, known environment) string {
 				if s.maxAge > 0 {
 					checks = append(checks, rp.WithAuthTimeMaxAge(s.maxAge))
 				}
-				p, ctx := party(checks...), context.WithValue(r.Context(), sessionKey{}, s)
+				p, ctx := party(wanted, checks...), context.WithValue(r.Context(), sessionKey{}, s)
 				tokens, err := rp.CodeExchange[*oidc.IDTokenClaims](ctx, r.FormValue("code"), p, rp.WithCodeVerifier(s.verifier))
 				if err != nil {
 					return "", a, err
@@ -76,6 +80,13 @@ func zitadel(t testing.TB, known environment) string {
 			"/revoke": func(r *http.Request, s *session) (string, answer, error) {
 				err := rp.RevokeToken(r.Context(), plain, s.token.RefreshToken, "refresh_token")
 				return "", answer{OK: err == nil}, err
+			},
+			"/machine": func(r *http.Request, _ *session) (string, answer, error) {
+				token, err := rp.ClientCredentials(r.Context(), party(nil), nil)
+				if err != nil {
+					return "", answer{}, err
+				}
+				return "", answer{OK: true, TokenType: token.Type()}, nil
 			},
 			"/device": func(r *http.Request, s *session) (_ string, a answer, err error) {
 				waiting, err := rp.DeviceAuthorization(r.Context(), wanted, plain, nil)

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/focushq/idp"
 	"github.com/focushq/idp/idptest"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
@@ -47,7 +49,8 @@ type provider interface {
 	disable(t testing.TB, p person)
 	age(t testing.TB, p person, by time.Duration) // makes the person's sign-ins look older
 	signOutURL() string
-	deliver(t testing.TB) // sends the logout notices that wait
+	registrationToken(t testing.TB) string // with which a client may register itself
+	deliver(t testing.TB)                  // sends the logout notices that wait
 }
 
 // known is npm's oidc-provider, which is certified.
@@ -57,14 +60,18 @@ type known struct {
 	people  atomic.Int64
 }
 
-const knownCode = "123456"
+// What it takes for a code of an app, and for permission to register.
+const (
+	knownCode  = "123456"
+	knownToken = "a-token-of-the-tests"
+)
 
 func startKnown(t *testing.T) *known {
 	t.Helper()
 	k := &known{version: npm("oidc-provider")(t)}
 	start(t, "reference.js", func(port int) []string {
 		k.address = fmt.Sprintf("http://127.0.0.1:%d", port)
-		return []string{"ISSUER=" + k.address, "PASSWORD=" + idptest.Password}
+		return []string{"ISSUER=" + k.address, "PASSWORD=" + idptest.Password, "REGISTRATION_TOKEN=" + knownToken}
 	}, need(t, "node"), "reference.js")
 	return k
 }
@@ -72,7 +79,7 @@ func startKnown(t *testing.T) *known {
 func (k *known) name() string       { return "oidc-provider" }
 func (k *known) title() string      { return "oidc-provider " + k.version + ", the known-good one" }
 func (k *known) issuer() string     { return k.address }
-func (k *known) scope() string      { return "openid profile email" } // offline_access would take a consent page each time
+func (k *known) scope() string      { return "openid profile email" } // offline_access takes a consent page there
 func (k *known) signOutURL() string { return k.address + "/session/end" }
 
 func (k *known) set(t testing.TB, scene string, about any) {
@@ -113,7 +120,8 @@ func (k *known) age(t testing.TB, p person, by time.Duration) {
 	k.set(t, "age", map[string]any{"name": p.name, "seconds": by.Seconds()})
 }
 
-func (k *known) deliver(testing.TB) {} // it does so by itself, before it answers
+func (k *known) registrationToken(testing.TB) string { return knownToken }
+func (k *known) deliver(testing.TB)                  {} // it does so by itself, before it answers
 
 // ours is the provider under test.
 type ours struct {
@@ -123,7 +131,7 @@ type ours struct {
 
 func startOurs(t *testing.T) *ours {
 	t.Helper()
-	return &ours{Server: idptest.Start(t)}
+	return &ours{Server: idptest.Start(t, func(c *idp.Config) { c.DynamicRegistration = true })}
 }
 
 func (o *ours) name() string       { return "this provider" }
@@ -139,9 +147,9 @@ func (o *ours) register(t testing.TB, r registration) {
 		consent = "ask"
 	}
 	_, err := o.OAuth.Clients().Create(t.Context(), &oauth.Client{
-		ID: r.ID, Name: r.ID, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, PostLogoutRedirectURIs: r.PostLogoutRedirectURIs,
-		BackchannelLogoutURI: r.BackchannelLogoutURI, BackchannelSession: r.BackchannelSession, GrantTypes: r.GrantTypes, Consent: consent,
-		Scopes: []string{"openid", "profile", "email", "offline_access"},
+		ID: r.ID, Name: r.ID, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, GrantTypes: r.GrantTypes,
+		PostLogoutRedirectURIs: r.PostLogoutRedirectURIs, BackchannelLogoutURI: r.BackchannelLogoutURI,
+		BackchannelSession: r.BackchannelSession, Consent: consent, Scopes: strings.Fields(o.scope()),
 	}, r.Secret)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +179,8 @@ func (o *ours) person(t testing.TB, enrolled bool) person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.code = func() string { return phone.Code(1) } // the two before are used up, and relying parties have clocks of their own
+	// The two before are used up, and the clock stays: relying parties have the real one.
+	p.code = func() string { return phone.Code(1) }
 	return p
 }
 
@@ -195,11 +204,21 @@ func (o *ours) age(t testing.TB, p person, by time.Duration) {
 	defer db.Close()
 	account, err := o.Accounts.ByUsername(t.Context(), p.name)
 	if err == nil {
-		_, err = db.Exec(t.Context(), `UPDATE sessions SET auth_time = auth_time - $1 WHERE subject = $2`, by.Milliseconds(), account.Subject)
+		_, err = db.Exec(t.Context(), `UPDATE sessions SET auth_time = auth_time - $1 WHERE subject = $2`,
+			by.Milliseconds(), account.Subject)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (o *ours) registrationToken(t testing.TB) string {
+	t.Helper()
+	token, err := o.OAuth.Clients().NewRegistrationToken(t.Context(), time.Hour, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 func (o *ours) deliver(t testing.TB) {

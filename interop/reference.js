@@ -52,6 +52,7 @@ const provider = new Provider(ISSUER, {
   interactions: { policy, url: (ctx, interaction) => `/login/${interaction.uid}` },
   features: {
     devInteractions: { enabled: false },
+    registration: { enabled: true, initialAccessToken: process.env.REGISTRATION_TOKEN },
     introspection: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
     revocation: { enabled: true },
     backchannelLogout: { enabled: true },
@@ -65,7 +66,9 @@ const provider = new Provider(ISSUER, {
       successSource(ctx) { ctx.body = '<p role="status">Done.</p>' },
     },
     rpInitiatedLogout: {
-      logoutSource(ctx, form) { ctx.body = pressed(form, '<button id="logout-confirm" name="logout" value="yes">Yes</button>') },
+      logoutSource(ctx, form) {
+        ctx.body = pressed(form, '<button id="logout-confirm" name="logout" value="yes">Yes</button>')
+      },
       postLogoutSuccessSource(ctx) { ctx.body = '<p role="status">You are signed out.</p>' },
     },
   },
@@ -87,8 +90,8 @@ const scenes = {
 
 const page = (res, alert, fields) => res.setHeader('content-type', 'text/html').end(
   `<title>Sign in</title>${alert ? '<p role="alert">No.</p>' : ''}<form method="post">${fields}</form>`)
-const passwordPage = (res, alert) => page(res, alert,
-  '<input id="username" name="username"><input id="password" name="password" type="password"><button id="login-submit">Go</button>')
+const passwordPage = (res, alert) => page(res, alert, `<input id="username" name="username">
+  <input id="password" name="password" type="password"><button id="login-submit">Go</button>`)
 const codePage = (res, alert, name) => page(res, alert,
   `<input type="hidden" name="person" value="${name}"><input id="code" name="code"><button id="mfa-submit">Go</button>`)
 
@@ -98,9 +101,8 @@ async function signIn(req, res) {
   const form = new URLSearchParams(await text(req))
   const name = form.get('username') ?? form.get('person')
   const person = people.get(name)
-  if (person === undefined || person.disabled || form.has('username') && form.get('password') !== process.env.PASSWORD) {
-    return passwordPage(res, true)
-  }
+  const wrong = form.has('username') && form.get('password') !== process.env.PASSWORD
+  if (person === undefined || person.disabled || wrong) return passwordPage(res, true)
   if (person.code && !form.has('code')) return codePage(res, false, name)
   if (person.code && form.get('code') !== person.code) return codePage(res, true, name)
   const [amr, acr] = person.code ? [['pwd', 'otp', 'mfa'], 'aal2'] : [['pwd'], 'aal1']

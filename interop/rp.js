@@ -17,7 +17,7 @@ export function reason(error) {
 
 // extra returns the parameters that /login was given for the authorization request.
 export const extra = (url) => Object.fromEntries(
-  ['prompt', 'max_age', 'acr_values'].filter((name) => url.searchParams.has(name)).map((name) => [name, url.searchParams.get(name)]))
+  [...url.searchParams].filter(([name]) => ['prompt', 'max_age', 'acr_values'].includes(name)))
 
 export function serve(rp, routes) {
   const sessions = new Map()

@@ -22,11 +22,11 @@ func scenarios() []scenario {
 		{"password", "password", "a sign-in; userinfo tells about the same person", password},
 		{"code", "password + code", "a sign-in with a second factor", code},
 		{"none", "`prompt=none`", "`login_required` before the sign-in, no page after it", none},
-		{"max_age", "`max_age`", "an hour after a sign-in, two hours are granted without a page and with the true `auth_time`; " +
-			"for ten minutes the password is asked for again", maxAge},
+		{"max_age", "`max_age`", "an hour after a sign-in, two hours are granted without a page and with the true " +
+			"`auth_time`; for ten minutes the password is asked for again", maxAge},
 		{"refresh", "refresh", "twice, the second time with the token from the first", refresh},
 		{"logout", "sign-out", "begun by the client, it ends the session at the provider and leads back", logout},
-		{"disabled", "person disabled", "the refresh token, a request without a page and a new sign-in are refused", disabled},
+		{"disabled", "person disabled", "the refresh token, `prompt=none` and a new sign-in are refused", disabled},
 	}
 }
 
@@ -40,6 +40,9 @@ func extras() []scenario {
 		{"device", "device grant", "with the code typed on another screen, and a second factor there (RFC 8628)", device},
 		{"backchannel", "back-channel sign-out", "signing out at the provider ends the session at the client", backchannel},
 		{"again", "code used twice", "refused, and what the code had brought ends", again},
+		{"thief", "another's verifier", "the code is refused (RFC 7636)", thief},
+		{"machine", "client credentials", "a token without a person (RFC 6749 section 4.4)", machine},
+		{"register", "registration", "the client registers itself, then signs in (RFC 7591)", register},
 	}
 }
 
@@ -306,4 +309,25 @@ func again(v *visit) {
 	v.signedIn(v.login(""))
 	v.refused(v.goTo("/again"), "invalid_grant")
 	v.refused(v.goTo("/refresh"), "invalid_grant") // what the code has brought ends with it
+}
+
+func thief(v *visit) {
+	v.by(false)
+	v.refused(v.login("thief=1"), "invalid_grant")
+}
+
+func machine(v *visit) {
+	v.by(false)
+	if a := v.goTo("/machine"); !a.OK || !strings.EqualFold(a.TokenType, "Bearer") {
+		v.t.Errorf("client credentials: %+v", a)
+	}
+}
+
+func register(v *visit) {
+	v.by(false)
+	a := v.signedIn(v.login("register=" + v.op.registrationToken(v.t)))
+	if id := a.Claims["aud"]; id == nil || id == v.party.id() {
+		v.t.Errorf("it signs in as %v", id)
+	}
+	v.signedIn(v.goTo("/refresh"))
 }

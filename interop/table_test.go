@@ -85,7 +85,7 @@ func (x *table) check(t *testing.T) {
 		}
 	}
 	if string(said) != x.document() {
-		t.Errorf("docs/interop.md does not say what came of this run: look at the difference after `go test ./interop -args -write`\n%s", x.document())
+		t.Errorf("docs/interop.md says something else: see the difference after `go test ./interop -args -write`\n%s", x.document())
 	}
 }
 
@@ -94,9 +94,9 @@ func (x *table) document() string {
 	var out strings.Builder
 	out.WriteString(`# Interoperability
 
-Relying parties that others wrote, unchanged, and what came of them. ` + "`go test ./interop`" + ` runs all of this: each of them first with
-oidc-provider, a certified provider, so that a failure points at the right side, then with ours. The test fails when this page says
-anything else than what it has just seen; ` + "`go test ./interop -args -write`" + ` renews it.
+Relying parties that others wrote, unchanged, and what came of them. ` + "`go test ./interop`" + ` runs all of this: each of them
+first with oidc-provider, which is certified, so that a failure points at the right side, then with ours. The test fails when this
+page says anything else than what it has just seen; ` + "`go test ./interop -args -write`" + ` renews it.
 
 `)
 	for i := len(x.providers) - 1; i >= 0; i-- { // ours first
@@ -109,7 +109,8 @@ anything else than what it has just seen; ` + "`go test ./interop -args -write`"
 	for _, s := range slices.Concat(scenarios(), extras()) {
 		fmt.Fprintf(&out, "- **%s**: %s.\n", s.title, s.shows)
 	}
-	out.WriteString("\nWhenever somebody is signed in, `amr` and `acr` are compared with what they did: `pwd`, `aal1`, or `pwd` `otp` `mfa`, `aal2`.\n")
+	out.WriteString("\nWhenever somebody is signed in, `amr` and `acr` are compared with what they did: `pwd` and `aal1`,\n" +
+		"or `pwd` `otp` `mfa` and `aal2`.\n")
 	out.WriteString("\n## What a client does not offer\n\n")
 	for _, p := range x.parties {
 		for _, s := range scenarios() {

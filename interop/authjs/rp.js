@@ -11,7 +11,11 @@ const config = {
     authorization: { params: { scope: SCOPE } }, checks: ['pkce', 'state', 'nonce'],
   }],
   pages: { signIn: '/failed', error: '/failed' },
-  logger: { error(error) { failure ??= reason(error) }, warn() {}, debug(kind, more) { failure = more?.error ?? failure } },
+  logger: {
+    error(error) { failure ??= reason(error) },
+    warn() {},
+    debug(kind, more) { failure = more?.error ?? failure },
+  },
   callbacks: {
     jwt: ({ token, profile }) => (profile ? { ...token, claims: profile } : token),
     session: ({ session, token }) => ({ ...session, claims: token.claims }),
@@ -24,8 +28,10 @@ app.get('/login', async (req, res) => {
   const answer = await Auth(new Request(`${HOME}/auth/csrf`), config)
   const { csrfToken } = await answer.json()
   const query = new URLSearchParams(extra(new URL(req.url, HOME)))
-  res.setHeader('set-cookie', answer.headers.getSetCookie()).type('html').send(`<form method="post" action="/auth/signin/idp?${query}">
-    <input type="hidden" name="csrfToken" value="${csrfToken}"><input type="hidden" name="callbackUrl" value="${HOME}/me">
+  res.setHeader('set-cookie', answer.headers.getSetCookie()).type('html').send(`
+    <form method="post" action="/auth/signin/idp?${query}">
+    <input type="hidden" name="csrfToken" value="${csrfToken}">
+    <input type="hidden" name="callbackUrl" value="${HOME}/me">
     <button id="rp-sign-in">Sign in</button></form>`)
 })
 app.use('/auth', ExpressAuth(config))

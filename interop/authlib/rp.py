@@ -12,7 +12,8 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.jose import JsonWebKey, jwt
 from authlib.oidc.core import CodeIDToken
 
-ISSUER, CLIENT_ID, CLIENT_SECRET, SCOPE, PORT = (os.environ[name] for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "SCOPE", "PORT"))
+ISSUER, CLIENT_ID, CLIENT_SECRET = (os.environ[name] for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET"))
+SCOPE, PORT = (os.environ[name] for name in ("SCOPE", "PORT"))
 HOME = f"http://localhost:{PORT}"
 META = requests.get(ISSUER + "/.well-known/openid-configuration", timeout=10).json()
 KEYS = JsonWebKey.import_key_set(requests.get(META["jwks_uri"], timeout=10).json())
@@ -20,7 +21,7 @@ sessions = {}
 
 
 def client(**more):
-    return OAuth2Session(CLIENT_ID, CLIENT_SECRET, scope=SCOPE, redirect_uri=HOME + "/callback", code_challenge_method="S256", **more)
+    return OAuth2Session(CLIENT_ID, CLIENT_SECRET, redirect_uri=HOME + "/callback", code_challenge_method="S256", **more)
 
 
 def keep(session, token, refreshed=False):
@@ -40,7 +41,7 @@ def login(query, session):
     session.update(verifier=secrets.token_urlsafe(48), nonce=secrets.token_urlsafe(16), max_age=None)
     if "max_age" in extra:
         session["max_age"] = int(extra["max_age"])
-    address, session["state"] = client().create_authorization_url(
+    address, session["state"] = client(scope=SCOPE).create_authorization_url(
         META["authorization_endpoint"], code_verifier=session["verifier"], nonce=session["nonce"], **extra)
     return address
 
@@ -68,6 +69,11 @@ def revoke(session):
     return {"ok": answer.status_code == 200}
 
 
+def machine():
+    token = client().fetch_token(META["token_endpoint"], grant_type="client_credentials")
+    return {"ok": True, "token_type": token["token_type"]}
+
+
 class Handler(BaseHTTPRequestHandler):
     def answer(self, session):
         url = urlsplit(self.path)
@@ -78,6 +84,7 @@ class Handler(BaseHTTPRequestHandler):
             case "/refresh": return refresh(session)
             case "/introspect": return introspect(session)
             case "/revoke": return revoke(session)
+            case "/machine": return machine()
         return {"ok": False, "error": "nothing here"}
 
     def do_GET(self):

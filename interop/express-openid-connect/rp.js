@@ -6,8 +6,9 @@ import { CLIENT_ID, CLIENT_SECRET, HOME, ISSUER, PORT, SCOPE, extra, reason, tol
 const app = express()
 const show = (res, shown) => res.json({ rp: 'express-openid-connect', ...shown })
 app.use(openid.auth({
-  issuerBaseURL: ISSUER, baseURL: HOME, clientID: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: 'a secret of the tests, long enough',
-  authRequired: false, idpLogout: true, authorizationParams: { response_type: 'code', scope: SCOPE },
+  issuerBaseURL: ISSUER, baseURL: HOME, clientID: CLIENT_ID, clientSecret: CLIENT_SECRET,
+  secret: 'a secret of the tests, long enough', authRequired: false, idpLogout: true, httpTimeout: 30000,
+  authorizationParams: { response_type: 'code', scope: SCOPE },
   backchannelLogout: { store: new expressSession.MemoryStore() },
   routes: { login: false, postLogoutRedirect: '/bye' },
 }))
