@@ -126,11 +126,17 @@ func (s *Server) ground(ctx context.Context, a *access) (err error) {
 
 // standsAlone refuses a token that a client had for itself when the client may not have it any more, or gave it back.
 func (s *Server) standsAlone(ctx context.Context, a *access) error {
-	c := a.client
-	// A client that was deleted and made again is another one.
-	if !slices.Contains(c.GrantTypes, "client_credentials") || !s.permits(c, a.scopes, a.audience) ||
-		a.opaque == nil && a.issued < c.CreatedAt.Unix() {
-		return errInvalidToken
+	var err error
+	a.client, err = s.store.judged(ctx, a.client, func(c *Client) error {
+		// A client that was deleted and made again is another one.
+		if !slices.Contains(c.GrantTypes, "client_credentials") || !s.permits(c, a.scopes, a.audience) ||
+			a.opaque == nil && a.issued < c.CreatedAt.Unix() {
+			return errInvalidToken
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if a.opaque != nil {
 		return nil // revoked, it would have no row

@@ -46,7 +46,7 @@ func (a *audience) UnmarshalJSON(text []byte) error {
 // authenticateAssertion is private_key_jwt (RFC 7523 section 3, OpenID Connect Core 1.0 section 9) at the endpoint path.
 // The jti is used up last, so that an assertion for somebody else doesn't spend it, and per client, so that no client
 // spends another's.
-func (s *Server) authenticateAssertion(ctx context.Context, path string, form url.Values) (fosite.Client, error) {
+func (s *Server) authenticateAssertion(ctx context.Context, path string, form url.Values) (*Client, error) {
 	if form.Get("client_assertion_type") != assertionType {
 		return nil, fault(fosite.ErrInvalidRequest, "client_assertion_type",
 			"The client_assertion_type must be the one of RFC 7523.")
@@ -69,25 +69,38 @@ func (s *Server) authenticateAssertion(ctx context.Context, path string, form ur
 	if err != nil {
 		return nil, err
 	}
+	var claims assertionClaims
+	client, err = s.store.judged(ctx, client, func(client *Client) (err error) {
+		claims, err = s.readAssertion(ctx, client, token, path)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return client, s.spend(ctx, client, claims)
+}
+
+// readAssertion returns the claims of an assertion of client that was made for the endpoint path.
+func (s *Server) readAssertion(ctx context.Context, client *Client, token *jwt.JSONWebToken, path string) (assertionClaims, error) {
+	var claims assertionClaims
 	header := token.Headers[0]
 	if client.AuthMethod != "private_key_jwt" || header.Algorithm != client.AuthAlg {
-		return nil, fosite.ErrInvalidClient
+		return claims, fosite.ErrInvalidClient
 	}
 	keys, err := s.clientKeys(ctx, client, header.KeyID)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "oauth: a client's keys cannot be loaded", "client", client.ID, "error", err)
-		return nil, fosite.ErrInvalidClient
+		return claims, fosite.ErrInvalidClient
 	}
-	var claims assertionClaims
 	if !slices.ContainsFunc(keys, func(key any) bool {
 		return suits(header.Algorithm, key) && token.Claims(key, &claims) == nil
 	}) {
-		return nil, fosite.ErrInvalidClient
+		return claims, fosite.ErrInvalidClient
 	}
 	if !s.isAddressed(client, claims.Audience, path) || !s.isAssertion(client, claims) {
-		return nil, fosite.ErrInvalidClient
+		return claims, fosite.ErrInvalidClient
 	}
-	return client, s.spend(ctx, client, claims)
+	return claims, nil
 }
 
 // isFAPI reports whether the rules of the FAPI 2 Security Profile apply to the client.

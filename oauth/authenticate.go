@@ -12,16 +12,27 @@ import (
 // assertionType is that of private_key_jwt (RFC 7523 section 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// authenticate returns the client that sent a request (RFC 6749 section 2.3): by one method, the registered one. An
-// unknown client costs the same work as a wrong secret.
+// authenticate returns the client that sent a request (RFC 6749 section 2.3): by one method, the registered one.
 func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	id, secret, method, err := credentials(r, form)
 	if err != nil {
 		return nil, err
 	}
+	var client *Client
 	if method == "private_key_jwt" {
-		return s.authenticateAssertion(ctx, r.URL.Path, form)
+		client, err = s.authenticateAssertion(ctx, r.URL.Path, form)
+	} else {
+		client, err = s.authenticateSecret(ctx, id, secret, method)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return s.covering(ctx, client, form, r.Header)
+}
+
+// authenticateSecret is authenticate by a secret, or of a public client. An unknown client costs the same work as a
+// wrong secret.
+func (s *Server) authenticateSecret(ctx context.Context, id, secret, method string) (*Client, error) {
 	client, err := s.store.client(ctx, id)
 	if errors.Is(err, fosite.ErrNotFound) {
 		s.clients.SecretIs(&Client{ID: id, secretHash: "$hmac$"}, secret)
@@ -30,11 +41,13 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Val
 	if err != nil {
 		return nil, err
 	}
-	good := client.IsPublic() || s.clients.SecretIs(client, secret)
-	if client.AuthMethod != method || !good {
-		return nil, fosite.ErrInvalidClient
-	}
-	return client, nil
+	return s.store.judged(ctx, client, func(client *Client) error {
+		good := client.IsPublic() || s.clients.SecretIs(client, secret)
+		if client.AuthMethod != method || !good {
+			return fosite.ErrInvalidClient
+		}
+		return nil
+	})
 }
 
 // credentials returns who a request says it is from, and by which method.

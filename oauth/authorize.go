@@ -77,8 +77,8 @@ func (s *Server) asked() time.Time { return time.UnixMilli(s.cfg.Now().UnixMilli
 
 // decide asks the host who is there, and answers the client.
 func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
+	auth, err := s.ask(w, r, req)
 	r = r.WithContext(withClient(r.Context(), req.client))
-	auth, err := s.cfg.Interaction.Authenticate(w, r, req)
 	if err == nil && auth == nil {
 		return // a page comes first
 	}
@@ -90,7 +90,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		return
 	}
 	var response fosite.AuthorizeResponder
-	err = s.cfg.DB.InTx(r.Context(), func(ctx context.Context) error {
+	err = s.store.together(r.Context(), req.leavesMarks(), func(ctx context.Context) error {
 		if err := s.consume(ctx, req); err != nil {
 			return err
 		}
@@ -126,6 +126,22 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		s.forget(w, req)
 		s.respond(w, req, response.GetParameters())
 	}
+}
+
+// ask asks the host who is there. It may refuse because of what the client is to it, as any refusal not by a snapshot.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, req *Request) (auth *Authentication, err error) {
+	_, failure := s.store.judged(r.Context(), req.client, func(client *Client) error {
+		req.use(client)
+		auth, err = s.cfg.Interaction.Authenticate(w, r.WithContext(withClient(r.Context(), client)), req)
+		if errors.Is(err, fosite.ErrAccessDenied) {
+			return err
+		}
+		return nil
+	})
+	if failure != nil {
+		err = failure
+	}
+	return auth, err
 }
 
 // check repeats the rules that an Interaction must have kept, so that a slip of the host is an error and no token.
@@ -175,6 +191,10 @@ func (s *Server) allow(req *Request, id string, auth *Authentication) *session {
 
 // refuse answers the client with err, and the request is done.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, err error) {
+	if errors.Is(err, errClientGone) { // and nobody may be sent to where it was
+		s.failPage(w, r, errClientGone)
+		return
+	}
 	if e := s.consume(r.Context(), req); errors.Is(e, ErrNoRequest) {
 		s.failSuspended(w, r, e)
 		return

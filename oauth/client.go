@@ -10,7 +10,7 @@ import (
 )
 
 // Client is a relying party. The JSON names are those of the contract's clients. It implements fosite's Client,
-// ClientWithSecretRotation, OpenIDConnectClient, ResponseModeClient and ClientWithCustomTokenLifespans. One that was
+// OpenIDConnectClient, ResponseModeClient and ClientWithCustomTokenLifespans. One that was
 // read is shared: change a copy.
 type Client struct {
 	ID                      string              `json:"id"`
@@ -61,6 +61,7 @@ type Client struct {
 	UpdatedAt               time.Time           `json:"-"`
 	secretHash, rotatedHash string
 	registrationHash        string
+	rotatedUntil            int64 // Unix seconds; until then the secret before the last rotation is good too
 }
 
 // Seconds is a length of time, written as a number of seconds.
@@ -98,14 +99,6 @@ func (c *Client) GetID() string { return c.ID }
 
 // GetHashedSecret returns the keyed hash of the secret; empty when there is none.
 func (c *Client) GetHashedSecret() []byte { return []byte(c.secretHash) }
-
-// GetRotatedHashes returns the hash of the secret before the last rotation while that one is still good.
-func (c *Client) GetRotatedHashes() [][]byte {
-	if c.rotatedHash == "" {
-		return nil
-	}
-	return [][]byte{[]byte(c.rotatedHash)}
-}
 
 // GetRedirectURIs returns the registered redirect URIs.
 func (c *Client) GetRedirectURIs() []string { return c.RedirectURIs }

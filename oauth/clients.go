@@ -14,7 +14,7 @@ import (
 	"github.com/focushq/idp/internal/dbx"
 )
 
-// Clients keeps the relying parties. Nothing is cached: what another process changed counts in the next request.
+// Clients keeps the relying parties. What it returns was read at that moment; the protocol looks at snapshots of a second.
 type Clients struct {
 	db    *dbx.DB
 	key   []byte
@@ -22,6 +22,8 @@ type Clients struct {
 	gone  func(context.Context, string) error
 	now   func() time.Time
 	audit func(context.Context, Event) error
+
+	snapshots *snapshots
 }
 
 // clientRow is a row of oauth_clients.
@@ -69,6 +71,7 @@ func (c *Clients) insert(ctx context.Context, client *Client, secret, access str
 	if rows == 0 {
 		return ErrTaken
 	}
+	c.changed(ctx, client.ID)
 	if err := c.spread(ctx, client); err != nil {
 		return err
 	}
@@ -94,6 +97,7 @@ func (c *Clients) Update(ctx context.Context, client *Client) error {
 		if rows == 0 {
 			return ErrNotFound
 		}
+		c.changed(ctx, updated.ID)
 		if err := c.spread(ctx, updated); err != nil {
 			return err
 		}
@@ -103,18 +107,22 @@ func (c *Clients) Update(ctx context.Context, client *Client) error {
 
 // Get returns the client id, [ErrNotFound] when there is none.
 func (c *Clients) Get(ctx context.Context, id string) (*Client, error) {
-	if !clientIDForm.MatchString(id) { // PostgreSQL would take bytes that are no text for a failure of ours
-		return nil, ErrNotFound
-	}
-	var row clientRow
-	err := c.db.Get(ctx, &row, `SELECT `+clientColumns+` FROM oauth_clients WHERE id = $1`, id)
-	if dbx.IsNotFound(err) {
-		return nil, ErrNotFound
-	}
+	row, err := c.row(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	return c.client(row)
+}
+
+func (c *Clients) row(ctx context.Context, id string) (row clientRow, err error) {
+	if !clientIDForm.MatchString(id) { // PostgreSQL would take bytes that are no text for a failure of ours
+		return row, ErrNotFound
+	}
+	err = c.db.Get(ctx, &row, `SELECT `+clientColumns+` FROM oauth_clients WHERE id = $1`, id)
+	if dbx.IsNotFound(err) {
+		return row, ErrNotFound
+	}
+	return row, err
 }
 
 // List returns all clients by id.
@@ -143,6 +151,7 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		if rows == 0 {
 			return ErrNotFound
 		}
+		c.changed(ctx, id)
 		for _, query := range []string{
 			`DELETE FROM oauth_origins WHERE client_id = $1`,
 			`DELETE FROM oauth_access WHERE client_id = $1`,
@@ -190,6 +199,7 @@ func (c *Clients) RotateSecret(ctx context.Context, id, secret string, overlap t
 		if rows == 0 {
 			return ErrNotFound
 		}
+		c.changed(ctx, id)
 		return c.audit(ctx, Event{Kind: EventClientSecret, Client: id})
 	})
 }
@@ -198,9 +208,13 @@ func (c *Clients) RotateSecret(ctx context.Context, id, secret string, overlap t
 func (c *Clients) SecretIs(client *Client, secret string) bool {
 	got := []byte(c.hash(client.ID, secret))
 	ok := 0
-	for _, want := range append(client.GetRotatedHashes(), client.GetHashedSecret()) {
-		if len(want) > 0 {
-			ok |= subtle.ConstantTimeCompare(got, want)
+	hashes := []string{client.secretHash}
+	if c.now().Unix() < client.rotatedUntil {
+		hashes = append(hashes, client.rotatedHash)
+	}
+	for _, want := range hashes {
+		if want != "" {
+			ok |= subtle.ConstantTimeCompare(got, []byte(want))
 		}
 	}
 	return ok == 1 && secret != ""
@@ -239,9 +253,7 @@ func (c *Clients) client(row clientRow) (*Client, error) {
 		return nil, fmt.Errorf("oauth: client: %w", err)
 	}
 	client.secretHash, client.registrationHash = row.SecretHash, row.Registration
-	if c.now().Unix() < row.RotatedUntil {
-		client.rotatedHash = row.RotatedHash
-	}
+	client.rotatedHash, client.rotatedUntil = row.RotatedHash, row.RotatedUntil
 	client.CreatedAt, client.UpdatedAt = time.Unix(row.CreatedAt, 0), time.Unix(row.UpdatedAt, 0)
 	return &client, nil
 }

@@ -101,7 +101,15 @@ func (s *Server) askForDevice(r *http.Request) (map[string]any, error) {
 // deviceAsks returns what a device of client asks for by form, as the authorization request of which it stands in place:
 // the dispatcher takes that one through all its steps. The person is always asked, because only they can tell whether
 // the device is theirs.
-func (s *Server) deviceAsks(ctx context.Context, client *Client, form url.Values) (*Request, error) {
+func (s *Server) deviceAsks(ctx context.Context, client *Client, form url.Values) (req *Request, err error) {
+	_, err = s.store.judged(ctx, client, func(client *Client) (err error) {
+		req, err = s.deviceAsksFor(ctx, client, form)
+		return err
+	})
+	return req, err
+}
+
+func (s *Server) deviceAsksFor(ctx context.Context, client *Client, form url.Values) (*Request, error) {
 	form = keep(present(form), deviceParameters)
 	form.Set("client_id", client.ID)
 	form.Set("scope", understood(form.Get("scope"), client))
@@ -206,6 +214,9 @@ func (s *Server) deviceRequest(r *http.Request, kept keptRequest) (*Request, err
 	client, err := s.store.client(r.Context(), kept.form.Get("client_id"))
 	if errors.Is(err, fosite.ErrNotFound) {
 		return nil, fault(fosite.ErrInvalidClient, "client_id", "The app of this device is not registered any more.")
+	}
+	if err == nil {
+		client, err = s.covering(r.Context(), client, kept.form, nil)
 	}
 	if err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ func TestDatabaseFailures(t *testing.T) {
 					}
 				}
 				exec(hide)
+				w.server, w.mux = w.start(w.config()) // it remembers no client
+				w.browser = w.newBrowser()
 				w.wantError(w.token(w.exchange("web", code)), 503, "temporarily_unavailable")
 				w.wantError(w.token(w.refreshing("web", got["refresh_token"].(string))), 503, "temporarily_unavailable")
 				w.wantError(w.userinfo(got["access_token"].(string)), 503, "temporarily_unavailable")

@@ -8,7 +8,7 @@ import (
 // flush writes what the unit of ctx collected, by one conditional statement, with the event. errLost says that the code
 // or the refresh token was used, revoked or expired meanwhile; nothing has been written then.
 func (s *store) flush(ctx context.Context, u *unit, event Event) error {
-	return s.db.InTx(ctx, func(ctx context.Context) error {
+	return s.together(ctx, u.access != nil, func(ctx context.Context) error {
 		var err error
 		switch {
 		case u.redeem:
@@ -28,13 +28,26 @@ func (s *store) flush(ctx context.Context, u *unit, event Event) error {
 	})
 }
 
+// together runs fn in a transaction when it makes several statements of its own, or one and an event. A single statement
+// is a transaction already, and BEGIN and COMMIT are round trips.
+func (s *store) together(ctx context.Context, several bool, fn func(context.Context) error) error {
+	if several || s.audited {
+		return s.db.InTx(ctx, fn)
+	}
+	return fn(ctx)
+}
+
 // insertAccess stores an opaque access token; nil: there is none.
 func (s *store) insertAccess(ctx context.Context, a *accessRow) error {
 	if a == nil {
 		return nil
 	}
-	_, err := s.db.Exec(ctx, `INSERT INTO oauth_access (sig, grant_id, client_id, scope, audience, dpop_jkt, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.Sig, a.GrantID, a.ClientID, a.Scope, a.Audience, a.JKT, a.ExpiresAt)
+	rows, err := s.db.Exec(ctx, `INSERT INTO oauth_access (sig, grant_id, client_id, scope, audience, dpop_jkt, expires_at)
+		SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $3 AND created_at = $8)`,
+		a.Sig, a.GrantID, a.ClientID, a.Scope, a.Audience, a.JKT, a.ExpiresAt, a.registered)
+	if err == nil && rows == 0 {
+		return errClientGone // see insertGrant
+	}
 	return unavailable(err)
 }
 

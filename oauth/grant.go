@@ -140,12 +140,18 @@ func (s *store) grant(ctx context.Context, id string) (*grant, error) {
 	return &g, nil
 }
 
-func (s *store) insertGrant(ctx context.Context, g *grant) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
+// insertGrant stores a grant of client. Deleting a client ends its grants, so none is made for one that is gone, however
+// recently it was read: who registers its id anew must not find it.
+func (s *store) insertGrant(ctx context.Context, g *grant, client *Client) error {
+	rows, err := s.db.Exec(ctx, `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
 		auth_time, requested_at, claims, audience, code_hash, code_expires_at, code_form, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
+		WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $2 AND created_at = $18)`,
 		g.ID, g.ClientID, g.Subject, g.SessionID, g.Scope, g.Offline, g.ACR, g.AMR, g.AuthTime, g.RequestedAt, g.Claims,
-		g.Audience, g.CodeHash, g.CodeExpiresAt, g.CodeForm, g.CreatedAt, g.ExpiresAt)
+		g.Audience, g.CodeHash, g.CodeExpiresAt, g.CodeForm, g.CreatedAt, g.ExpiresAt, client.CreatedAt.Unix())
+	if err == nil && rows == 0 {
+		return errClientGone
+	}
 	return unavailable(err)
 }
 

@@ -47,8 +47,14 @@ func (s *Server) describe(ctx context.Context, client *Client, token string) (ma
 	if err != nil {
 		return nil, err
 	}
-	if a.clientID != client.ID && !client.Introspect {
-		return nil, errInvalidToken
+	_, err = s.store.judged(ctx, client, func(client *Client) error {
+		if a.clientID != client.ID && !client.Introspect {
+			return errInvalidToken
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	about := map[string]any{
 		"active": true, "iss": s.cfg.Issuer, "client_id": a.clientID, "scope": strings.Join(a.scopes, " "), "exp": a.expiry,

@@ -60,14 +60,20 @@ func (s *Server) logoutHint(ctx context.Context, form url.Values) (LogoutHint, e
 	target := form.Get("post_logout_redirect_uri")
 	switch {
 	case target == "":
+		return hint, nil
 	case hint.Client == nil:
 		return hint, fault(fosite.ErrInvalidRequest, "id_token_hint",
 			"A post_logout_redirect_uri needs an id_token_hint, which says whose it is.")
-	case !slices.Contains(hint.Client.PostLogoutRedirectURIs, target):
-		return hint, fault(fosite.ErrInvalidRequest, "post_logout_redirect_uri",
-			"The post_logout_redirect_uri is not one of those that the client registered.")
-	default:
+	}
+	_, err := s.store.judged(ctx, hint.Client, func(client *Client) error {
+		if !slices.Contains(client.PostLogoutRedirectURIs, target) {
+			return fault(fosite.ErrInvalidRequest, "post_logout_redirect_uri",
+				"The post_logout_redirect_uri is not one of those that the client registered.")
+		}
+		return nil
+	})
+	if err == nil {
 		hint.RedirectURI = target
 	}
-	return hint, nil
+	return hint, err
 }

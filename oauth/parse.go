@@ -15,12 +15,25 @@ import (
 // pushes. An error without a Request is for the person: the client is unknown or the redirect URI not its own, so nobody
 // may be redirected. An error with one goes to the client.
 func (s *Server) parse(r *http.Request, kept keptRequest) (*Request, error) {
-	ctx, form := r.Context(), present(kept.form)
-	client, target, err := s.addressee(ctx, form)
+	form := present(kept.form)
+	client, target, err := s.addressee(r.Context(), form)
+	if err == nil {
+		client, err = s.covering(r.Context(), client, form, nil) // scopes that it lacks would be left out silently
+	}
 	if err != nil {
 		return nil, err
 	}
-	ctx = withClient(ctx, client)
+	var req *Request
+	_, err = s.store.judged(r.Context(), client, func(client *Client) (err error) {
+		req, err = s.parseFor(r, kept, client, target)
+		return err
+	})
+	return req, err
+}
+
+// parseFor is parse of a request that client sent, which is answered at target.
+func (s *Server) parseFor(r *http.Request, kept keptRequest, client *Client, target *url.URL) (*Request, error) {
+	ctx, form := withClient(r.Context(), client), present(kept.form)
 	form.Set("scope", understood(form.Get("scope"), client))
 	ar, err := s.provider.NewAuthorizeRequest(ctx, rebuilt(ctx, r, form))
 	if errors.Is(err, fosite.ErrInvalidState) {
@@ -88,20 +101,30 @@ func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.
 	if err != nil {
 		return nil, nil, err
 	}
+	var target *url.URL
+	client, err = s.store.judged(ctx, client, func(client *Client) (err error) {
+		target, err = redirection(client, form)
+		return err
+	})
+	return client, target, err
+}
+
+// redirection returns where client wants its answer to form, if that is one of its redirect URIs.
+func redirection(client *Client, form url.Values) (*url.URL, error) {
 	raw := form.Get("redirect_uri")
 	openID := slices.Contains(strings.Fields(form.Get("scope")), "openid")
 	if raw == "" && len(client.RedirectURIs) == 1 && !openID && !client.RequirePAR { // FAPI 2 section 5.3.2.2
 		raw = client.RedirectURIs[0]
 	}
 	if !client.redirectsTo(raw) {
-		return nil, nil, fault(fosite.ErrInvalidRequest, "redirect_uri",
+		return nil, fault(fosite.ErrInvalidRequest, "redirect_uri",
 			"The redirect_uri is missing or not exactly one of those that the client registered.")
 	}
 	target, err := url.Parse(raw)
 	if err != nil {
-		return nil, nil, fault(fosite.ErrInvalidRequest, "redirect_uri", "The redirect_uri is no URI.")
+		return nil, fault(fosite.ErrInvalidRequest, "redirect_uri", "The redirect_uri is no URI.")
 	}
-	return client, target, nil
+	return target, nil
 }
 
 // rebuilt returns the request that fosite parses: these parameters and no others. Request objects are left out, because

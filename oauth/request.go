@@ -42,6 +42,14 @@ type Request struct {
 	device    string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
 }
 
+// use makes client the one who asks: the same one, read anew.
+func (r *Request) use(client *Client) {
+	r.client = client
+	if request, ok := r.AuthorizeRequester.(*fosite.AuthorizeRequest); ok {
+		request.Client = client
+	}
+}
+
 // Client returns who asks.
 func (r *Request) Client() *Client { return r.client }
 
@@ -111,12 +119,16 @@ func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, e
 	}
 	id, secret := randomText(16), randomText(32)
 	hash := sha256.Sum256([]byte(secret))
-	_, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, subject, form, cookie_hash, asked_at,
-		expires_at, pushed_hash, device_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+	rows, err := r.server.cfg.DB.Exec(ctx, `INSERT INTO oauth_requests (id, client_id, subject, form, cookie_hash, asked_at,
+		expires_at, pushed_hash, device_id) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+		WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $2)`,
 		id, r.client.ID, r.subject, keep(r.form, requestParameters).Encode(), hash[:], r.Asked.UnixMilli(),
 		r.Asked.Add(requestLife).Unix(), r.pushed, r.device)
 	if err != nil {
 		return "", unavailable(err)
+	}
+	if rows == 0 { // nobody shall sign in for a client that is gone
+		return "", errClientGone
 	}
 	// Sign-ins that were given up would fill the Cookie header beyond what proxies take.
 	for len(r.waiting) >= maxWaiting {
@@ -246,6 +258,12 @@ func (s *Server) consume(ctx context.Context, req *Request) error {
 		return ErrNoRequest
 	}
 	return nil
+}
+
+// leavesMarks reports whether the answer to r writes more than a grant: it takes away what waited for it, or notes a client
+// that wants to hear of the session's end.
+func (r *Request) leavesMarks() bool {
+	return r.ID != "" || r.pushed != nil || r.device != "" || r.client.hasLogoutURI()
 }
 
 // requestIDForm is how Suspend makes ids.

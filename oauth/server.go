@@ -127,7 +127,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, nonceKey: keys["dpop-nonce"], userKey: keys["device-user-code"]}
-	s.clients = &Clients{db: cfg.DB, key: keys["client-secret"], http: cfg.Outbound, gone: cfg.ClientGone, now: cfg.Now, audit: s.audit}
+	s.clients = &Clients{db: cfg.DB, key: keys["client-secret"], http: cfg.Outbound, gone: cfg.ClientGone, now: cfg.Now,
+		audit: s.audit, snapshots: newSnapshots()}
 	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, life: cfg.KeyLife, now: cfg.Now, audit: s.audit}
 	if err := s.keys.open(ctx); err != nil {
 		return nil, err
@@ -135,6 +136,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, sets: map[string]*keySet{}}
 	s.store = &store{
 		db: cfg.DB, clients: s.clients, refreshKey: keys["refresh-token"], grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
+		audited: cfg.Audit != nil,
 	}
 	s.provider = newProvider(s)
 	return s, nil

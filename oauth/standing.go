@@ -22,6 +22,11 @@ type Standing struct {
 // the host is asked for the person. [ErrEnded] says that it may not. A code belongs to its session; what offline_access
 // gave outlives it.
 func (s *Server) stands(ctx context.Context, client *Client, g *grant, redeeming bool) error {
+	_, err := s.store.judged(ctx, client, func(client *Client) error { return s.standsWith(ctx, client, g, redeeming) })
+	return err
+}
+
+func (s *Server) standsWith(ctx context.Context, client *Client, g *grant, redeeming bool) error {
 	if !s.permits(client, strings.Fields(g.Scope), strings.Fields(g.Audience)) {
 		return ErrEnded
 	}

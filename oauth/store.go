@@ -24,10 +24,14 @@ type store struct {
 	grace      time.Duration
 	now        func() time.Time
 	audit      func(context.Context, Event) error
+	audited    bool // audit writes something
 }
 
 // errLost says that another request used the code or the refresh token first.
 var errLost = errors.New("oauth: somebody else was quicker")
+
+// errClientGone says that the client was deleted a moment ago.
+var errClientGone = fault(fosite.ErrInvalidClient, "client_id", "There is no client of this client_id.")
 
 // unit is what one token request reads once and writes at its end.
 type unit struct {
@@ -52,6 +56,8 @@ type accessRow struct {
 	Audience  string `db:"audience"` // space-separated; "": this server's own resources
 	JKT       string `db:"dpop_jkt"`
 	ExpiresAt int64  `db:"expires_at"`
+
+	registered int64 // when the client was, Unix seconds
 }
 
 type unitKey struct{}
@@ -72,7 +78,7 @@ func unitOf(ctx context.Context) *unit {
 
 // caller returns the client that authenticated at the token endpoint, nil elsewhere.
 func caller(ctx context.Context) *Client {
-	if ar, ok := ctx.Value(fosite.AccessRequestContextKey).(fosite.AccessRequester); ok {
+	if ar, ok := ctx.Value(fosite.AccessRequestContextKey).(*fosite.AccessRequest); ok {
 		if client, ok := ar.GetClient().(*Client); ok {
 			return client
 		}
@@ -85,23 +91,6 @@ func (s *store) GetClient(ctx context.Context, id string) (fosite.Client, error)
 	client, err := s.client(ctx, id)
 	if err != nil {
 		return nil, err
-	}
-	return client, nil
-}
-
-func (s *store) client(ctx context.Context, id string) (*Client, error) {
-	if client := ClientFrom(ctx); client != nil && client.ID == id {
-		return client, nil
-	}
-	client, err := s.clients.Get(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil, fosite.ErrNotFound
-	}
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if client.Disabled {
-		return nil, fosite.ErrNotFound
 	}
 	return client, nil
 }
@@ -129,13 +118,20 @@ func (s *store) load(ctx context.Context, id string) (*grant, error) {
 	if client == nil || client.ID != g.ClientID {
 		return nil, fosite.ErrNotFound
 	}
-	u.grant, u.client = g, client
 	// A scope that was taken from the client ends what was granted with it.
-	for _, scope := range strings.Fields(g.Scope) {
-		if !slices.Contains(client.Scopes, scope) {
-			return nil, fosite.ErrNotFound
+	client, err = s.judged(ctx, client, func(client *Client) error {
+		for _, scope := range strings.Fields(g.Scope) {
+			if !slices.Contains(client.Scopes, scope) {
+				return fosite.ErrNotFound
+			}
 		}
+		return nil
+	})
+	u.grant, u.client = g, client
+	if err != nil {
+		return nil, err
 	}
+	ctx.Value(fosite.AccessRequestContextKey).(*fosite.AccessRequest).Client = client // as it was judged
 	return g, nil
 }
 
@@ -163,7 +159,7 @@ func (s *store) createGrant(ctx context.Context, ar fosite.Requester, codeHash [
 		life = max(life, client.RefreshTokenLife.or(refreshLife))
 	}
 	g.ExpiresAt = now.Add(life).Unix()
-	return s.insertGrant(ctx, g)
+	return s.insertGrant(ctx, g, client)
 }
 
 // GetAuthorizeCodeSession returns the grant of a code: fosite.ErrNotFound when it is unknown, expired, revoked or another
@@ -316,7 +312,7 @@ func (s *store) CreateAccessTokenSession(ctx context.Context, sig string, reques
 		Sig: []byte(sig), GrantID: request.GetID(), ClientID: client.ID, JKT: facts.jkt,
 		Scope:     strings.Join(request.GetGrantedScopes(), " "),
 		Audience:  strings.Join(request.GetGrantedAudience(), " "),
-		ExpiresAt: s.now().Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
+		ExpiresAt: s.now().Add(client.AccessTokenLife.or(accessTokenLife)).Unix(), registered: client.CreatedAt.Unix(),
 	}
 	if facts.machine {
 		row.GrantID = ""

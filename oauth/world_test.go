@@ -60,6 +60,7 @@ type host struct {
 	mu       sync.Mutex
 	auth     *oauth.Authentication // nil: a page comes first
 	err      error
+	judge    func(*oauth.Request) error // instead of err
 	alive    error
 	standing func(oauth.Standing) error // instead of alive
 	auditErr error
@@ -74,6 +75,11 @@ func (h *host) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last = req
+	if h.judge != nil {
+		if err := h.judge(req); err != nil {
+			return nil, err
+		}
+	}
 	if h.err != nil {
 		return nil, h.err
 	}

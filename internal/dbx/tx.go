@@ -14,10 +14,11 @@ import (
 // the same database (ours and mfasql's) share a transaction, and two databases never do.
 type txKey struct{ db *sqlx.DB }
 
-// transaction is an open transaction and the statements it met that were not prepared yet.
+// transaction is an open transaction, the statements it met that were not prepared yet, and what waits for its end.
 type transaction struct {
 	*sqlx.Tx
 	missed []string
+	after  []func()
 }
 
 func (db *DB) txOf(ctx context.Context) *transaction {
@@ -46,6 +47,16 @@ func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 	}
 }
 
+// AfterCommit calls fn when the transaction of ctx has been committed, and never when it has been rolled back. Without a
+// transaction it calls fn at once.
+func (db *DB) AfterCommit(ctx context.Context, fn func()) {
+	if tx := db.txOf(ctx); tx != nil {
+		tx.after = append(tx.after, fn)
+		return
+	}
+	fn()
+}
+
 // jitter returns a random time up to most.
 func jitter(most time.Duration) time.Duration {
 	var b [1]byte
@@ -72,6 +83,9 @@ func (db *DB) once(ctx context.Context, fn func(context.Context) error) error {
 	}
 	if err := tx.Commit(); err != nil {
 		return err
+	}
+	for _, fn := range tx.after {
+		fn()
 	}
 	for _, query := range tx.missed {
 		db.prepare(ctx, query) // the next transaction finds it; if this fails, that one tries again
