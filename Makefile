@@ -30,8 +30,9 @@ test: deps lint vuln ## everything: check, vulnerabilities, both databases, brow
 	@go run ./internal/secrows
 	go test -race -vet=off -timeout 20m ./...
 
-docs: ## renews docs/security-tests.md
+docs: ## renews docs/security-tests.md and docs/interop.md
 	go run ./internal/secrows -write
+	go test ./interop -args -write
 
 bench: ## benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

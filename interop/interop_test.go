@@ -35,6 +35,7 @@ func (e environment) list() []string {
 
 func TestRelyingParties(t *testing.T) {
 	installed(t)
+	watch(t)
 	parties, providers := parties(), []provider{startKnown(t), startOurs(t)}
 	table := newTable(parties, providers)
 	t.Run("with", func(t *testing.T) {
@@ -102,6 +103,9 @@ func (p party) run(t *testing.T, op provider) (home string, fresh func(testing.T
 	r := registration{
 		ID: told.id, Secret: told.secret, AuthMethod: p.authenticates(), RedirectURIs: []string{home + "/callback"},
 		PostLogoutRedirectURIs: []string{home + "/bye"}, GrantTypes: []string{"authorization_code", "refresh_token"},
+	}
+	if p.method == "private_key_jwt" {
+		r.Secret, r.JWKSURI, r.AuthAlg = "", home+"/jwks", "ES256"
 	}
 	if p.callback != "" {
 		r.RedirectURIs = []string{home + p.callback}

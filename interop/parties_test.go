@@ -19,7 +19,7 @@ func parties() []party {
 		},
 		{
 			name: "oauth4webapi", language: "JavaScript", version: npm("oauth4webapi"), start: node("oauth4webapi"),
-			method: "client_secret_post",
+			method: "private_key_jwt",
 			also:   []string{"par", "dpop", "introspection", "revocation", "device", "again", "thief", "machine"},
 		},
 		{

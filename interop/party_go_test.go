@@ -23,7 +23,6 @@ type session struct {
 	state, nonce, verifier string
 	maxAge                 time.Duration
 	token                  *oauth2.Token
-	idToken                string
 	wait                   func(context.Context) (answer, error)
 }
 

@@ -46,10 +46,26 @@ func freePort(t testing.TB) int {
 // start runs a program that listens on PORT until the test ends, and returns that port once it does.
 func start(t testing.TB, name string, environment func(port int) []string, command ...string) int {
 	t.Helper()
-	port := freePort(t)
 	said := &log{}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s said:\n%s", name, said)
+		}
+	})
+	for range 3 { // somebody else may take the port in the meantime
+		if port := freePort(t); launch(t, said, port, environment(port), command) {
+			return port
+		}
+	}
+	t.Fatalf("%s does not listen", name)
+	return 0
+}
+
+// launch runs a program and reports whether it listens on port.
+func launch(t testing.TB, said *log, port int, environment, command []string) bool {
+	t.Helper()
 	cmd := exec.Command("sh", append([]string{"-c", together, "sh"}, command...)...)
-	cmd.Env = append(os.Environ(), append(environment(port), fmt.Sprint("PORT=", port))...)
+	cmd.Env = append(append(os.Environ(), environment...), fmt.Sprint("PORT=", port))
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
@@ -65,25 +81,20 @@ func start(t testing.TB, name string, environment func(port int) []string, comma
 		stdin.Close()
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
-		if t.Failed() {
-			t.Logf("%s said:\n%s", name, said)
-		}
 	})
-	for deadline := time.Now().Add(startWait); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		connection, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			connection.Close()
-			return port
+			return true
 		}
 		select {
 		case <-ended:
-			t.Fatalf("%s has ended:\n%s", name, said)
+			return false
 		default:
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen:\n%s", name, said)
-		}
 	}
+	return false
 }
 
 // log is what a program has printed up to now.
@@ -118,6 +129,22 @@ func installed(t testing.TB) {
 	}
 	if !bytes.Equal(got, wanted) {
 		t.Fatal("the relying parties of package-lock.json are not installed: run `make deps`")
+	}
+}
+
+// watch reads the programs of the relying parties: a result of this test that the go command has kept is not for others.
+func watch(t testing.TB) {
+	t.Helper()
+	for _, pattern := range []string{"*.js", "*/rp.*", "*/*.conf", "*/*.html"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			if _, err := os.ReadFile(file); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ type registration struct {
 	ID                     string   `json:"client_id"`
 	Secret                 string   `json:"client_secret,omitempty"`
 	AuthMethod             string   `json:"token_endpoint_auth_method"`
+	AuthAlg                string   `json:"token_endpoint_auth_signing_alg,omitempty"`
+	JWKSURI                string   `json:"jwks_uri,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
 	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`
@@ -147,7 +149,7 @@ func (o *ours) register(t testing.TB, r registration) {
 		consent = "ask"
 	}
 	_, err := o.OAuth.Clients().Create(t.Context(), &oauth.Client{
-		ID: r.ID, Name: r.ID, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, GrantTypes: r.GrantTypes,
+		ID: r.ID, Name: r.ID, AuthMethod: r.AuthMethod, AuthAlg: r.AuthAlg, JWKSURI: r.JWKSURI, RedirectURIs: r.RedirectURIs, GrantTypes: r.GrantTypes,
 		PostLogoutRedirectURIs: r.PostLogoutRedirectURIs, BackchannelLogoutURI: r.BackchannelLogoutURI,
 		BackchannelSession: r.BackchannelSession, Consent: consent, Scopes: strings.Fields(o.scope()),
 	}, r.Secret)

@@ -1,8 +1,9 @@
 import * as oauth from 'oauth4webapi'
-import { CLIENT_ID, CLIENT_SECRET, HOME, ISSUER, SCOPE, extra, serve, told } from '../rp.js'
+import { CLIENT_ID, HOME, ISSUER, SCOPE, extra, serve, told } from '../rp.js'
 
 const client = { client_id: CLIENT_ID }
-const auth = oauth.ClientSecretPost(CLIENT_SECRET)
+const { privateKey, publicKey } = await oauth.generateKeyPair('ES256')
+const auth = oauth.PrivateKeyJwt({ key: privateKey, kid: 'key-1' })
 const plain = { [oauth.allowInsecureRequests]: true } // http, on this machine
 const issuer = new URL(ISSUER)
 const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, plain))
@@ -100,6 +101,9 @@ serve('oauth4webapi', {
     const { id_token } = session.tokens
     const parameters = { client_id: CLIENT_ID, id_token_hint: id_token, post_logout_redirect_uri: `${HOME}/bye` }
     return new URL(`${as.end_session_endpoint}?${new URLSearchParams(parameters)}`)
+  },
+  async '/jwks'() {
+    return { keys: [{ ...await crypto.subtle.exportKey('jwk', publicKey), kid: 'key-1', use: 'sig', alg: 'ES256' }] }
   },
   async '/bye'() {
     return { ok: true }
