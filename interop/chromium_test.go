@@ -108,20 +108,19 @@ func (b *tab) ask(expression string, result any) error {
 	return chromedp.Run(ctx, chromedp.Evaluate(expression, result))
 }
 
-// leave does what leads to another page and waits for one that something can be done with: a page of the provider
-// with a button or a message, or one where the relying party has answered. What stands between them moves on by itself.
+// leave does what leads to another page and waits for one that stays: a page of the provider, or one where the relying
+// party has answered.
 func (b *tab) leave(expression string) {
 	b.t.Helper()
 	if err := b.ask("window.left = true; "+expression, nil); err != nil {
 		b.t.Fatalf("chromium: %v", err)
 	}
-	const settled = `(answer => document.readyState === "complete" && !window.left && (answer !== null ? answer.textContent !== ""
-		: document.querySelector("[id$=-submit], [id$=-confirm], [id$=-allow], [role=alert]") !== null)
-	)(document.querySelector("#answer"))`
+	const stays = `document.readyState === "complete" && !window.left &&
+		(location.hostname !== "localhost" || document.querySelector("#answer").textContent !== "")`
 	for deadline := time.Now().Add(startWait); ; time.Sleep(20 * time.Millisecond) {
 		var done bool
 		// In the middle of a navigation there is nothing to ask.
-		if err := b.ask(settled, &done); err == nil && done {
+		if err := b.ask(stays, &done); err == nil && done {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -47,7 +47,8 @@ type provider interface {
 	issuer() string
 	scope() string // what a relying party asks for that wants a refresh token, too
 	register(t testing.TB, r registration)
-	person(t testing.TB, enrolled bool) person
+	person(t testing.TB) person
+	enrol(t testing.TB, p *person)
 	disable(t testing.TB, p person)
 	age(t testing.TB, p person, by time.Duration) // makes the person's sign-ins look older
 	signOutURL() string
@@ -102,14 +103,17 @@ func (k *known) set(t testing.TB, scene string, about any) {
 
 func (k *known) register(t testing.TB, r registration) { t.Helper(); k.set(t, "client", r) }
 
-func (k *known) person(t testing.TB, enrolled bool) person {
+func (k *known) person(t testing.TB) person {
 	t.Helper()
-	p, about := person{name: fmt.Sprintf("person-%d", k.people.Add(1))}, map[string]string{}
-	if about["name"] = p.name; enrolled {
-		p.code, about["code"] = func() string { return knownCode }, knownCode
-	}
-	k.set(t, "person", about)
+	p := person{name: fmt.Sprintf("person-%d", k.people.Add(1))}
+	k.set(t, "person", map[string]string{"name": p.name})
 	return p
+}
+
+func (k *known) enrol(t testing.TB, p *person) {
+	t.Helper()
+	k.set(t, "enrol", map[string]string{"name": p.name, "code": knownCode})
+	p.code = func() string { return knownCode }
 }
 
 func (k *known) disable(t testing.TB, p person) {
@@ -158,14 +162,21 @@ func (o *ours) register(t testing.TB, r registration) {
 	}
 }
 
-func (o *ours) person(t testing.TB, enrolled bool) person {
+func (o *ours) person(t testing.TB) person {
 	t.Helper()
 	p := person{name: fmt.Sprintf("person-%d", o.people.Add(1))}
-	account := o.AddUser(p.name)
-	if !enrolled {
-		return p
+	o.AddUser(p.name)
+	return p
+}
+
+func (o *ours) enrol(t testing.TB, p *person) {
+	t.Helper()
+	ctx := t.Context()
+	account, err := o.Accounts.ByUsername(ctx, p.name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	ctx, owner := t.Context(), mfa.Owner{Subject: account.Subject, Session: "elsewhere"}
+	owner := mfa.Owner{Subject: account.Subject, Session: "elsewhere"}
 	e, err := o.MFA.Enroll(ctx, owner, account.Email)
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +194,6 @@ func (o *ours) person(t testing.TB, enrolled bool) person {
 	}
 	// The two before are used up, and the clock stays: relying parties have the real one.
 	p.code = func() string { return phone.Code(1) }
-	return p
 }
 
 func (o *ours) disable(t testing.TB, p person) {

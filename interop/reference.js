@@ -25,6 +25,9 @@ const pressed = (form, button) => form.replace('</form>', `${button}</form>`)
 
 const policy = interactionPolicy.base()
 policy.remove('consent')
+const { Check } = interactionPolicy
+policy.get('login').checks.add(new Check('step_up', 'a second factor is asked for', ({ oidc }) => (
+  oidc.params.acr_values === 'aal2' && oidc.session.acr !== 'aal2')))
 
 const provider = new Provider(ISSUER, {
   adapter: Rows,
@@ -78,7 +81,8 @@ provider.on('backchannel.error', (ctx, error) => console.error(error))
 
 const scenes = {
   client: async (metadata) => rows.set(`Client ${metadata.client_id}`, metadata),
-  person: async ({ name, code }) => people.set(name, { code }),
+  person: async ({ name }) => people.set(name, {}),
+  enrol: async ({ name, code }) => { people.get(name).code = code },
   disable: async ({ name }) => {
     people.get(name).disabled = true
     for (const [key, row] of rows) if (row.kind === 'Session' && row.accountId === name) rows.delete(key)
@@ -97,7 +101,10 @@ const codePage = (res, alert, name) => page(res, alert,
 
 // signIn is the form of a sign-in: the password, then the code of somebody who has one.
 async function signIn(req, res) {
-  if (req.method !== 'POST') return passwordPage(res, false)
+  if (req.method !== 'POST') {
+    const { prompt, session } = await provider.interactionDetails(req, res)
+    return prompt.reasons.join() === 'step_up' ? codePage(res, false, session.accountId) : passwordPage(res, false)
+  }
   const form = new URLSearchParams(await text(req))
   const name = form.get('username') ?? form.get('person')
   const person = people.get(name)

@@ -24,6 +24,7 @@ func scenarios() []scenario {
 		{"none", "`prompt=none`", "`login_required` before the sign-in, no page after it", none},
 		{"max_age", "`max_age`", "an hour after a sign-in, two hours are granted without a page and with the true " +
 			"`auth_time`; for ten minutes the password is asked for again", maxAge},
+		{"step-up", "`acr_values`", "somebody who is signed in by a password is asked for the code alone", stepUp},
 		{"refresh", "refresh", "twice, the second time with the token from the first", refresh},
 		{"logout", "sign-out", "begun by the client, it ends the session at the provider and leads back", logout},
 		{"disabled", "person disabled", "the refresh token, `prompt=none` and a new sign-in are refused", disabled},
@@ -61,7 +62,10 @@ type visit struct {
 // by makes somebody new, with or without a second factor, who sits down at a browser without cookies.
 func (v *visit) by(enrolled bool) {
 	v.t.Helper()
-	v.who, v.browser = v.op.person(v.t, enrolled), v.fresh(v.t)
+	v.who, v.browser = v.op.person(v.t), v.fresh(v.t)
+	if enrolled {
+		v.op.enrol(v.t, &v.who)
+	}
 }
 
 // refusedHere is the error of an answer that the provider gave to the person, not to the relying party.
@@ -209,6 +213,16 @@ func authTime(t testing.TB, a answer) time.Time {
 		t.Fatalf("no auth_time: %v", a.Claims)
 	}
 	return time.Unix(int64(seconds), 0)
+}
+
+func stepUp(v *visit) {
+	v.by(false)
+	first := v.signedIn(v.login(""))
+	v.op.enrol(v.t, &v.who)
+	if second := v.signedIn(v.login("acr_values=aal2")); second.Claims["sub"] != first.Claims["sub"] {
+		v.t.Errorf("another person: %v", second.Claims)
+	}
+	v.asked("mfa-submit")
 }
 
 func refresh(v *visit) {
