@@ -159,14 +159,14 @@ func (s *store) insertGrant(ctx context.Context, g *grant, client *Client) error
 func (s *store) revokeGrant(ctx context.Context, id, kind string) (bool, error) {
 	var ended bool
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		rows, err := s.db.Exec(ctx, `UPDATE oauth_grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`,
-			id, s.now().Unix())
-		if ended = rows == 1; err != nil || !ended {
-			return unavailable(err)
+		var g grant
+		err := s.db.Get(ctx, &g, `UPDATE oauth_grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL
+			RETURNING `+grantColumns, id, s.now().Unix())
+		if ended = err == nil; dbx.IsNotFound(err) {
+			return nil
 		}
-		g, err := s.grant(ctx, id)
 		if err != nil {
-			return err
+			return unavailable(err)
 		}
 		return s.audit(ctx, Event{Kind: kind, Subject: g.Subject, Client: g.ClientID, Session: g.SessionID, Grant: id})
 	})

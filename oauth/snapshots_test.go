@@ -1,0 +1,57 @@
+package oauth
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestSnapshots(t *testing.T) {
+	now := time.Unix(1_900_000_000, 0)
+	s := newSnapshots()
+	s.clock = func() time.Time { return now }
+	made := 0
+	client := func(row clientRow) (*Client, error) {
+		made++
+		return &Client{Name: row.Metadata, Disabled: row.Metadata == "off"}, nil
+	}
+	keep := func(id string, row clientRow) *Client {
+		t.Helper()
+		read, writes := s.begin()
+		kept, err := s.keep(id, row, client, read, writes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kept
+	}
+
+	first := keep("a", clientRow{Metadata: "one"})
+	if s.recent("a") != first || s.recent("b") != nil {
+		t.Error("what was read is not remembered")
+	}
+	if now = now.Add(snapshotLife); s.recent("a") != nil {
+		t.Error("older than a second")
+	}
+	if again := keep("a", clientRow{Metadata: "one"}); again != first || made != 1 || s.recent("a") != first {
+		t.Error("an unchanged row makes another client")
+	}
+	if changed := keep("a", clientRow{Metadata: "two"}); changed == first || s.recent("a") != changed {
+		t.Error("a changed row makes none")
+	}
+	if keep("a", clientRow{Metadata: "off"}); s.recent("a") != nil {
+		t.Error("one that is off is remembered")
+	}
+
+	read, writes := s.begin()
+	s.drop("a") // between reading and keeping
+	if late, err := s.keep("a", clientRow{Metadata: "before"}, client, read, writes); err != nil || late == nil || s.recent("a") != nil {
+		t.Errorf("what a write replaced is remembered: %v", err)
+	}
+
+	for n := range maxSnapshots + 1 {
+		keep(fmt.Sprint(n), clientRow{})
+	}
+	if len(s.byID) > maxSnapshots {
+		t.Errorf("%d clients", len(s.byID))
+	}
+}
