@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp"
+	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/idptest"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
@@ -133,11 +134,17 @@ func (k *known) deliver(testing.TB)                  {} // it does so by itself,
 type ours struct {
 	*idptest.Server
 	people atomic.Int64
+	hashed account.Hashed // everybody's password, hashed once: a hundred people would take a while
 }
 
 func startOurs(t *testing.T) *ours {
 	t.Helper()
-	return &ours{Server: idptest.Start(t, func(c *idp.Config) { c.DynamicRegistration = true })}
+	o := &ours{Server: idptest.Start(t, func(c *idp.Config) { c.DynamicRegistration = true })}
+	var err error
+	if o.hashed, err = o.Accounts.HashPassword(t.Context(), &account.Account{}, idptest.Password); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 func (o *ours) name() string       { return "this provider" }
@@ -165,19 +172,19 @@ func (o *ours) register(t testing.TB, r registration) {
 func (o *ours) person(t testing.TB) person {
 	t.Helper()
 	p := person{name: fmt.Sprintf("person-%d", o.people.Add(1))}
-	o.AddUser(p.name)
+	o.AddUser(p.name, func(n *account.NewAccount) { n.Password, n.Hashed = "", o.hashed })
 	return p
 }
 
 func (o *ours) enrol(t testing.TB, p *person) {
 	t.Helper()
 	ctx := t.Context()
-	account, err := o.Accounts.ByUsername(ctx, p.name)
+	found, err := o.Accounts.ByUsername(ctx, p.name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner := mfa.Owner{Subject: account.Subject, Session: "elsewhere"}
-	e, err := o.MFA.Enroll(ctx, owner, account.Email)
+	owner := mfa.Owner{Subject: found.Subject, Session: "elsewhere"}
+	e, err := o.MFA.Enroll(ctx, owner, found.Email)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,9 +205,9 @@ func (o *ours) enrol(t testing.TB, p *person) {
 
 func (o *ours) disable(t testing.TB, p person) {
 	t.Helper()
-	account, err := o.Accounts.ByUsername(t.Context(), p.name)
+	found, err := o.Accounts.ByUsername(t.Context(), p.name)
 	if err == nil {
-		err = o.Accounts.Disable(t.Context(), account.Subject)
+		err = o.Accounts.Disable(t.Context(), found.Subject)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -214,10 +221,10 @@ func (o *ours) age(t testing.TB, p person, by time.Duration) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	account, err := o.Accounts.ByUsername(t.Context(), p.name)
+	found, err := o.Accounts.ByUsername(t.Context(), p.name)
 	if err == nil {
 		_, err = db.Exec(t.Context(), `UPDATE sessions SET auth_time = auth_time - $1 WHERE subject = $2`,
-			by.Milliseconds(), account.Subject)
+			by.Milliseconds(), found.Subject)
 	}
 	if err != nil {
 		t.Fatal(err)
