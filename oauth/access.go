@@ -117,7 +117,7 @@ func (s *Server) ground(ctx context.Context, a *access) (err error) {
 	if err != nil {
 		return err
 	}
-	err = s.stands(ctx, a.client, a.grant, false)
+	err = s.stands(ctx, a.client, a.grant, looking)
 	if errors.Is(err, ErrEnded) {
 		return errInvalidToken
 	}

@@ -285,7 +285,7 @@ func TestHostsErrors(t *testing.T) {
 		}
 		w.host.err = nil
 		w.host.auditErr = errors.New("disk full")
-		w.wantRedirected(w.authorize(request("web")), "server_error")
+		w.wantRedirected(w.authorize(request("web")), "temporarily_unavailable")
 		var n int
 		if err := w.db.Get(w.Context(), &n, `SELECT COUNT(*) FROM oauth_grants`); err != nil || n != 0 {
 			w.Errorf("%d grants, %v", n, err)
@@ -313,5 +313,31 @@ func TestTrap33_TwoServersInOneProcess(t *testing.T) {
 	two.tokens("web")
 	if a := one.token(one.refreshing("web", token)); a.status != 200 {
 		t.Error(a.body)
+	}
+}
+
+// The client is told which parameter it repeated, if its name can be told.
+func TestARepeatedParameterIsNamed(t *testing.T) {
+	w := newWorld(t)
+	for name, want := range map[string]string{
+		"nonce": "The parameter nonce must not be repeated.", "acr_values": "The parameter acr_values must not be repeated.",
+		`<b>"`: "A parameter must not be repeated.", "Nonce1": "A parameter must not be repeated.",
+		strings.Repeat("x", 41): "A parameter must not be repeated.",
+	} {
+		v := request("web")
+		v[name] = []string{"a", "b"}
+		a := w.authorize(v)
+		w.wantRedirected(a, "invalid_request")
+		if got := a.location().Query().Get("error_description"); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for changes, want := range map[[2]string]string{
+		{"code_challenge", "code_challenge_method"}: "", {"code_challenge", "x"}: "A code_challenge_method without a code_challenge means nothing.",
+	} {
+		a := w.authorize(request("web", changes[0], "-", changes[1], "-"))
+		if got := a.location().Query().Get("error_description"); got != want {
+			t.Errorf("without %v: %s", changes, got)
+		}
 	}
 }

@@ -124,7 +124,7 @@ func (s *Server) personClaims(ctx context.Context, subject string, scopes, names
 	}
 	all, err := s.cfg.Claims(ctx, subject, ask)
 	if err != nil {
-		return nil, err
+		return nil, unavailable(err)
 	}
 	for name, value := range all {
 		if slices.Contains(protocolClaims, name) || value == nil || value == "" {

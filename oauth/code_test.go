@@ -131,7 +131,7 @@ func TestTrap04_NothingIsHalfDone(t *testing.T) {
 		w.client(&oauth.Client{ID: "opaque", AccessToken: "opaque"})
 		code := w.code("opaque")
 		w.host.set(func(h *host) { h.auditErr = errors.New("disk full") })
-		w.wantError(w.token(w.exchange("opaque", code)), 500, "server_error")
+		w.wantError(w.token(w.exchange("opaque", code)), 503, "temporarily_unavailable")
 		w.host.set(func(h *host) { h.auditErr = nil })
 		var n int
 		if err := w.db.Get(w.Context(), &n, `SELECT COUNT(*) FROM oauth_access`); err != nil || n != 0 {

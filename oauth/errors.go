@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
+	"github.com/focushq/idp/internal/throttle"
 	"github.com/ory/fosite"
 )
 
@@ -18,10 +21,23 @@ func (e *unavailableError) Unwrap() error { return e.cause }
 
 // unavailable marks err, and leaves nil alone.
 func unavailable(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.As(err, new(*unavailableError)) {
+		return err
 	}
 	return &unavailableError{err}
+}
+
+// unavailableUnlessRefused marks err as a failure of the database unless it says what was wrong with the request.
+func unavailableUnlessRefused(err error) error {
+	if errors.As(err, new(*InvalidError)) || errors.As(err, new(*fosite.RFC6749Error)) || errors.As(err, new(*throttle.Error)) {
+		return err
+	}
+	for _, refusal := range []error{ErrNoRequest, ErrNoDevice, ErrEnded, ErrNotFound, ErrTaken, errLost} {
+		if errors.Is(err, refusal) {
+			return err
+		}
+	}
+	return unavailable(err)
 }
 
 // faultError is an error of a request whose text and parameter we chose ourselves.
@@ -93,7 +109,10 @@ var registered = map[string]string{
 // problemOf maps any error to what is told of it. ours says that the failure is the server's and belongs in the log.
 func problemOf(err error) (p Problem, ours bool) {
 	var rfc *fosite.RFC6749Error
+	var wait *throttle.Error
 	switch {
+	case errors.As(err, &wait):
+		p.Code = "temporarily_unavailable"
 	case errors.As(err, new(*unavailableError)):
 		p.Code, ours = "temporarily_unavailable", true
 	case errors.Is(err, ErrEnded), errors.Is(err, errLost):
@@ -111,6 +130,9 @@ func problemOf(err error) (p Problem, ours bool) {
 	}
 	ours = ours || p.Code == "server_error"
 	p.Description = descriptions[p.Code]
+	if wait != nil {
+		p.Description = "Too many requests came from the same network or in the same client's name. Try again in a few minutes."
+	}
 	var f *faultError
 	if errors.As(err, &f) && !ours {
 		p.Parameter, p.Description = f.parameter, f.text
@@ -122,6 +144,9 @@ func problemOf(err error) (p Problem, ours bool) {
 		p.Status = http.StatusForbidden
 	case "temporarily_unavailable":
 		p.Status = http.StatusServiceUnavailable
+		if wait != nil {
+			p.Status = http.StatusTooManyRequests
+		}
 	case "server_error":
 		p.Status = http.StatusInternalServerError
 	default:
@@ -161,6 +186,7 @@ func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	case p.Status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	}
+	s.retryAfter(w, err)
 	writeJSON(w, p.Status, map[string]string{"error": p.Code, "error_description": p.Description})
 }
 
@@ -170,7 +196,16 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == http.StatusUnauthorized {
 		p.Status = http.StatusBadRequest // a person has nothing to authenticate a client with
 	}
+	s.retryAfter(w, err)
 	s.problem(w, r, p)
+}
+
+// retryAfter tells when a request that had to wait may come again (RFC 6585 section 4).
+func (s *Server) retryAfter(w http.ResponseWriter, err error) {
+	var wait *throttle.Error
+	if errors.As(err, &wait) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Until.Sub(s.cfg.Now()).Seconds()))))
+	}
 }
 
 func (s *Server) problem(w http.ResponseWriter, r *http.Request, p Problem) {

@@ -1,9 +1,12 @@
 package oauth_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp/oauth"
 )
@@ -44,6 +47,79 @@ func TestDatabaseFailures(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was used twice may be in a thief's hands: that nothing could be ended is no refusal.
+func TestSec_OA07_AReuseThatCannotBeAnsweredIsAFailure(t *testing.T) {
+	w := newWorld(t)
+	w.television()
+	code := w.code("web")
+	got := w.token(w.exchange("web", code)).json
+	old := w.tokens("web")["refresh_token"].(string)
+	w.token(w.refreshing("web", old))
+	w.clock.Add(2 * time.Minute)
+	device, user := w.codes("tv")
+	w.connect(user)
+	w.poll("tv", device)
+	exec := func(statement string) {
+		if _, err := w.db.SQLX().Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TRIGGER broken BEFORE UPDATE OF revoked_at ON oauth_grants BEGIN SELECT RAISE(ABORT, 'disk full'); END`)
+	reuses := map[string]func() answer{
+		"code":          func() answer { return w.token(w.exchange("web", code)) },
+		"refresh token": func() answer { return w.token(w.refreshing("web", old)) },
+		"device code":   func() answer { return w.poll("tv", device) },
+	}
+	for name, again := range reuses {
+		w.log.Reset()
+		w.wantError(again(), 503, "temporarily_unavailable")
+		if text := w.log.String(); !strings.Contains(text, "disk full") || strings.Count(text, "level=ERROR") != 1 {
+			t.Errorf("%s: log: %s", name, text)
+		}
+	}
+	exec(`DROP TRIGGER broken`)
+	for _, again := range reuses {
+		w.wantError(again(), 400, "invalid_grant")
+	}
+	if a := w.userinfo(got["access_token"].(string)); a.status != 401 {
+		t.Errorf("the thief's token: %d", a.status)
+	}
+}
+
+// Whatever it is that the database interrupts, the request may come again.
+func TestADatabaseThatGoesAway(t *testing.T) {
+	for name, step := range map[string]func(*world){
+		"exchange": func(w *world) { w.wantError(w.token(w.exchange("web", w.code("web"))), 503, "temporarily_unavailable") },
+		"revocation": func(w *world) {
+			token := w.tokens("web")["refresh_token"].(string)
+			w.host.set(func(h *host) { h.auditErr = errors.New("gone") })
+			w.wantError(w.ask("web", "revoke", token), 503, "temporarily_unavailable")
+		},
+		"the host's answer": func(w *world) {
+			token := w.tokens("web")["access_token"].(string)
+			w.host.set(func(h *host) { h.standing = func(oauth.Standing) error { return errors.New("gone") } })
+			w.wantError(w.userinfo(token), 503, "temporarily_unavailable")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.host.standing = func(oauth.Standing) error { w.db.SQLX().Close(); return nil }
+			if name != "exchange" {
+				w.host.standing = nil
+			}
+			step(w)
+		})
+	}
+	t.Run("claims", func(t *testing.T) {
+		w := newWorld(t)
+		cfg := w.config()
+		cfg.Claims = func(context.Context, string, []string) (map[string]any, error) { return nil, errors.New("gone") }
+		_, w.mux = w.start(cfg)
+		w.browser = w.newBrowser()
+		w.wantError(w.userinfo(w.tokens("web")["access_token"].(string)), 503, "temporarily_unavailable")
+	})
 }
 
 func TestErrorPageIsTheHosts(t *testing.T) {

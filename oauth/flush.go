@@ -32,7 +32,7 @@ func (s *store) flush(ctx context.Context, u *unit, event Event) error {
 // is a transaction already, and BEGIN and COMMIT are round trips.
 func (s *store) together(ctx context.Context, several bool, fn func(context.Context) error) error {
 	if several || s.audited {
-		return s.db.InTx(ctx, fn)
+		return unavailableUnlessRefused(s.db.InTx(ctx, fn))
 	}
 	return fn(ctx)
 }

@@ -88,7 +88,7 @@ func (s *Server) describeRefresh(ctx context.Context, client *Client, token stri
 	ctx, u := s.store.begin(context.WithValue(ctx, fosite.AccessRequestContextKey, ar))
 	_, err := s.store.GetRefreshTokenSession(ctx, token, nil)
 	if err == nil {
-		err = s.stands(ctx, client, u.grant, false)
+		err = s.stands(ctx, client, u.grant, looking)
 	}
 	if errors.Is(err, fosite.ErrNotFound) || errors.Is(err, fosite.ErrInactiveToken) || errors.Is(err, ErrEnded) {
 		return nil, errInvalidToken

@@ -273,11 +273,3 @@ func (s *Server) checkSector(ctx context.Context, client *Client) error {
 	}
 	return nil
 }
-
-// unavailableUnlessRefused marks err as a failure of the database unless it says what was wrong with the request.
-func unavailableUnlessRefused(err error) error {
-	if errors.As(err, new(*InvalidError)) || errors.As(err, new(*fosite.RFC6749Error)) {
-		return err
-	}
-	return unavailable(err)
-}

@@ -55,6 +55,9 @@ type Config struct {
 	// ClientGone is called in the transaction that deletes a client: its error undoes that. nil: nobody wants to know.
 	ClientGone func(ctx context.Context, clientID string) error
 
+	// Address returns the IP address that r truly comes from, for limits per network; nil: that of the connection.
+	Address func(r *http.Request) string
+
 	// Outbound makes the requests whose address a client chose: jwks_uri, logout notices, logos. nil: [NewOutbound]
 	// without exceptions.
 	Outbound *http.Client
@@ -180,7 +183,7 @@ func (s *Server) audit(ctx context.Context, event Event) error {
 	if s.cfg.Audit == nil {
 		return nil
 	}
-	return s.cfg.Audit(ctx, event)
+	return unavailable(s.cfg.Audit(ctx, event))
 }
 
 // clientKey finds the client of the current request in a context.

@@ -44,7 +44,8 @@ type unit struct {
 	idle       time.Duration
 	jkt        string // of the key that the chain is for; "": anybody's
 	access     *accessRow
-	redeemable bool // the presented code is good and this client's
+	redeemable bool  // the presented code is good and this client's
+	failed     error // why a grant that had to be ended was not
 }
 
 // accessRow is an opaque access token; GrantID is "" when a client asked for itself.
@@ -294,6 +295,9 @@ func (s *store) RevokeRefreshToken(ctx context.Context, id string) error {
 		kind = EventCodeReused
 	}
 	_, err := s.revokeGrant(ctx, id, kind)
+	if err != nil {
+		unitOf(ctx).failed = err // fosite tells a failure here as if all were well
+	}
 	return err
 }
 

@@ -23,6 +23,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, u := s.store.begin(r.Context())
 	ar, response, err := s.exchange(ctx, r, u)
+	if u.failed != nil {
+		err = u.failed // stolen tokens live on: never told as "refused"
+	}
 	if err != nil {
 		s.refuseToken(w, r, u, err)
 		return
@@ -49,7 +52,11 @@ func (s *Server) exchange(
 		return ar, nil, err
 	}
 	if u.grant != nil {
-		if err := s.stands(ctx, client, u.grant, u.presented == 0); err != nil {
+		what := refreshing
+		if u.presented == 0 {
+			what = redeeming
+		}
+		if err := s.stands(ctx, client, u.grant, what); err != nil {
 			return ar, nil, err
 		}
 	}
