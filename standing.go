@@ -63,7 +63,7 @@ func (p *IdP) consented(ctx context.Context, s oauth.Standing, _ *account.Accoun
 func (p *IdP) strong(ctx context.Context, s oauth.Standing, person *account.Account) (bool, error) {
 	switch s.Client.MFA {
 	case "", "optional":
-		return p.due(ctx, person)
+		return p.due(ctx, person, s.Looking)
 	case "required":
 	default: // always, and what is unknown: every failure closes
 		if mfa.ACR(s.AMR) != "aal2" {
@@ -73,8 +73,9 @@ func (p *IdP) strong(ctx context.Context, s oauth.Standing, person *account.Acco
 	return p.MFA.Enrolled(ctx, s.Subject)
 }
 
-// due reports whether the person has the factor that the policy wants of their groups, or time left to enrol one.
-func (p *IdP) due(ctx context.Context, person *account.Account) (bool, error) {
+// due reports whether the person has the factor that the policy wants of their groups, or time left to enrol one. That
+// time begins when a grant gives tokens, not when somebody looks at one.
+func (p *IdP) due(ctx context.Context, person *account.Account, looking bool) (bool, error) {
 	if len(person.Groups) == 0 {
 		return true, nil
 	}
@@ -88,6 +89,9 @@ func (p *IdP) due(ctx context.Context, person *account.Account) (bool, error) {
 	if enrolled, err := p.MFA.Enrolled(ctx, person.Subject); err != nil || enrolled {
 		return enrolled, err
 	}
-	_, ends, err := p.Accounts.MFADue(ctx, person, rules)
+	_, ends := p.Accounts.MFAGrace(person, rules)
+	if !looking {
+		_, ends, err = p.Accounts.MFADue(ctx, person, rules)
+	}
 	return p.now().Before(ends), err
 }

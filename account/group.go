@@ -120,24 +120,32 @@ func (s *Service) SetPolicy(ctx context.Context, p Policy) error {
 // the policy, at a sign-in, stores that date once; afterwards a shorter grace brings it forward, a longer one does not
 // put it off, nor does leaving the group for a while.
 func (s *Service) MFADue(ctx context.Context, a *Account, p Policy) (required bool, graceEnds time.Time, err error) {
+	required, graceEnds = s.MFAGrace(a, p)
+	if !required || !a.MFADueAt.IsZero() {
+		return required, graceEnds, nil
+	}
+	var due int64
+	err = s.cfg.DB.Get(ctx, &due, `
+		UPDATE accounts SET mfa_due_at = CASE WHEN mfa_due_at = 0 THEN $2 ELSE mfa_due_at END
+		WHERE subject = $1 RETURNING mfa_due_at`, a.Subject, graceEnds.Unix())
+	if err != nil {
+		return false, time.Time{}, fmt.Errorf("account: date for enrolment: %w", err)
+	}
+	a.MFADueAt = at(due)
+	required, graceEnds = s.MFAGrace(a, p)
+	return required, graceEnds, nil
+}
+
+// MFAGrace is [Service.MFADue] for whoever only looks: it stores nothing, and a grace that has not begun is whole.
+func (s *Service) MFAGrace(a *Account, p Policy) (required bool, graceEnds time.Time) {
 	if !slices.ContainsFunc(a.Groups, func(name string) bool { return slices.Contains(p.MFARequiredGroups, name) }) {
-		return false, time.Time{}, nil
+		return false, time.Time{}
 	}
-	latest := s.now().Add(p.MFAGrace)
-	if a.MFADueAt.IsZero() {
-		var due int64
-		err := s.cfg.DB.Get(ctx, &due, `
-			UPDATE accounts SET mfa_due_at = CASE WHEN mfa_due_at = 0 THEN $2 ELSE mfa_due_at END
-			WHERE subject = $1 RETURNING mfa_due_at`, a.Subject, latest.Unix())
-		if err != nil {
-			return false, time.Time{}, fmt.Errorf("account: date for enrolment: %w", err)
-		}
-		a.MFADueAt = at(due)
+	graceEnds = s.now().Add(p.MFAGrace)
+	if !a.MFADueAt.IsZero() && a.MFADueAt.Before(graceEnds) {
+		graceEnds = a.MFADueAt
 	}
-	if a.MFADueAt.Before(latest) {
-		latest = a.MFADueAt
-	}
-	return true, latest, nil
+	return true, graceEnds
 }
 
 // setMembership makes groups the groups of subject.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/focushq/idp/internal/throttle"
 	"github.com/ory/fosite"
 )
 
@@ -121,7 +122,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		s.refuse(w, r, req, err)
 	case req.device != "":
 		s.forget(w, req)
-		http.Redirect(w, r, "/device/connected", http.StatusSeeOther)
+		s.tellDevice(w, r, "connected")
 	default:
 		s.forget(w, req)
 		s.respond(w, req, response.GetParameters())
@@ -193,6 +194,10 @@ func (s *Server) allow(req *Request, id string, auth *Authentication) *session {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, err error) {
 	if errors.Is(err, errClientGone) { // and nobody may be sent to where it was
 		s.failPage(w, r, errClientGone)
+		return
+	}
+	if errors.As(err, new(*throttle.Error)) { // a flood is not passed on
+		s.failPage(w, r, err)
 		return
 	}
 	if e := s.consume(r.Context(), req); errors.Is(e, ErrNoRequest) {

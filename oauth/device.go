@@ -25,7 +25,6 @@ const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 const (
 	deviceLife       = 10 * time.Minute
 	devicePause      = 5 * time.Second
-	maxDevices       = 10_000 // of one client at a time: anybody may ask in the name of a public one
 	userCodeLength   = 8
 	userCodeAlphabet = "BCDFGHJKLMNPQRSTVWXZ" // RFC 8628 section 6.1: no words, no digit that looks like a letter
 )
@@ -60,20 +59,19 @@ func (s *Server) askForDevice(r *http.Request) (map[string]any, error) {
 		return nil, err
 	}
 	client := authenticated.(*Client)
+	if client.IsPublic() { // anybody may be it, and must not use up what its own devices need
+		if err := s.admitNetwork(ctx, "device", s.address(r), devicesOfNetwork); err != nil {
+			return nil, err
+		}
+	}
 	req, err := s.deviceAsks(ctx, client, form)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.admit(ctx, "devices/"+client.ID, devicesOfClient); err != nil {
+		return nil, err
+	}
 	now := s.cfg.Now()
-	var waiting int
-	err = s.cfg.DB.Get(ctx, &waiting, `SELECT COUNT(*) FROM oauth_devices WHERE client_id = $1 AND expires_at > $2`,
-		client.ID, now.Unix())
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if waiting >= maxDevices {
-		return nil, fosite.ErrTemporarilyUnavailable
-	}
 	code := randomText(codeBytes)
 	id, _, _ := grantID(code, codeBytes)
 	for range 5 { // two devices with one user code: rarer than a failing disk
@@ -124,6 +122,9 @@ func (s *Server) deviceAsksFor(ctx context.Context, client *Client, form url.Val
 	case form.Get("scope") == "":
 		return req, fault(fosite.ErrInvalidScope, "scope", "The scope is missing, or holds nothing that this client may ask for.")
 	}
+	if err := bounded(form); err != nil {
+		return req, err
+	}
 	if err := req.readResources(); err != nil {
 		return req, err
 	}
@@ -133,7 +134,7 @@ func (s *Server) deviceAsksFor(ctx context.Context, client *Client, form url.Val
 // OpenDevice looks for the device that waits with userCode, however it is typed, and returns the id of a suspended
 // request of this browser that is its answer: the browser goes on to [ResumeURL]. Guesses are counted for the network of
 // the IP address and for the signed-in subject ("" unknown) before they are compared: a [*throttle.Error] says that the
-// code was not looked at, [ErrNoDevice] that it is nobody's.
+// code was not looked at, [ErrNoDevice] that it is nobody's, or of a client that may not have it any more.
 func (s *Server) OpenDevice(w http.ResponseWriter, r *http.Request, userCode, address, subject string) (string, error) {
 	user, ok := readUserCode(userCode)
 	if !ok { // a slip: it cannot be right, so that there is nothing to guess
@@ -162,7 +163,10 @@ func (s *Server) OpenDevice(w http.ResponseWriter, r *http.Request, userCode, ad
 	kept := keptRequest{form: form, asked: s.asked(), device: row.ID}
 	req, err := s.reopen(r, "", kept)
 	if err != nil {
-		return "", err
+		if _, ours := problemOf(err); ours && !errors.Is(err, ErrNoDevice) {
+			return "", err
+		}
+		return "", fmt.Errorf("%w: %w", ErrNoDevice, err)
 	}
 	// Only this guess: whoever has a code of their own must not win free guesses at others' with it.
 	if err := giveBack(); err != nil {
@@ -222,7 +226,7 @@ func (s *Server) deviceRequest(r *http.Request, kept keptRequest) (*Request, err
 		return nil, err
 	}
 	req, err := s.deviceAsks(r.Context(), client, kept.form)
-	req.Asked, req.waiting = kept.asked, waiting(r, s.cfg.Cookies)
+	req.Asked, req.waiting, req.address = kept.asked, waiting(r, s.cfg.Cookies), s.address(r)
 	if err != nil {
 		return req, err
 	}
@@ -289,13 +293,27 @@ func (s *Server) refuseDevice(w http.ResponseWriter, r *http.Request, req *Reque
 	}
 	switch {
 	case err == nil:
-		http.Redirect(w, r, "/device/refused", http.StatusSeeOther)
+		s.tellDevice(w, r, "refused")
 	case errors.Is(err, ErrNoDevice):
-		http.Redirect(w, r, "/device/over", http.StatusSeeOther)
+		s.tellDevice(w, r, "over")
 	default:
 		s.failPage(w, r, err)
 	}
 }
+
+// deviceCookie holds what became of the device that this browser answered last.
+const deviceCookie = "device"
+
+// tellDevice sends the browser to the page about what became of its device: connected, refused or over. Without the
+// cookie a link alone could tell somebody that theirs is connected.
+func (s *Server) tellDevice(w http.ResponseWriter, r *http.Request, answer string) {
+	s.cfg.Cookies.Set(w, deviceCookie, answer, deviceLife)
+	http.Redirect(w, r, "/device/"+answer, http.StatusSeeOther)
+}
+
+// DeviceAnswer returns what became of the device that this browser answered within the last ten minutes: connected,
+// refused, over, or "" when it answered none.
+func (s *Server) DeviceAnswer(r *http.Request) string { return s.cfg.Cookies.Get(r, deviceCookie) }
 
 // newUserCode returns a random user code: 34 bits.
 func newUserCode() string {

@@ -197,7 +197,7 @@ func TestDeviceIsRefused(t *testing.T) {
 			w.Errorf("%d %s", a.status, a.body)
 		}
 		w.host.set(func(h *host) { h.err, h.auditErr = nil, errors.New("disk full") })
-		if a := w.resume(user); a.status != 500 {
+		if a := w.resume(user); a.status != 503 {
 			w.Errorf("%d %s", a.status, a.body)
 		}
 		w.host.set(func(h *host) { h.auditErr = nil })
@@ -332,4 +332,40 @@ func TestDeviceWhoseClientIsGone(t *testing.T) {
 	if _, err := w.open(user); !errors.Is(err, oauth.ErrNoDevice) {
 		t.Error(err)
 	}
+}
+
+// A client that may not have devices any more, or not this one's scopes, has none that waits: no failure of ours.
+func TestADeviceOfAClientThatChangedIsUnknown(t *testing.T) {
+	both(t, func(w *world) {
+		w.television()
+		for what, change := range map[string]func(*oauth.Client){
+			"another grant type": func(c *oauth.Client) { c.GrantTypes = []string{"authorization_code"} },
+			"other scopes":       func(c *oauth.Client) { c.Scopes = []string{"profile"} },
+			"other resources":    func(c *oauth.Client) { c.Resources = nil },
+			"disabled":           func(c *oauth.Client) { c.Disabled = true },
+		} {
+			_, user := w.codes("tv", "resource", "https://api.example")
+			was, err := w.server.Clients().Get(w.Context(), "tv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := *was
+			change(&c)
+			w.update(&c)
+			if _, err := w.open(user); !errors.Is(err, oauth.ErrNoDevice) {
+				t.Errorf("%s: %v", what, err)
+			}
+			w.update(was)
+			if _, err := w.open(user); err != nil {
+				t.Errorf("%s, and back: %v", what, err)
+			}
+		}
+		_, user := w.codes("tv")
+		if err := w.server.Clients().Delete(w.Context(), "tv"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.open(user); !errors.Is(err, oauth.ErrNoDevice) {
+			t.Errorf("deleted: %v", err)
+		}
+	})
 }

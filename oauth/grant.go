@@ -50,8 +50,7 @@ const grantColumns = `id, client_id, subject, session_id, scope, offline, acr, a
 // codeParameters are the parameters of the authorization request that a code keeps. Without redirect_uri in it fosite
 // would not compare the redirect URI at the token endpoint.
 var codeParameters = []string{
-	"redirect_uri", "code_challenge", "code_challenge_method", "nonce", "max_age", "prompt", "acr_values", "resource",
-	"dpop_jkt",
+	"redirect_uri", "code_challenge", "code_challenge_method", "nonce", "max_age", "prompt", "acr_values", "dpop_jkt",
 }
 
 // grantID returns the id that a presented code or refresh token of n bytes begins with.
@@ -170,20 +169,20 @@ func (s *store) revokeGrant(ctx context.Context, id, kind string) (bool, error) 
 		}
 		return s.audit(ctx, Event{Kind: kind, Subject: g.Subject, Client: g.ClientID, Session: g.SessionID, Grant: id})
 	})
-	return ended && err == nil, err
+	return ended && err == nil, unavailable(err)
 }
 
 // revokeGrants ends all living grants that where selects.
 func (s *store) revokeGrants(ctx context.Context, event Event, where string, args ...any) error {
 	event.Kind = EventGrantsRevoked
-	return s.db.InTx(ctx, func(ctx context.Context) error {
+	return unavailable(s.db.InTx(ctx, func(ctx context.Context) error {
 		rows, err := s.db.Exec(ctx, `UPDATE oauth_grants SET revoked_at = $1 WHERE revoked_at IS NULL AND `+where,
 			append([]any{s.now().Unix()}, args...)...)
 		if err != nil || rows == 0 {
 			return unavailable(err)
 		}
 		return s.audit(ctx, event)
-	})
+	}))
 }
 
 // RevokeSubject ends everything that was ever granted for subject. Its access tokens are refused from now on by this
@@ -220,19 +219,27 @@ func (s *Server) RevokeClientSession(ctx context.Context, client, sid string) er
 }
 
 // Prune deletes what has ended, in batches, so that no replica waits long for another. Ended things stay for an hour:
-// clocks differ, and a code that is used again must still be known.
+// clocks differ, and a code that is used again must still be known. What strangers fill stays for minutes.
 func (s *Server) Prune(ctx context.Context) error {
+	soon := s.cfg.Now().Add(-pruneSoon).Unix()
 	for _, p := range []struct{ table, key, where string }{
 		{"oauth_requests", "id", "expires_at < $1"},
+		{"oauth_pushed", "uri_hash", // one that waits for a person uses it up when it is answered
+			"expires_at < $1 AND NOT EXISTS (SELECT 1 FROM oauth_requests WHERE pushed_hash = uri_hash)"},
+		{"oauth_proofs", "hash", "expires_at < $1"},
+	} {
+		if err := s.cfg.DB.Prune(ctx, p.table, p.key, p.where, soon); err != nil {
+			return err
+		}
+	}
+	for _, p := range []struct{ table, key, where string }{
 		{"oauth_devices", "id", "expires_at < $1"},
 		{"oauth_device_attempts", "key", "until < $1"},
-		{"oauth_pushed", "uri_hash", "expires_at < $1"}, // a sign-in that it began takes an hour at most
 		{"oauth_access", "sig", "expires_at < $1"},
 		{"oauth_jti", "jti_hash", "expires_at < $1"},
 		{"oauth_registration_tokens", "token_hash", "expires_at < $1"},
 		{"oauth_revoked", "jti_hash", "expires_at < $1"},
 		{"oauth_logins", "id", "expires_at < $1"},
-		{"oauth_proofs", "hash", "expires_at < $1"},
 		{"oauth_keys", "kid", "retired_at > 0 AND retired_at + 31536000 < $1"}, // keyHints
 		{"oauth_grants", "id", "expires_at < $1"},
 		{"oauth_grants", "id", "code_used_at IS NULL AND code_expires_at < $1"},

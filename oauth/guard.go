@@ -81,7 +81,11 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	for name, values := range r.Form {
 		if len(values) > 1 && name != "resource" { // RFC 8707 section 2
-			return fault(fosite.ErrInvalidRequest, printable(name), "A parameter must not be repeated.")
+			text := "A parameter must not be repeated."
+			if plain := printable(name); plain != "" { // the client is told by the text alone
+				text = "The parameter " + plain + " must not be repeated."
+			}
+			return fault(fosite.ErrInvalidRequest, printable(name), text)
 		}
 		if text := name + strings.Join(values, " "); !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 			return fault(fosite.ErrInvalidRequest, printable(name), "A parameter must be UTF-8 text.")

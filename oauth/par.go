@@ -43,6 +43,11 @@ func (s *Server) keepPushed(r *http.Request) (string, error) {
 		return "", err
 	}
 	client := authenticated.(*Client)
+	if client.IsPublic() { // anybody may be it
+		if err := s.admitNetwork(ctx, "pushed", s.address(r), pushedOfNetwork); err != nil {
+			return "", err
+		}
+	}
 	if form.Has("request_uri") { // section 2.1; parse would say that it is not supported
 		return "", fault(fosite.ErrInvalidRequest, "request_uri", "A request_uri cannot be pushed.")
 	}

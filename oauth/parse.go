@@ -44,8 +44,10 @@ func (s *Server) parseFor(r *http.Request, kept keptRequest, client *Client, tar
 		request = fosite.NewAuthorizeRequest()
 	}
 	req := s.answerable(request, client, target, form)
-	req.Asked, req.subject, req.pushed, req.waiting = kept.asked, kept.subject, kept.pushed, waiting(r, s.cfg.Cookies)
+	req.Asked, req.subject, req.pushed = kept.asked, kept.subject, kept.pushed
+	req.waiting, req.address = waiting(r, s.cfg.Cookies), s.address(r)
 	for _, check := range []func() error{
+		func() error { return bounded(keep(form, requestParameters)) },
 		func() error { return refusedObjects(form) },
 		func() error { return err },
 		func() error { return req.checkClient() },
@@ -203,6 +205,8 @@ func checkProof(form url.Values, client *Client) error {
 		return fault(fosite.ErrInvalidRequest, "dpop_jkt", "The dpop_jkt must be a SHA-256 thumbprint of 43 base64url characters.")
 	case challenge == "" && method == "" && optional:
 		return nil
+	case challenge == "" && optional:
+		return fault(fosite.ErrInvalidRequest, "code_challenge", "A code_challenge_method without a code_challenge means nothing.")
 	case challenge == "":
 		return fault(fosite.ErrInvalidRequest, "code_challenge", "This client must send a code_challenge (PKCE).")
 	case method != "S256":

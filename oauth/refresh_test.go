@@ -176,10 +176,12 @@ func TestSec_TK08_TheHostIsToldWhatTheGrantStandsOn(t *testing.T) {
 		w.token(w.refreshing("spa", offline["refresh_token"].(string), "scope", "openid"))
 		w.userinfo(online["access_token"].(string))
 		w.userinfo(offline["access_token"].(string))
+		w.ask("web", "introspect", offline["access_token"].(string))
 		want := []oauth.Standing{
 			{SessionID: "sid-1", Scopes: []string{"openid", "email"}}, {SessionID: "sid-1", Scopes: []string{"openid", "offline_access"}},
 			{Scopes: []string{"openid", "offline_access"}},
-			{SessionID: "sid-1", Scopes: []string{"openid", "email"}}, {Scopes: []string{"openid", "offline_access"}},
+			{SessionID: "sid-1", Scopes: []string{"openid", "email"}, Looking: true},
+			{Scopes: []string{"openid", "offline_access"}, Looking: true}, {Scopes: []string{"openid", "offline_access"}, Looking: true},
 		}
 		for i := range want {
 			want[i].Subject, want[i].ACR, want[i].AMR = "alice-1", "aal2", []string{"pwd", "otp", "mfa"}

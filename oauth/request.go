@@ -38,6 +38,7 @@ type Request struct {
 	subject   string     // whom the client expects
 	form      url.Values // fosite is given less
 	waiting   []string   // cookies of this browser's other suspended requests, oldest first
+	address   string     // where this browser is
 	pushed    []byte     // hash of the request_uri that brought it (RFC 9126); nil: it came in the open
 	device    string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
 }
@@ -95,6 +96,15 @@ func (r *Request) LoginHint() string { return r.GetRequestForm().Get("login_hint
 // value of the claim sub that the claims parameter asks for. "" when it doesn't say.
 func (r *Request) HintSubject() string { return r.subject }
 
+// VouchedSubject returns [Request.HintSubject] where an id_token_hint that we signed says so alone: the account may be
+// named to the browser then. By the claims parameter, which anybody can write, strangers could ask for names.
+func (r *Request) VouchedSubject() string {
+	if r.claims.IDToken["sub"] != nil {
+		return ""
+	}
+	return r.subject
+}
+
 // Scopes returns what the person has to decide on: the requested scopes and those that the claims parameter reaches
 // into.
 func (r *Request) Scopes() []string {
@@ -112,10 +122,13 @@ func (r *Request) Scopes() []string {
 func (r *Request) Resources() []string { return slices.Clone(r.resources) }
 
 // Suspend stores the request for an hour, binds it to this browser by a cookie of its own and returns its id. Suspending
-// it again returns the same id.
+// it again returns the same id. A [*throttle.Error] says that too many of this network wait already.
 func (r *Request) Suspend(ctx context.Context, w http.ResponseWriter) (string, error) {
 	if r.ID != "" {
 		return r.ID, nil
+	}
+	if err := r.server.admitNetwork(ctx, "request", r.address, requestsOfNetwork); err != nil {
+		return "", err
 	}
 	id, secret := randomText(16), randomText(32)
 	hash := sha256.Sum256([]byte(secret))
