@@ -175,10 +175,11 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	}
 	if p.OAuth, err = oauth.New(ctx, oauth.Config{
 		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
-		Cookies: p.Sessions.Cookies, Now: p.now, Log: p.log, Claims: p.claims, Alive: p.alive,
+		Cookies: p.Sessions.Cookies, Now: p.now, Log: slog.New(identified{p.log.Handler()}), Claims: p.claims, Alive: p.alive,
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
 		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
 		KeyLife: time.Duration(p.cfg.KeyRotation),
+		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
 	}); err != nil {
 		return err
 	}
@@ -313,6 +314,11 @@ func (p *IdP) levels() []string {
 }
 
 func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth.Problem) {
+	if problem.Parameter == "resume" { // the app has nothing to do with that one
+		view := templates.View{RequestID: audit.RequestOf(r.Context()).ID, Path: r.URL.Path}
+		login.Gone(p.pages, w, r.WithContext(templates.WithView(r.Context(), view)))
+		return
+	}
 	p.errorPage(w, r, problem.Status, problem.Code, problem.Description, problem.Parameter)
 }
 

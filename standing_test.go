@@ -130,3 +130,29 @@ func TestSec_TK08_WhatAGrantStandsOn(t *testing.T) {
 		})
 	}
 }
+
+// Whoever looks at a grant, by userinfo or introspection, changes nothing: the time to enrol begins with its next tokens.
+func TestSec_SS11_LookingAtAGrantBeginsNothing(t *testing.T) {
+	t.Parallel()
+	s := stand(t)
+	s.policy(time.Hour, "staff")
+	due := func() (at int64) {
+		t.Helper()
+		s.must(s.db.Get(t.Context(), &at, `SELECT mfa_due_at FROM accounts WHERE subject = $1`, s.person.Subject))
+		return at
+	}
+	look := s.grant
+	look.Looking = true
+	s.must(s.alive(t.Context(), look))
+	if due() != 0 {
+		t.Error("a look began the time to enrol")
+	}
+	s.must(s.alive(t.Context(), s.grant))
+	if due() == 0 {
+		t.Error("tokens did not begin it")
+	}
+	s.elapsed = time.Hour
+	if err := s.alive(t.Context(), look); !errors.Is(err, oauth.ErrEnded) {
+		t.Errorf("a look after the end: %v", err)
+	}
+}

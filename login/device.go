@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/throttle"
@@ -20,13 +21,13 @@ type devicePage struct {
 func (f *Flow) mountDevice(mux *http.ServeMux) {
 	mux.HandleFunc("GET /device", f.showDevice)
 	mux.HandleFunc("POST /device", f.openDevice)
-	mux.HandleFunc("GET /device/connected", f.tellOfDevice(templates.Message{
-		Title: "device_code.connected.title", Text: "device_code.connected.text",
+	mux.HandleFunc("GET /device/connected", f.tellOfDevice("connected", templates.Message{
+		Title: "device_code.connected.title", Text: "device_code.connected.text", Link: "/account", Label: "request.gone.link",
 	}))
-	mux.HandleFunc("GET /device/refused", f.tellOfDevice(templates.Message{
-		Title: "device_code.refused.title", Text: "device_code.refused.text",
+	mux.HandleFunc("GET /device/refused", f.tellOfDevice("refused", templates.Message{
+		Title: "device_code.refused.title", Text: "device_code.refused.text", Link: "/account", Label: "request.gone.link",
 	}))
-	mux.HandleFunc("GET /device/over", f.tellOfDevice(templates.Message{
+	mux.HandleFunc("GET /device/over", f.tellOfDevice("over", templates.Message{
 		Title: "device_code.over.title", Text: "device_code.over.text", Link: "/device", Label: "device_code.over.link", Alert: true,
 	}))
 }
@@ -51,6 +52,11 @@ func (f *Flow) openDevice(w http.ResponseWriter, r *http.Request) {
 	}
 	page := devicePage{UserCode: r.PostFormValue("user_code")}
 	status := http.StatusUnprocessableEntity
+	if strings.TrimSpace(page.UserCode) == "" {
+		page.Problem = &templates.Problem{ID: "problem.device.empty", Field: "user_code"}
+		f.Pages.Render(w, r, status, "device", page)
+		return
+	}
 	var wait *throttle.Error
 	id, err := f.OAuth.OpenDevice(w, r, page.UserCode, audit.RequestOf(r.Context()).Address, subject)
 	switch {
@@ -68,7 +74,13 @@ func (f *Flow) openDevice(w http.ResponseWriter, r *http.Request) {
 	f.Pages.Render(w, r, status, "device", page)
 }
 
-// tellOfDevice returns a page that says what became of a device.
-func (f *Flow) tellOfDevice(message templates.Message) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { f.Pages.Render(w, r, http.StatusOK, "message", message) }
+// tellOfDevice returns a page that says what became of a device, to the browser that has just given it that answer.
+func (f *Flow) tellOfDevice(answer string, message templates.Message) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if f.OAuth.DeviceAnswer(r) != answer {
+			http.Redirect(w, r, "/device", http.StatusSeeOther)
+			return
+		}
+		f.Pages.Render(w, r, http.StatusOK, "message", message)
+	}
 }

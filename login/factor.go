@@ -179,7 +179,7 @@ func (f *Flow) clientName(r *http.Request) string {
 		return ""
 	}
 	req, err := f.OAuth.Suspended(r, id)
-	if err != nil {
+	if err != nil || req.ForDevice() { // nobody can go back to an app on another device
 		return ""
 	}
 	return req.Client().Name

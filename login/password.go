@@ -24,7 +24,9 @@ type loginPage struct {
 	Username string
 	Fixed    bool   // only the password is asked: it is known who it must be
 	Account  string // whose, when Fixed
+	Expected string // whom the app asks for
 	Other    string // where somebody else signs in instead
+	Device   bool   // the app is on another device, where this browser cannot go back to
 	Cancel   bool   // there is a request to refuse
 	Problem  *templates.Problem
 }
@@ -70,19 +72,36 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 			page.ClientHost = "" // an administrator chose the name
 		}
 		page.Request, page.ClientID, page.Cancel = req.ID, req.Client().ID, true
-		page.Username = req.LoginHint()
+		page.Username, page.Device = req.LoginHint(), req.ForDevice()
 		hint := req.HintSubject()
 		other = other || slices.Contains(req.Prompt(), "select_account") ||
 			who != nil && hint != "" && hint != who.account.Subject
 	}
 	if who == nil || other {
-		return page, nil, true
+		return f.expecting(w, r, page, req)
 	}
 	page.Fixed, page.Account = true, who.account.Username
 	query := r.URL.Query()
 	query.Set("other", "1")
 	page.Other = "/login?" + query.Encode()
 	return page, who, true
+}
+
+// expecting adds to the page of req, which may be nil, whom its app asks for. What the form sends is not bound to that:
+// the dispatcher refuses another person.
+func (f *Flow) expecting(w http.ResponseWriter, r *http.Request, page loginPage, req *oauth.Request) (loginPage, *person, bool) {
+	if req == nil || req.VouchedSubject() == "" {
+		return page, nil, true
+	}
+	a, err := f.Accounts.Active(r.Context(), req.VouchedSubject())
+	switch {
+	case err == nil:
+		page.Username, page.Expected = a.Username, a.Username
+	case !errors.Is(err, account.ErrNotFound) && !errors.Is(err, account.ErrDisabled):
+		f.Fail(w, r, err)
+		return page, nil, false
+	}
+	return page, nil, true
 }
 
 // request returns the suspended request that the query names, nil when it names none. It answers itself, and returns
@@ -105,8 +124,11 @@ func (f *Flow) request(w http.ResponseWriter, r *http.Request) (*oauth.Request, 
 }
 
 // gone says that there is no such sign-in in this browser (any more).
-func (f *Flow) gone(w http.ResponseWriter, r *http.Request) {
-	f.Pages.Render(w, r, http.StatusBadRequest, "message", templates.Message{
+func (f *Flow) gone(w http.ResponseWriter, r *http.Request) { Gone(f.Pages, w, r) }
+
+// Gone shows the page that says that a sign-in is over, or another browser's.
+func Gone(pages *templates.Set, w http.ResponseWriter, r *http.Request) {
+	pages.Render(w, r, http.StatusBadRequest, "message", templates.Message{
 		Title: "request.gone.title", Text: "request.gone.text", Link: "/account", Label: "request.gone.link", Alert: true,
 	})
 }

@@ -19,7 +19,8 @@ type (
 	loginData struct {
 		Query, Client, Username, Account, ForgotURL, Other string
 		ClientHost, Logo, PolicyURI, TermsURI              string
-		Fixed, Cancel, Dynamic                             bool
+		Expected                                           string
+		Fixed, Cancel, Dynamic, Device                     bool
 		Problem                                            *mistake
 	}
 	mfaData struct {
@@ -203,6 +204,8 @@ func samples(t *testing.T) []sample {
 		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, ForgotURL: "/forgot"}},
 		{"login told", "login", loginData{Query: query, Client: "Notes", ClientHost: "app.example", Logo: "/oauth2/logo/notes?v=1", Dynamic: true,
 			PolicyURI: "https://app.example/privacy", TermsURI: "https://app.example/terms", Cancel: true}},
+		{"login expected", "login", loginData{Query: query, Client: "Focus HQ", Username: "alice", Expected: "alice", Cancel: true}},
+		{"login device", "login", loginData{Query: query, Client: "Living-room TV", Device: true, Cancel: true}},
 		{"login wrong", "login", loginData{Query: query, Username: "alice", Problem: wrong("problem.credentials", "password", map[string]any{"Left": 2})}},
 		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1"}},
 		{"mfa", "mfa", mfaData{Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
