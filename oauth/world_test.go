@@ -34,6 +34,7 @@ type world struct {
 	clock   *clock
 	browser *http.Client
 	log     *strings.Builder
+	logging sync.Mutex // of all servers of this world
 	secrets map[string]string
 }
 
@@ -167,7 +168,7 @@ func signedIn(at time.Time) *oauth.Authentication {
 func (w *world) config() oauth.Config {
 	return oauth.Config{
 		Issuer: issuer, DB: w.db, Seal: sharedSeal(w), Secret: sharedSeal(w).Derive, Interaction: w.host,
-		Cookies: cookie.Jar{Secure: true}, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(&syncWriter{b: w.log}, nil)),
+		Cookies: cookie.Jar{Secure: true}, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(&syncWriter{&w.logging, w.log}, nil)),
 		Claims: func(_ context.Context, _ string, scopes []string) (map[string]any, error) {
 			w.host.mu.Lock()
 			defer w.host.mu.Unlock()
@@ -208,7 +209,7 @@ func (w *world) start(cfg oauth.Config) (*oauth.Server, *http.ServeMux) {
 }
 
 type syncWriter struct {
-	mu sync.Mutex
+	mu *sync.Mutex
 	b  *strings.Builder
 }
 

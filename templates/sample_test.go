@@ -249,6 +249,7 @@ func samples(t *testing.T) []sample {
 		{"device over", "message", messageData{"device_code.over.title", "device_code.over.text", "/device", "device_code.over.link", true}},
 		{"error", "error", errorData{"invalid_request", "The redirect_uri is not registered.", "redirect_uri", "01J9X", 400}},
 		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
+		{"error flood", "error", errorData{"temporarily_unavailable", "Too many.", "", "01J9X", 429}},
 		{"error missing", "error", errorData{Status: 404}},
 		{"logout", "logout", logoutData{"Focus HQ", "id_token_hint=x"}},
 		{"signed out", "signed_out", signedOutData{Home: "https://focus.example/"}},
