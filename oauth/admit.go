@@ -50,10 +50,10 @@ func (s *Server) admitNetwork(ctx context.Context, what, address string, most in
 // admit counts something that is about to be kept for key, of which there may be so many in ten minutes; a
 // [*throttle.Error] says that there are. Being refused writes nothing, so that a flood costs one row.
 func (s *Server) admit(ctx context.Context, key string, most int) error {
-	end := s.cfg.Now().Truncate(admitWindow).Add(admitWindow)
+	key, end := s.window(key)
 	rows, err := s.cfg.DB.Exec(ctx, `INSERT INTO oauth_device_attempts (key, n, until) VALUES ($1, 1, $2)
 		ON CONFLICT (key) DO UPDATE SET n = oauth_device_attempts.n + 1 WHERE oauth_device_attempts.n < $3`,
-		fmt.Sprintf("%s/%d", key, end.Unix()), end.Unix(), most)
+		key, end.Unix(), most)
 	if err != nil {
 		return unavailable(err)
 	}
@@ -61,6 +61,12 @@ func (s *Server) admit(ctx context.Context, key string, most int) error {
 		return &throttle.Error{Until: end}
 	}
 	return nil
+}
+
+// window returns the name of key's count in these ten minutes, and when they end.
+func (s *Server) window(key string) (string, time.Time) {
+	end := s.cfg.Now().Truncate(admitWindow).Add(admitWindow)
+	return fmt.Sprintf("%s/%d", key, end.Unix()), end
 }
 
 // address returns where r comes from.

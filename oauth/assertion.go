@@ -53,18 +53,18 @@ func (s *Server) authenticateAssertion(ctx context.Context, path string, form ur
 	}
 	token, err := jwt.ParseSigned(form.Get("client_assertion"), signatureAlgorithms(assertionAlgs))
 	if err != nil || len(token.Headers) != 1 {
-		return nil, fosite.ErrInvalidClient
+		return nil, because(fosite.ErrInvalidClient, "", "the assertion is no JWT of an algorithm that is taken")
 	}
 	var claimed assertionClaims
 	if err := token.UnsafeClaimsWithoutVerification(&claimed); err != nil {
-		return nil, fosite.ErrInvalidClient
+		return nil, because(fosite.ErrInvalidClient, "", "the assertion's claims are not as RFC 7523 has them")
 	}
 	if id := form.Get("client_id"); id != "" && id != claimed.Subject {
-		return nil, fosite.ErrInvalidClient
+		return nil, because(fosite.ErrInvalidClient, "", "the assertion's sub is not the client_id")
 	}
 	client, err := s.store.client(ctx, claimed.Subject)
 	if errors.Is(err, fosite.ErrNotFound) {
-		return nil, fosite.ErrInvalidClient
+		return nil, because(fosite.ErrInvalidClient, claimed.Subject, "there is no such client, or it is disabled")
 	}
 	if err != nil {
 		return nil, err
@@ -74,31 +74,37 @@ func (s *Server) authenticateAssertion(ctx context.Context, path string, form ur
 		claims, err = s.readAssertion(ctx, client, token, path)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.spend(ctx, client, claims)
 	}
-	return client, s.spend(ctx, client, claims)
+	if err != nil {
+		return nil, because(err, claimed.Subject, "")
+	}
+	return client, nil
 }
 
 // readAssertion returns the claims of an assertion of client that was made for the endpoint path.
 func (s *Server) readAssertion(ctx context.Context, client *Client, token *jwt.JSONWebToken, path string) (assertionClaims, error) {
 	var claims assertionClaims
 	header := token.Headers[0]
-	if client.AuthMethod != "private_key_jwt" || header.Algorithm != client.AuthAlg {
-		return claims, fosite.ErrInvalidClient
+	if client.AuthMethod != "private_key_jwt" || !mayAssert(client, header.Algorithm) {
+		return claims, because(fosite.ErrInvalidClient, "", "the client is registered for "+client.AuthMethod+" "+client.AuthAlg)
 	}
-	keys, err := s.clientKeys(ctx, client, header.KeyID)
+	keys, err := s.clientKeys(ctx, client, header.KeyID, header.Algorithm)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "oauth: a client's keys cannot be loaded", "client", client.ID, "error", err)
-		return claims, fosite.ErrInvalidClient
+		return claims, because(fosite.ErrInvalidClient, "", "the client's keys cannot be loaded")
 	}
 	if !slices.ContainsFunc(keys, func(key any) bool {
 		return suits(header.Algorithm, key) && token.Claims(key, &claims) == nil
 	}) {
-		return claims, fosite.ErrInvalidClient
+		return claims, because(fosite.ErrInvalidClient, "", "no key of the client made the assertion's signature")
 	}
-	if !s.isAddressed(client, claims.Audience, path) || !s.isAssertion(client, claims) {
-		return claims, fosite.ErrInvalidClient
+	switch {
+	case !s.isAddressed(client, claims.Audience, path):
+		return claims, because(fosite.ErrInvalidClient, "", "the assertion's aud is not for this client to use here")
+	case !s.isAssertion(client, claims):
+		return claims, because(fosite.ErrInvalidClient, "", "the assertion's iss, jti, exp, nbf or iat is not as it must be now")
 	}
 	return claims, nil
 }
@@ -108,12 +114,18 @@ func isFAPI(client *Client) bool {
 	return client.AuthMethod == "private_key_jwt" && (client.RequirePAR || client.DPoPBound)
 }
 
+// mayAssert reports whether alg may sign the assertions of client: the registered one, or any when it registered none.
+// FAPI 2 takes no RS256 (section 5.4).
+func mayAssert(client *Client, alg string) bool {
+	return (client.AuthAlg == "" || client.AuthAlg == alg) && (alg != "RS256" || !isFAPI(client))
+}
+
 // isAddressed reports whether an assertion was made for this server: for the issuer, the token endpoint (RFC 7523
 // section 3), or the endpoint that was called. FAPI 2 leaves the issuer as a string alone, because an assertion with
-// several audiences can be used by one of them at another, and no RS256 (section 5.4).
+// several audiences can be used by one of them at another.
 func (s *Server) isAddressed(client *Client, to audience, path string) bool {
 	if isFAPI(client) {
-		return to.single && to.Contains(s.cfg.Issuer) && client.AuthAlg != "RS256"
+		return to.single && to.Contains(s.cfg.Issuer)
 	}
 	return to.Contains(s.cfg.Issuer) || to.Contains(s.cfg.Issuer+"/oauth2/token") || to.Contains(s.cfg.Issuer+path)
 }
@@ -134,13 +146,13 @@ func (s *Server) spend(ctx context.Context, client *Client, claims assertionClai
 	rows, err := s.cfg.DB.Exec(ctx, `INSERT INTO oauth_jti (client_id, jti_hash, expires_at) VALUES ($1, $2, $3)
 		ON CONFLICT DO NOTHING`, client.ID, sum[:], claims.Expiry.Time().Unix())
 	if err == nil && rows == 0 {
-		return fosite.ErrInvalidClient
+		return because(fosite.ErrInvalidClient, "", "the assertion's jti was used before")
 	}
 	return unavailable(err)
 }
 
-// clientKeys returns the public keys that may have signed for client: those of kid, or all where no kid is named.
-func (s *Server) clientKeys(ctx context.Context, client *Client, kid string) (keys []any, err error) {
+// clientKeys returns the public keys that may have signed for client by alg: those of kid, or all where no kid is named.
+func (s *Server) clientKeys(ctx context.Context, client *Client, kid, alg string) (keys []any, err error) {
 	set := client.JWKS
 	if set == nil {
 		if set, err = s.loader.load(ctx, client.JWKSURI, kid); err != nil {
@@ -152,7 +164,7 @@ func (s *Server) clientKeys(ctx context.Context, client *Client, kid string) (ke
 		found = set.Key(kid)
 	}
 	for _, key := range found {
-		if key.Valid() && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+		if isFor(key, alg) {
 			keys = append(keys, key.Key)
 		}
 	}

@@ -19,10 +19,13 @@ func (s *Server) authenticate(ctx context.Context, r *http.Request, form url.Val
 		return nil, err
 	}
 	var client *Client
-	if method == "private_key_jwt" {
+	switch method {
+	case "private_key_jwt": // nobody guesses a signature, or what a public client does not have
 		client, err = s.authenticateAssertion(ctx, r.URL.Path, form)
-	} else {
-		client, err = s.authenticateSecret(ctx, id, secret, method)
+	case "none":
+		client, err = s.authenticateSecret(ctx, id, "", method)
+	default:
+		client, err = s.limited(ctx, r, id, func() (*Client, error) { return s.authenticateSecret(ctx, id, secret, method) })
 	}
 	if err != nil {
 		return nil, err
@@ -36,15 +39,18 @@ func (s *Server) authenticateSecret(ctx context.Context, id, secret, method stri
 	client, err := s.store.client(ctx, id)
 	if errors.Is(err, fosite.ErrNotFound) {
 		s.clients.SecretIs(&Client{ID: id, secretHash: "$hmac$"}, secret)
-		return nil, fosite.ErrInvalidClient
+		return nil, because(fosite.ErrInvalidClient, id, "there is no such client, or it is disabled")
 	}
 	if err != nil {
 		return nil, err
 	}
 	return s.store.judged(ctx, client, func(client *Client) error {
 		good := client.IsPublic() || s.clients.SecretIs(client, secret)
-		if client.AuthMethod != method || !good {
-			return fosite.ErrInvalidClient
+		switch {
+		case client.AuthMethod != method:
+			return because(fosite.ErrInvalidClient, id, "the client came by "+method+" and is registered for "+client.AuthMethod)
+		case !good:
+			return because(fosite.ErrInvalidClient, id, "the secret is wrong")
 		}
 		return nil
 	})
@@ -60,14 +66,15 @@ func credentials(r *http.Request, form url.Values) (id, secret, method string, e
 			secret, err = url.QueryUnescape(password)
 		}
 		if err != nil || id != "" && id != basicID {
-			return "", "", "", fosite.ErrInvalidClient
+			return "", "", "", because(fosite.ErrInvalidClient, id,
+				"the Basic header is not form-encoded (RFC 6749 section 2.3.1), or names another client than client_id")
 		}
 		id = basicID
 		if secret != "" { // some public clients send an empty one
 			methods = append(methods, "client_secret_basic")
 		}
 	} else if r.Header.Get("Authorization") != "" {
-		return "", "", "", fosite.ErrInvalidClient
+		return "", "", "", because(fosite.ErrInvalidClient, id, "the Authorization header is not Basic")
 	}
 	if form.Get("client_secret") != "" {
 		secret = form.Get("client_secret")

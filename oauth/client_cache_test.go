@@ -157,6 +157,7 @@ func TestASecretThatAnotherProcessRotatedIsGoodAtOnce(t *testing.T) {
 		}
 		// The end of the overlap is a matter of the clock, not of when the client was read.
 		w.clock.Add(time.Hour)
+		w.secrets["web"] = old
 		w.wantError(w.token(w.exchange("web", w.code("web"))), http.StatusUnauthorized, "invalid_client")
 	})
 }

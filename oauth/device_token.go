@@ -42,7 +42,7 @@ func (h *deviceHandler) HandleTokenEndpointRequest(ctx context.Context, ar fosit
 	}
 	g, err := h.store.poll(ctx, code)
 	if errors.Is(err, fosite.ErrNotFound) {
-		return fosite.ErrInvalidGrant
+		return fosite.ErrInvalidGrant.WithWrap(err)
 	}
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (h *deviceHandler) PopulateTokenEndpointResponse(ctx context.Context, ar fo
 	}
 	unitOf(ctx).redeem = true
 	response.SetAccessToken(token)
-	response.SetTokenType("bearer")
+	response.SetTokenType("Bearer") // for fosite; exchange knows better
 	response.SetExpiresIn(client.AccessTokenLife.or(accessTokenLife))
 	response.SetScopes(ar.GetGrantedScopes())
 	if ar.GetGrantedScopes().Has("offline_access") && client.GetGrantTypes().Has("refresh_token") {
@@ -96,7 +96,7 @@ func (h *deviceHandler) PopulateTokenEndpointResponse(ctx context.Context, ar fo
 func (s *store) poll(ctx context.Context, code string) (*grant, error) {
 	id, _, ok := grantID(code, codeBytes)
 	if !ok {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the device code is none of ours")
 	}
 	var device struct {
 		ClientID  string `db:"client_id"`
@@ -114,7 +114,7 @@ func (s *store) poll(ctx context.Context, code string) (*grant, error) {
 	case err != nil:
 		return nil, unavailable(err)
 	case client == nil || client.ID != device.ClientID || subtle.ConstantTimeCompare(deviceHash(code), device.CodeHash) != 1:
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the device code is none of ours, or another client's")
 	case device.Denied:
 		return nil, fosite.ErrAccessDenied
 	case s.now().Unix() >= device.ExpiresAt:
@@ -131,14 +131,14 @@ func (s *store) allowed(ctx context.Context, id, code string) (*grant, error) {
 	}
 	switch {
 	case subtle.ConstantTimeCompare(deviceHash(code), g.CodeHash) != 1:
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the device code is none of ours")
 	case g.CodeUsedAt.Valid:
 		if _, err := s.revokeGrant(ctx, id, EventCodeReused); err != nil {
 			return nil, err
 		}
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the device code was used before")
 	case !g.lives(s.now()):
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the device code has expired, or its grant was revoked")
 	case s.now().Unix() >= g.CodeExpiresAt:
 		return nil, fosite.ErrDeviceExpiredToken
 	}

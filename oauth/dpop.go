@@ -57,12 +57,15 @@ func (s *Server) proof(ctx context.Context, r *http.Request, token string) (jkt 
 		return "", nil
 	case 1:
 	default:
-		return "", errInvalidProof
+		return "", because(errInvalidProof, "", "there is more than one proof")
 	}
 	jkt, claims, ok := parseProof(headers[0])
+	if !ok {
+		return "", because(errInvalidProof, "", "the proof is no JWT of type dpop+jwt that its own jwk signed")
+	}
 	// The issuer's URL, never the Host header: that one is the sender's.
-	if !ok || !s.fits(claims, r.Method, s.cfg.Issuer+r.URL.Path, token) {
-		return "", errInvalidProof
+	if !s.fits(claims, r.Method, s.cfg.Issuer+r.URL.Path, token) {
+		return "", because(errInvalidProof, "", "the proof's htm, htu, iat, jti or ath is not as this request wants it")
 	}
 	if claims.Nonce == "" && s.cfg.RequireNonce || claims.Nonce != "" && !s.isNonce(claims.Nonce) {
 		return "", errUseNonce
@@ -145,7 +148,7 @@ func (s *Server) spendProof(ctx context.Context, jkt string, claims proofClaims)
 	rows, err := s.cfg.DB.Exec(ctx, `INSERT INTO oauth_proofs (hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
 		sum[:], claims.IssuedAt.Time().Add(proofWindow).Unix())
 	if err == nil && rows == 0 {
-		return errInvalidProof
+		return because(errInvalidProof, "", "the proof's jti was used before")
 	}
 	return unavailable(err)
 }

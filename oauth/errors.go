@@ -155,11 +155,14 @@ func problemOf(err error) (p Problem, ours bool) {
 	return p, ours
 }
 
-// explain is problemOf that writes a failure of ours to the log, the only place where its text goes.
+// explain is problemOf that writes a failure of ours to the log, the only place where its text goes, and why a client was
+// refused.
 func (s *Server) explain(ctx context.Context, err error) Problem {
 	p, ours := problemOf(err)
 	if ours {
 		s.cfg.Log.ErrorContext(ctx, "oauth: request failed", "code", p.Code, "error", chain(err))
+	} else {
+		s.logRefusal(ctx, p.Code, err)
 	}
 	return p
 }
@@ -200,7 +203,7 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	s.problem(w, r, p)
 }
 
-// retryAfter tells when a request that had to wait may come again (RFC 6585 section 4).
+// retryAfter tells when a request that had to wait may come again.
 func (s *Server) retryAfter(w http.ResponseWriter, err error) {
 	var wait *throttle.Error
 	if errors.As(err, &wait) {

@@ -131,7 +131,7 @@ func (s *store) grant(ctx context.Context, id string) (*grant, error) {
 	var g grant
 	err := s.db.Get(ctx, &g, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id)
 	if dbx.IsNotFound(err) {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "there is no such grant, or it ended long ago")
 	}
 	if err != nil {
 		return nil, unavailable(err)

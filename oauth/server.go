@@ -96,6 +96,8 @@ type Server struct {
 	provider fosite.OAuth2Provider
 	nonceKey []byte // of DPoP
 	userKey  []byte // of devices' user codes
+	failing  failing
+	refusals refusals
 }
 
 // New returns a server on a migrated database. It makes the signing keys that are missing, and fails when the existing

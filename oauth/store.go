@@ -117,13 +117,13 @@ func (s *store) load(ctx context.Context, id string) (*grant, error) {
 	// Another client's code or token is unknown here: finding it used must not revoke what it gave to its owner.
 	client := caller(ctx)
 	if client == nil || client.ID != g.ClientID {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the code or token is another client's")
 	}
 	// A scope that was taken from the client ends what was granted with it.
 	client, err = s.judged(ctx, client, func(client *Client) error {
 		for _, scope := range strings.Fields(g.Scope) {
 			if !slices.Contains(client.Scopes, scope) {
-				return fosite.ErrNotFound
+				return because(fosite.ErrNotFound, "", "the client lost a scope of the grant")
 			}
 		}
 		return nil
@@ -168,14 +168,14 @@ func (s *store) createGrant(ctx context.Context, ar fosite.Requester, codeHash [
 func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, into fosite.Session) (fosite.Requester, error) {
 	id, _, ok := grantID(code, codeBytes)
 	if !ok {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the code is none of ours")
 	}
 	g, err := s.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if !g.isCode(code) {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the code is none of ours")
 	}
 	request, err := g.requester(unitOf(ctx).client, into, true)
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *store) GetAuthorizeCodeSession(ctx context.Context, code string, into f
 	case g.CodeUsedAt.Valid:
 		return request, fosite.ErrInvalidatedAuthorizeCode
 	case !g.lives(s.now()) || s.now().Unix() >= g.CodeExpiresAt:
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the code has expired, or its grant was revoked")
 	}
 	unitOf(ctx).redeemable = true
 	return request, nil
@@ -241,7 +241,7 @@ func (s *store) DeleteOpenIDConnectSession(context.Context, string) error { retu
 func (s *store) GetRefreshTokenSession(ctx context.Context, token string, into fosite.Session) (fosite.Requester, error) {
 	id, generation, mac, ok := parseRefresh(token)
 	if !ok {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the refresh token is none of ours")
 	}
 	g, err := s.load(ctx, id)
 	if err != nil {
@@ -249,11 +249,11 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, into f
 	}
 	want := s.refreshMAC(g.ID, generation, g.RTSeed)
 	if g.RTGen == 0 || generation > g.RTGen || subtle.ConstantTimeCompare(mac, want) != 1 {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the refresh token is none of ours")
 	}
 	now := s.now()
 	if !g.lives(now) || now.Unix() >= g.RTExpiresAt {
-		return nil, fosite.ErrNotFound
+		return nil, because(fosite.ErrNotFound, "", "the refresh token has expired, or its grant was revoked")
 	}
 	u := unitOf(ctx)
 	request, err := g.requester(u.client, into, false)

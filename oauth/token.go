@@ -27,7 +27,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		err = u.failed // stolen tokens live on: never told as "refused"
 	}
 	if err != nil {
-		s.refuseToken(w, r, u, err)
+		s.refuseToken(w, r, u, because(err, ar.GetClient().GetID(), ""))
 		return
 	}
 	s.provider.WriteAccessResponse(ctx, w, ar, response)
