@@ -34,7 +34,7 @@ type world struct {
 	clock   *clock
 	browser *http.Client
 	log     *strings.Builder
-	logging sync.Mutex // of all servers of this world
+	logging *sync.Mutex // of all servers of this world
 	secrets map[string]string
 }
 
@@ -148,6 +148,7 @@ func newWorldOn(t testing.TB, db *dbx.DB) *world {
 	t.Helper()
 	w := &world{
 		TB: t, db: db, clock: &clock{now: time.Date(2030, 5, 6, 7, 8, 9, 250_000_000, time.UTC)}, log: &strings.Builder{},
+		logging: new(sync.Mutex),
 		secrets: map[string]string{},
 	}
 	w.host = &host{auth: signedIn(w.clock.Now().Add(-time.Minute))}
@@ -168,7 +169,7 @@ func signedIn(at time.Time) *oauth.Authentication {
 func (w *world) config() oauth.Config {
 	return oauth.Config{
 		Issuer: issuer, DB: w.db, Seal: sharedSeal(w), Secret: sharedSeal(w).Derive, Interaction: w.host,
-		Cookies: cookie.Jar{Secure: true}, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(&syncWriter{&w.logging, w.log}, nil)),
+		Cookies: cookie.Jar{Secure: true}, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(&syncWriter{w.logging, w.log}, nil)),
 		Claims: func(_ context.Context, _ string, scopes []string) (map[string]any, error) {
 			w.host.mu.Lock()
 			defer w.host.mu.Unlock()
