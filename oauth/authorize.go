@@ -156,6 +156,8 @@ func (r *Request) check(auth *Authentication) error {
 		return fosite.ErrLoginRequired
 	case slices.Contains(r.GetRequestedScopes(), "openid") && !slices.Contains(auth.Scopes, "openid"):
 		return fosite.ErrAccessDenied
+	case !slices.ContainsFunc(r.GetRequestedScopes(), func(s string) bool { return slices.Contains(auth.Scopes, s) }):
+		return fosite.ErrAccessDenied // nothing was allowed
 	}
 	// An essential acr that is not met is a failed authentication (OpenID Connect Core 1.0 section 5.5.1.1).
 	if r.EssentialACR() {

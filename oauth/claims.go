@@ -95,6 +95,14 @@ type grantedClaims struct {
 	IDToken  []string `json:"id_token,omitempty"`
 }
 
+// narrowed returns what a token of these scopes tells, which is one of fewer than were granted.
+func (g grantedClaims) narrowed(scopes []string) grantedClaims {
+	beyond := func(name string) bool { return !slices.Contains(scopes, claimScopes[name]) }
+	return grantedClaims{
+		UserInfo: slices.DeleteFunc(slices.Clone(g.UserInfo), beyond), IDToken: slices.DeleteFunc(slices.Clone(g.IDToken), beyond),
+	}
+}
+
 func (g grantedClaims) encode() string {
 	if len(g.UserInfo)+len(g.IDToken) == 0 {
 		return ""

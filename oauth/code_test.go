@@ -2,8 +2,10 @@ package oauth_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp/oauth"
+	"github.com/go-jose/go-jose/v3"
 )
 
 func TestTrap01_PKCEDowngrade(t *testing.T) {
@@ -261,6 +264,39 @@ func TestTrap34_BodiesAreLimited(t *testing.T) {
 	r, _ := http.NewRequest(http.MethodPost, issuer+"/oauth2/token", strings.NewReader(`{"grant_type":"authorization_code"}`))
 	r.Header.Set("Content-Type", "application/json")
 	w.wantError(w.do(w.browser, r), 400, "invalid_request")
+}
+
+func TestSec_DS01_ParametersAreLimited(t *testing.T) {
+	w := newWorld(t)
+	w.client(&oauth.Client{ID: "job", GrantTypes: []string{"client_credentials"}, Scopes: []string{"read"}})
+	v := w.machine("job")
+	for i := range 64 - len(v) {
+		v.Set(fmt.Sprint("pad", i), "x")
+	}
+	if a := w.token(v); a.status != 200 {
+		t.Errorf("64 parameters: %s", a.body)
+	}
+	v.Set("pad", "x")
+	w.wantError(w.token(v), 400, "invalid_request")
+	v = w.machine("job")
+	v["resource"] = slices.Repeat([]string{issuer}, 65)
+	w.wantError(w.token(v), 400, "invalid_request")
+	w.wantRedirected(w.authorize(request("web", "id_token_hint", strings.Repeat("x", 8193))), "invalid_request")
+
+	// Read to the end such a token would be good: its payload is padded, and signatures are over what was sent.
+	long := w.prover().proof("pad", strings.Repeat("x", 8193))
+	w.wantError(w.proving(w.machine("job"), long), 400, "invalid_dpop_proof")
+	key, set := clientKey(t)
+	w.client(&oauth.Client{ID: "keyed", AuthMethod: "private_key_jwt", AuthAlg: "ES256", JWKS: set})
+	for size, status := range map[int]int{1: 200, 8193: 400} {
+		token := assertion(t, key, jose.ES256, "k1", map[string]any{
+			"iss": "keyed", "sub": "keyed", "aud": issuer, "jti": fmt.Sprint("j", size),
+			"exp": w.clock.Now().Add(5 * time.Minute).Unix(), "pad": strings.Repeat("x", size),
+		})
+		if a := w.token(w.asserting("keyed", token)); a.status != status {
+			t.Errorf("an assertion padded by %d: %d %s", size, a.status, a.body)
+		}
+	}
 }
 
 func TestTrap37_OpenIDAlwaysGivesAnIDToken(t *testing.T) {

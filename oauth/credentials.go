@@ -57,6 +57,8 @@ func (h credentialsHandler) PopulateTokenEndpointResponse(
 	response.SetAccessToken(token)
 	response.SetTokenType("Bearer") // for fosite; exchange knows better
 	response.SetExpiresIn(ar.GetClient().(*Client).AccessTokenLife.or(accessTokenLife))
-	response.SetScopes(ar.GetGrantedScopes())
+	if scopes := ar.GetGrantedScopes(); len(scopes) > 0 {
+		response.SetScopes(scopes)
+	}
 	return h.server.store.CreateAccessTokenSession(ctx, sig, ar)
 }

@@ -117,10 +117,28 @@ func TestSec_TK03_ResourcesAreTheClients(t *testing.T) {
 				w.Errorf("%v: %s", c, a.body)
 			}
 		}
-		for _, c := range [][]string{{"https://evil.example"}, {api, "https://evil.example"}, {api + "/"}, {""}, {strings.ToUpper(api)}, {api + " " + files}} {
+		if a := ask(""); !slices.Equal(aud(w, a), []string{issuer}) { // an empty parameter counts as none
+			w.Errorf("an empty one: %s", a.body)
+		}
+		for _, c := range [][]string{{"https://evil.example"}, {api, "https://evil.example"}, {api + "/"}, {strings.ToUpper(api)}, {api + " " + files}} {
 			w.wantError(ask(c...), 400, "invalid_target")
 		}
 	})
+}
+
+func TestATokenWithoutScopesSaysNothingOfThem(t *testing.T) {
+	w := newWorld(t)
+	w.client(&oauth.Client{ID: "jobs", GrantTypes: []string{"client_credentials"}, Scopes: []string{"openid"}})
+	got := w.token(w.machine("jobs")).json
+	if _, there := got["scope"]; there || got["access_token"] == nil {
+		t.Errorf("answer: %v", got)
+	}
+	if claims := payload(t, got["access_token"]); claims["sub"] != "jobs" || claims["scope"] != nil {
+		t.Errorf("token: %v", claims)
+	}
+	if about := w.ask("jobs", "introspect", got["access_token"].(string)).json; about["active"] != true || about["scope"] != nil {
+		t.Errorf("introspection: %v", about)
+	}
 }
 
 func TestSec_TK03_ResourcesAreTheGrants(t *testing.T) {

@@ -77,6 +77,9 @@ func (s *Server) proof(ctx context.Context, r *http.Request, token string) (jkt 
 // parseProof returns the claims of a well-formed proof with a good signature, and the thumbprint (RFC 7638) of the key
 // that it brings along.
 func parseProof(text string) (jkt string, claims proofClaims, ok bool) {
+	if len(text) > maxJWT {
+		return "", claims, false
+	}
 	parsed, err := jwt.ParseSigned(text, signatureAlgorithms(proofAlgs))
 	if err != nil || len(parsed.Headers) != 1 {
 		return "", claims, false

@@ -102,7 +102,9 @@ func TestRefusalsAreExplainedInTheLog(t *testing.T) {
 		{func() answer { return w.with("nobody", "x") }, "nobody", "no such client"},
 		{func() answer { return w.token(w.exchange("web", "x")) }, "web", "the code is none of ours"},
 		{func() answer { return w.token(w.exchange("web", code)) }, "web", "already been used"},
-		{func() answer { return w.token(w.exchange("web", w.code("web"), "code_verifier", strings.Repeat("x", 43))) }, "web", "verifier"},
+		{func() answer {
+			return w.token(w.exchange("web", w.code("web"), "code_verifier", strings.Repeat("x", 43)))
+		}, "web", "verifier"},
 		{func() answer { return w.token(w.refreshing("web", "x")) }, "web", "the refresh token is none of ours"},
 	} {
 		w.log.Reset()

@@ -42,9 +42,10 @@ func (s *store) insertAccess(ctx context.Context, a *accessRow) error {
 	if a == nil {
 		return nil
 	}
-	rows, err := s.db.Exec(ctx, `INSERT INTO oauth_access (sig, grant_id, client_id, scope, audience, dpop_jkt, expires_at)
-		SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $3 AND created_at = $8)`,
-		a.Sig, a.GrantID, a.ClientID, a.Scope, a.Audience, a.JKT, a.ExpiresAt, a.registered)
+	rows, err := s.db.Exec(ctx, `INSERT INTO oauth_access (sig, grant_id, client_id, scope, audience, dpop_jkt, issued_at,
+		expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8
+		WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $3 AND created_at = $9)`,
+		a.Sig, a.GrantID, a.ClientID, a.Scope, a.Audience, a.JKT, a.IssuedAt, a.ExpiresAt, a.registered)
 	if err == nil && rows == 0 {
 		return errClientGone // see insertGrant
 	}

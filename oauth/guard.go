@@ -13,13 +13,19 @@ import (
 
 // Bounds of every request; fosite itself reads without a limit, and what is suspended is stored.
 const (
-	maxBody  = 64 << 10
-	maxQuery = 32 << 10
+	maxBody   = 64 << 10
+	maxQuery  = 32 << 10
+	maxFields = 64      // values of parameters
+	maxJWT    = 8 << 10 // ours and clients' are a tenth of that
 )
+
+// jwtParameters are those whose signature somebody will have to verify.
+var jwtParameters = []string{"client_assertion", "id_token_hint"}
 
 // secretParameters may never stand in a URL, where logs and histories keep them.
 var secretParameters = []string{
-	"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "access_token", "password",
+	"client_secret", "client_assertion", "code", "code_verifier", "device_code", "refresh_token", "access_token",
+	"token", "password",
 }
 
 // page is the filter in front of the endpoints that a browser visits.
@@ -79,6 +85,18 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return fault(fosite.ErrInvalidRequest, "", "The parameters cannot be read: too long, or not form-encoded.")
 	}
+	fields := 0
+	for _, values := range r.Form {
+		fields += len(values)
+	}
+	if fields > maxFields {
+		return fault(fosite.ErrInvalidRequest, "", "There are more than 64 parameters.")
+	}
+	for _, name := range jwtParameters {
+		if len(r.Form.Get(name)) > maxJWT {
+			return fault(fosite.ErrInvalidRequest, name, "A JWT must not be longer than 8192 bytes.")
+		}
+	}
 	for name, values := range r.Form {
 		if len(values) > 1 && name != "resource" { // RFC 8707 section 2
 			text := "A parameter must not be repeated."
@@ -108,6 +126,15 @@ func anyOrigin(next http.Handler) http.Handler {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// publicPreflight lets every web page ask for a public document with header fields of its choice.
+func publicPreflight(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Access-Control-Allow-Methods", "GET")
+	w.Header().Set("Access-Control-Allow-Headers", "*")
+	w.Header().Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // browserAPI is api for endpoints that applications in a browser call: their pages may read the answers.

@@ -230,7 +230,9 @@ func TestSec_OA12_OneRuleForAllEndpoints(t *testing.T) {
 		}
 		a := w.post("/oauth2/"+path, form("web", "client_secret", w.secrets["web"]), "Authorization", basic("web", w.secrets["web"]))
 		w.wantError(a, 400, "invalid_request")
-		w.wantError(w.post("/oauth2/"+path+"?client_secret=x", form("post")), 400, "invalid_request")
+		for _, name := range []string{"client_secret", "token", "device_code"} {
+			w.wantError(w.post("/oauth2/"+path+"?"+name+"=x", form("post")), 400, "invalid_request")
+		}
 		for client, headers := range map[string][]string{"web": {"Authorization", basic("web", w.secrets["web"])}, "post": nil} {
 			v := form(client)
 			if client == "post" {

@@ -57,17 +57,17 @@ func (s *Server) describe(ctx context.Context, client *Client, token string) (ma
 		return nil, err
 	}
 	about := map[string]any{
-		"active": true, "iss": s.cfg.Issuer, "client_id": a.clientID, "scope": strings.Join(a.scopes, " "), "exp": a.expiry,
-		"aud": a.audience, "token_type": schemeBearer,
+		"active": true, "iss": s.cfg.Issuer, "client_id": a.clientID, "exp": a.expiry, "aud": a.audience,
+		"jti": a.jti, "token_type": schemeBearer,
+	}
+	if len(a.scopes) > 0 {
+		about["scope"] = strings.Join(a.scopes, " ")
 	}
 	if len(a.audience) == 1 {
 		about["aud"] = a.audience[0]
 	}
 	if a.issued != 0 {
 		about["iat"] = a.issued
-	}
-	if a.jti != "" {
-		about["jti"] = a.jti
 	}
 	if a.jkt != "" {
 		about["token_type"], about["cnf"] = schemeDPoP, map[string]string{"jkt": a.jkt}

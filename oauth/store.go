@@ -56,6 +56,7 @@ type accessRow struct {
 	Scope     string `db:"scope"`
 	Audience  string `db:"audience"` // space-separated; "": this server's own resources
 	JKT       string `db:"dpop_jkt"`
+	IssuedAt  int64  `db:"issued_at"` // 0: not known
 	ExpiresAt int64  `db:"expires_at"`
 
 	registered int64 // when the client was, Unix seconds
@@ -316,6 +317,7 @@ func (s *store) CreateAccessTokenSession(ctx context.Context, sig string, reques
 		Sig: []byte(sig), GrantID: request.GetID(), ClientID: client.ID, JKT: facts.jkt,
 		Scope:     strings.Join(request.GetGrantedScopes(), " "),
 		Audience:  strings.Join(request.GetGrantedAudience(), " "),
+		IssuedAt:  s.now().Unix(),
 		ExpiresAt: s.now().Add(client.AccessTokenLife.or(accessTokenLife)).Unix(), registered: client.CreatedAt.Unix(),
 	}
 	if facts.machine {

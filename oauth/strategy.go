@@ -83,8 +83,10 @@ func (t strategy) GenerateAccessToken(ctx context.Context, request fosite.Reques
 	audience := request.GetGrantedAudience()
 	claims := map[string]any{
 		"iss": t.server.cfg.Issuer, "sub": facts.subject, "aud": audience, "client_id": client.ID,
-		"scope": strings.Join(request.GetGrantedScopes(), " "), "iat": now.Unix(),
-		"exp": now.Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
+		"iat": now.Unix(), "exp": now.Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
+	}
+	if scopes := request.GetGrantedScopes(); len(scopes) > 0 {
+		claims["scope"] = strings.Join(scopes, " ")
 	}
 	if len(audience) == 1 {
 		claims["aud"] = audience[0]

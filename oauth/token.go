@@ -116,7 +116,8 @@ func (s *Server) target(ar *fosite.AccessRequest, client *Client, g *grant) erro
 		}
 		allowed = selected
 	}
-	if asked := ar.GetRequestForm()["resource"]; len(asked) > 0 {
+	asked := slices.DeleteFunc(slices.Clone(ar.GetRequestForm()["resource"]), func(resource string) bool { return resource == "" })
+	if len(asked) > 0 {
 		selected = asked
 	}
 	for _, resource := range selected {
@@ -139,9 +140,13 @@ func narrow(ar *fosite.AccessRequest) error {
 			return fault(fosite.ErrInvalidScope, "scope", "The scope goes beyond what was granted.")
 		}
 	}
+	granted := len(ar.GrantedScope)
 	ar.GrantedScope = nil
 	for _, scope := range asked {
-		ar.GrantScope(scope)
+		ar.GrantScope(scope) // once, however often it was asked for
+	}
+	if facts := ar.GetSession().(*session); len(ar.GrantedScope) < granted {
+		facts.claims = facts.claims.narrowed(asked)
 	}
 	return nil
 }

@@ -64,6 +64,9 @@ func (s *Server) tell(r *http.Request, scheme, token string) (map[string]any, *C
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(a.scopes) < len(strings.Fields(a.grant.Scope)) {
+		extra = extra.narrowed(a.scopes)
+	}
 	claims, err := s.personClaims(withClient(ctx, a.client), a.grant.Subject, a.scopes, extra.UserInfo)
 	if err != nil {
 		return nil, nil, err

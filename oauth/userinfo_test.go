@@ -88,6 +88,46 @@ func TestClaimsParameter(t *testing.T) {
 	}
 }
 
+// A token that an app had narrowed, to hand it on, tells no more by the claims parameter of the whole.
+func TestNarrowedTokensTellLess(t *testing.T) {
+	both(t, func(w *world) {
+		w.host.claims = person()
+		claims := `{"userinfo":{"email":null,"name":null},"id_token":{"email":null}}`
+		got := w.tokens("web", "scope", "openid email profile offline_access", "claims", claims)
+		for scope, wants := range map[string][2]bool{ // email, name
+			"": {true, true}, "openid email profile offline_access": {true, true}, "openid": {false, false}, "openid email": {true, false},
+			"openid openid openid openid": {false, false},
+		} {
+			narrow := w.token(w.refreshing("web", got["refresh_token"].(string), "scope", scope)).json
+			got["refresh_token"] = narrow["refresh_token"]
+			info := w.userinfo(narrow["access_token"].(string)).json
+			if (info["email"] != nil) != wants[0] || (info["name"] != nil) != wants[1] {
+				w.Errorf("%q: %v", scope, info)
+			}
+			if id := payload(w, narrow["id_token"]); (id["email"] != nil) != wants[0] {
+				w.Errorf("%q: ID token %v", scope, id)
+			}
+		}
+		// What was asked for by the claims parameter alone is of no scope that could be taken away.
+		got = w.tokens("web", "scope", "openid", "claims", claims)
+		if info := w.userinfo(got["access_token"].(string)).json; info["email"] == nil || info["name"] == nil {
+			w.Errorf("by the parameter alone: %v", info)
+		}
+	})
+}
+
+// A person who ticks nothing has refused.
+func TestSec_CO04_NothingAllowedIsARefusal(t *testing.T) {
+	both(t, func(w *world) {
+		w.television()
+		w.host.auth.Scopes = []string{}
+		w.wantRedirected(w.authorize(request("web", "scope", "profile email")), "access_denied")
+		code, user := w.codes("tv", "scope", "profile")
+		w.resume(user)
+		w.wantError(w.poll("tv", code), 400, "access_denied")
+	})
+}
+
 func TestSec_CO04_GrantedIsWhatThePersonAllowed(t *testing.T) {
 	w := newWorld(t)
 	w.host.auth.Scopes = []string{"openid", "email", "mfa", "address"}
