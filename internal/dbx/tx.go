@@ -26,6 +26,14 @@ func (db *DB) txOf(ctx context.Context) *transaction {
 	return tx
 }
 
+// Tx returns the transaction that rides in ctx, nil when there is none. Only InTx ends it.
+func (db *DB) Tx(ctx context.Context) *sqlx.Tx {
+	if tx := db.txOf(ctx); tx != nil {
+		return tx.Tx
+	}
+	return nil
+}
+
 // InTx runs fn in a transaction that rides in its context; inside another InTx it joins that one. The transaction is
 // committed when fn returns nil and rolled back otherwise, also when fn panics. On PostgreSQL fn runs again after a
 // serialization failure or a deadlock, so it must not have effects outside the database.

@@ -27,7 +27,7 @@ func short(text string) string {
 // puts no method into the session's amr for it: a remembered device is none.
 func Remembered(c Config, w http.ResponseWriter, r *http.Request, subject string) (bool, error) {
 	name := deviceCookie(subject)
-	token := c.Cookies.Get(r, name)
+	token := c.Cookies.jar().Get(r, name)
 	if token == "" || c.MFA.RememberFor() == 0 {
 		return false, nil
 	}
@@ -36,7 +36,7 @@ func Remembered(c Config, w http.ResponseWriter, r *http.Request, subject string
 	case err != nil:
 		return false, err
 	case !ok:
-		c.Cookies.Clear(w, name)
+		c.Cookies.jar().Clear(w, name)
 		return false, nil
 	case next == "": // a parallel tab has been given the new one
 		return true, nil
@@ -49,7 +49,7 @@ func Remembered(c Config, w http.ResponseWriter, r *http.Request, subject string
 	if c.Now != nil {
 		now = c.Now
 	}
-	c.Cookies.Set(w, name, next, device.ExpiresAt.Sub(now())) // use prolongs nothing, the cookie neither
+	c.Cookies.jar().Set(w, name, next, device.ExpiresAt.Sub(now())) // use prolongs nothing, the cookie neither
 	return true, nil
 }
 
@@ -84,13 +84,13 @@ func (h *handler) rememberDevice(w http.ResponseWriter, r *http.Request, subject
 	if err != nil || token == "" {
 		return err
 	}
-	h.Cookies.Set(w, deviceCookie(subject), token, expires.Sub(h.Now()))
+	h.Cookies.jar().Set(w, deviceCookie(subject), token, expires.Sub(h.Now()))
 	return nil
 }
 
 // thisDevice returns the token of this browser's device, "" when it has none.
 func (h *handler) thisDevice(r *http.Request, subject string) string {
-	return h.Cookies.Get(r, deviceCookie(subject))
+	return h.Cookies.jar().Get(r, deviceCookie(subject))
 }
 
 // label names a browser in its owner's list. What the browser says about itself proves nothing and may be anything.

@@ -16,7 +16,7 @@ const firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100
 
 // remembered returns the device cookie of the browser's user, "" when there is none.
 func remembered(b *browser) string {
-	return b.cookies[b.config.Cookies.Name(deviceCookie(b.user.Subject))]
+	return b.cookies[b.config.Cookies.jar().Name(deviceCookie(b.user.Subject))]
 }
 
 // asks signs the browser's user in with the password and reports whether the code would be asked for.
@@ -107,7 +107,7 @@ func TestRememberingTurnedOff(t *testing.T) {
 	if remembered(b) != "" {
 		t.Error("a cookie")
 	}
-	b.cookies[b.config.Cookies.Name(deviceCookie(alice.Subject))] = "kept.from-earlier-days"
+	b.cookies[b.config.Cookies.jar().Name(deviceCookie(alice.Subject))] = "kept.from-earlier-days"
 	if !b.asks() {
 		t.Error("an old cookie counts")
 	}
@@ -139,7 +139,7 @@ func TestSec_RD03(t *testing.T) {
 	b := newWorld(t).browser()
 	phone := b.withApp()
 	b.post("/mfa", "code", phone.Code(0), "remember", "1")
-	name, token := b.config.Cookies.Name(deviceCookie(alice.Subject)), remembered(b)
+	name, token := b.config.Cookies.jar().Name(deviceCookie(alice.Subject)), remembered(b)
 	forged := []string{"x", ".", token[:len(token)-1], token + "A", "." + token, strings.Repeat("a.", 4000),
 		strings.ToUpper(token)}
 	for i := range token {
@@ -171,7 +171,7 @@ func TestSec_RD04(t *testing.T) {
 	hers := remembered(b)
 
 	b.user = bob
-	b.cookies[b.config.Cookies.Name(deviceCookie(bob.Subject))] = hers // planted
+	b.cookies[b.config.Cookies.jar().Name(deviceCookie(bob.Subject))] = hers // planted
 	if !b.asks() {
 		t.Error("her device counts for him")
 	}
@@ -203,7 +203,7 @@ func TestAStoreThatFailsIsNoOddCookie(t *testing.T) {
 	phone := b.withApp()
 	b.post("/mfa", "code", phone.Code(0), "remember", "1")
 	r, answer := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
-	r.AddCookie(&http.Cookie{Name: b.config.Cookies.Name(deviceCookie(alice.Subject)), Value: remembered(b)})
+	r.AddCookie(&http.Cookie{Name: b.config.Cookies.jar().Name(deviceCookie(alice.Subject)), Value: remembered(b)})
 	b.store.err = errStore
 	if ok, err := Remembered(b.config, answer, r, alice.Subject); ok || !errors.Is(err, errStore) {
 		t.Errorf("%v %v", ok, err)

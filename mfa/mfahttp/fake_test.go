@@ -75,6 +75,7 @@ func (s *faultyStore) ActivateCodes(ctx context.Context, owner mfa.Owner, enroll
 // Render is the host's Pages. The body is the data itself, so that tests find what a page could show.
 func (w *world) Render(rw http.ResponseWriter, _ *http.Request, status int, page string, data any) {
 	w.page, w.data, w.status = page, data, status
+	w.checkPlain(page, data)
 	rw.WriteHeader(status)
 	fmt.Fprintf(rw, "%s %+v", page, data)
 }

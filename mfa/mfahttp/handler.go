@@ -41,8 +41,12 @@ type Pages interface {
 	Render(w http.ResponseWriter, r *http.Request, status int, page string, data any)
 }
 
-// Cookies says how the device's cookie is written; Secure must be set when the public URL is https.
-type Cookies = cookie.Jar
+// Cookies says how the package's cookies are written: host-only, HttpOnly, SameSite=Lax.
+type Cookies struct {
+	Secure bool // to be set when the public URL is https; without it cookies work on http://localhost only
+}
+
+func (c Cookies) jar() cookie.Jar { return cookie.Jar(c) }
 
 // Config is what the handlers need from their host. MFA, Pages, User, SignIn, Fresh, Passed and Fail are required.
 //

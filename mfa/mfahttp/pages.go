@@ -129,7 +129,8 @@ type DonePage struct {
 	NextURL           string // on with the sign-in, "" outside of one
 }
 
-// RemindPage says, inside a sign-in, that few recovery codes are left. Form: POST to GoOn.
+// RemindPage says, inside a sign-in, that few recovery codes are left; with more than [mfa.FewCodes] left it asks whether
+// they are still at hand. Form: POST to GoOn.
 type RemindPage struct {
 	Query     string
 	CodesLeft int

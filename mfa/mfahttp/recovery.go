@@ -25,7 +25,7 @@ func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, status in
 func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user User) {
 	_, err := h.MFA.VerifyRecoveryCode(r.Context(), user.Subject, r.PostFormValue("recovery_code"))
 	if err == nil {
-		h.Cookies.Clear(w, deviceCookie(user.Subject)) // its device has just ended, with all others
+		h.Cookies.jar().Clear(w, deviceCookie(user.Subject)) // its device has just ended, with all others
 		h.Passed(w, r, user, mfa.AMR(mfa.Password, mfa.RecoveryCode))
 		return
 	}
@@ -130,12 +130,12 @@ const shownCookie = "mfa_shown"
 // notes that it is now.
 func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user User, enrollment string) bool {
 	purpose := short(user.Subject + "/" + enrollment)
-	before := h.Cookies.Get(r, shownCookie) == purpose
-	h.Cookies.Set(w, shownCookie, purpose, mfa.EnrollmentLife)
+	before := h.Cookies.jar().Get(r, shownCookie) == purpose
+	h.Cookies.jar().Set(w, shownCookie, purpose, mfa.EnrollmentLife)
 	return before
 }
 
-func (h *handler) forgetShown(w http.ResponseWriter) { h.Cookies.Clear(w, shownCookie) }
+func (h *handler) forgetShown(w http.ResponseWriter) { h.Cookies.jar().Clear(w, shownCookie) }
 
 // fileName names a download after the product, in characters that every file system takes.
 func fileName(product string) string {

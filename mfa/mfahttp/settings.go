@@ -100,13 +100,13 @@ const noticeCookie = "mfa_notice"
 
 // notice keeps what the next page says. It is not in the URL, where anybody's link could say that MFA was turned off.
 func (h *handler) notice(w http.ResponseWriter, id string) {
-	h.Cookies.Set(w, noticeCookie, id, time.Minute)
+	h.Cookies.jar().Set(w, noticeCookie, id, time.Minute)
 }
 
 func (h *handler) takeNotice(w http.ResponseWriter, r *http.Request) string {
-	id := h.Cookies.Get(r, noticeCookie)
+	id := h.Cookies.jar().Get(r, noticeCookie)
 	if id != "" {
-		h.Cookies.Clear(w, noticeCookie)
+		h.Cookies.jar().Clear(w, noticeCookie)
 	}
 	return id
 }

@@ -4,7 +4,9 @@
 //
 //	err := migrations.Up(ctx, db, "mfa")
 //
-// and its other tables may lie in the same database. A transaction of the host on the same handle is joined.
+// and its other tables may lie in the same database, where [Store.InTx] and [Store.Tx] let a host change them in one
+// transaction with a factor. A host on database/sql wraps its handle: sqlx.NewDb(db, "sqlite") for modernc.org/sqlite,
+// sqlx.NewDb(db, "postgres") for github.com/lib/pq.
 //
 // It knows SQL and no rule: what a code is, how many are looked at and when a device ends is decided in package mfa. It
 // decides races, each by one conditional statement whose row count is the answer.

@@ -142,7 +142,7 @@ func TestSec_MF04_MF05_OneCodeOneWinner(t *testing.T) {
 		phone, _ := enroll(t, replicas[0], "alice", now)
 		for trial := range trials {
 			now.pass(mfa.Period)
-			must(t, replicas[0].Unseal(t.Context(), "alice"))
+			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
 			code := phone.Code(0)
 			got := judge(t, race(replicas, parallel, func(s *mfa.Service) error {
 				return s.VerifyTOTP(context.Background(), "alice", code)
@@ -161,7 +161,7 @@ func TestSec_MF10_ExactlyTheLimit(t *testing.T) {
 	each(t, 40, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
 		enroll(t, replicas[0], "alice", now)
 		for trial := range trials {
-			must(t, replicas[0].Unseal(t.Context(), "alice"))
+			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
 			got := judge(t, race(replicas, 200, func(s *mfa.Service) error {
 				return s.VerifyTOTP(context.Background(), "alice", "000000")
 			}))
@@ -177,7 +177,7 @@ func TestSec_RC05_RC06_UseAndRenewal(t *testing.T) {
 		_, codes := enroll(t, replicas[0], "alice", now)
 		owner := mfa.Owner{Subject: "alice", Session: "browser"}
 		for trial := range trials {
-			must(t, replicas[0].Unseal(t.Context(), "alice"))
+			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
 			renewed, set, err := replicas[0].NewRecoveryCodes(t.Context(), owner, "")
 			must(t, err)
 			got := judge(t, race(replicas, 4, func(s *mfa.Service) error {

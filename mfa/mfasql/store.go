@@ -30,6 +30,11 @@ func (s *Store) InTx(ctx context.Context, fn func(context.Context) error) error 
 	return s.db.InTx(ctx, fn)
 }
 
+// Tx returns the transaction that rides in ctx, nil when there is none. A host writes through it what has to stand or
+// fall with the change: its audit row in Config.Observe, its own tables inside InTx. On SQLite, which has one writer,
+// any other handle would wait for the transaction that it is called from. Only InTx ends it.
+func (s *Store) Tx(ctx context.Context) *sqlx.Tx { return s.db.Tx(ctx) }
+
 // Lock makes other transactions that lock subject wait for the end of this one.
 func (s *Store) Lock(ctx context.Context, subject string) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO mfa_people (subject, changes) VALUES ($1, 1)

@@ -1,0 +1,86 @@
+package mfahttp
+
+import (
+	"html/template"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// checkPlain renders what a test's host was given by Plain too: every journey of this package's tests is one of its.
+func (w *world) checkPlain(page string, data any) {
+	p := Plain(nil).(*plain)
+	if p.set.Lookup(page) == nil {
+		return // TestPlainKnowsThePages names those that it has
+	}
+	main, err := p.main(page, data)
+	if err != nil {
+		w.t.Errorf("%s: %v", page, err)
+	}
+	text := string(main)
+	for _, odd := range []string{"problem.", "notice.", "{", "ZgotmplZ", "<script", "style="} {
+		if strings.Contains(strings.ReplaceAll(text, `href="data:`, ""), odd) {
+			w.t.Errorf("%s holds %q:\n%s", page, odd, text)
+		}
+	}
+	if problem, ok := plainField(data, "Problem").(*Problem); ok && problem != nil && !strings.Contains(text, `role="alert"`) {
+		w.t.Errorf("%s says nothing about %s:\n%s", page, problem.ID, text)
+	}
+}
+
+func TestPlainKnowsThePages(t *testing.T) {
+	for page, data := range map[string]any{
+		PageChallenge: &ChallengePage{RememberDays: 30, Entry: "Acme: alice", Cancel: true, Query: "request=1"},
+		PageRecovery:  &RecoveryPage{}, PageStart: &StartPage{Postpone: time.Unix(1_800_000_000, 0)},
+		PageSettings: &SettingsPage{Enrolled: true, Notice: "renamed", Authenticators: []mfa.Authenticator{{Name: "Phone"}},
+			Devices: []mfa.Device{{Browser: "Firefox"}}},
+		PageScan: &ScanPage{QR: `<svg id="qr-image"></svg>`, Key: "ABCD EFGH"}, PageCodes: &CodesPage{},
+		PageRecoveryCodes: &RecoveryCodesPage{Codes: []string{"AAAA"}}, PageDone: &DonePage{Offset: -40 * time.Second},
+		PageRemind: &RemindPage{CodesLeft: 2, GoOn: "/account/mfa/codes/later"},
+	} {
+		answer := httptest.NewRecorder()
+		Plain(nil).Render(answer, httptest.NewRequest("GET", "/", nil), http.StatusOK, page, data)
+		body := answer.Body.String()
+		if answer.Code != http.StatusOK || !strings.Contains(body, "<title>"+plainTitle(page)+"</title>") ||
+			!strings.Contains(body, "</html>") {
+			t.Errorf("%s: %d\n%s", page, answer.Code, body)
+		}
+	}
+	answer := httptest.NewRecorder()
+	Plain(nil).Render(answer, httptest.NewRequest("GET", "/", nil), http.StatusOK, "no such page", nil)
+	if answer.Code != http.StatusInternalServerError {
+		t.Errorf("an unknown page: %d", answer.Code)
+	}
+}
+
+func TestPlainInTheHostsLayout(t *testing.T) {
+	pages := Plain(func(w http.ResponseWriter, _ *http.Request, status int, title string, main template.HTML) {
+		w.WriteHeader(status)
+		w.Write([]byte(title + "|" + string(main)))
+	})
+	answer := httptest.NewRecorder()
+	pages.Render(answer, nil, http.StatusUnprocessableEntity, PageChallenge, &ChallengePage{
+		Entry: "<b>: eve", Problem: &Problem{ID: "problem.code.wrong", Field: "code", Args: map[string]any{"Left": 2}},
+	})
+	body := answer.Body.String()
+	for _, want := range []string{"Error: MFA code|", "Tries left before a pause: 2.", `aria-invalid="true"`, "&lt;b&gt;: eve"} {
+		if answer.Code != http.StatusUnprocessableEntity || !strings.Contains(body, want) {
+			t.Errorf("%d without %q:\n%s", answer.Code, want, body)
+		}
+	}
+}
+
+func TestPlainDurations(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-40 * time.Second: "40 seconds behind", time.Second: "1 second ahead", 121 * time.Second: "3 minutes ahead",
+		2 * time.Hour: "2 hours ahead", -3 * time.Minute: "3 minutes behind",
+	} {
+		if got := plainOffset(d); got != want {
+			t.Errorf("%v: %q, not %q", d, got, want)
+		}
+	}
+}
