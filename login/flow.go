@@ -130,7 +130,7 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	s := State{
 		AAL2:  aal2,
 		Asked: req.Asked, Prompt: req.Prompt(), MaxAge: req.MaxAge(),
-		MFA: need(client.MFA), SkipConsent: SkipsConsent(client), AskAlways: native(client),
+		MFA: need(client.MFA), SkipConsent: SkipsConsent(client), AskAlways: native(client) || scattered(client),
 	}
 	if who == nil {
 		return s, nil, nil
@@ -246,6 +246,10 @@ func native(client *oauth.Client) bool {
 		return !strings.HasPrefix(uri, "https://")
 	})
 }
+
+// scattered reports whether client, for which nobody vouches, may send people to several places: what they allowed when
+// they read of one does not hold for another.
+func scattered(client *oauth.Client) bool { return client.Dynamic && len(client.Destinations()) > 1 }
 
 // SkipsConsent reports whether nobody is asked what client may have. A public client is nobody whom a setting vouches for.
 func SkipsConsent(client *oauth.Client) bool { return client.Consent == "skip" && !client.IsPublic() }

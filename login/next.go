@@ -44,7 +44,7 @@ type State struct {
 	MFA         Need // the client's
 	Excluded    bool // its groups do not include the person
 	SkipConsent bool
-	AskAlways   bool // a native app: an earlier consent does not speak for this one (RFC 8252 section 8.6)
+	AskAlways   bool // an earlier consent does not speak for this one: a native app (RFC 8252 section 8.6), or one that may lead elsewhere
 
 	AuthTime     time.Time // password or passkey; zero: not signed in
 	FactorAt     time.Time // code, recovery code or passkey; zero: none

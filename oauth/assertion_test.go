@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"testing"
@@ -149,15 +151,65 @@ func TestSec_OA13_AlgorithmsOfAssertions(t *testing.T) {
 		{"fapi-rs", true, long, jose.RS256, false}, {"fapi-ps", true, long, jose.PS256, true}, {"fapi-ed", true, edwards, jose.EdDSA, true},
 		{"weak", false, weak, jose.PS256, false},
 	} {
-		client := w.asserter(oauth.Client{ID: c.id, DPoPBound: c.fapi}, c.key, c.alg)
-		if got := client.at("/oauth2/token", client.assertion()); (got == 200) != c.allowed || !c.allowed && got != 401 {
-			t.Errorf("%s: %d", c.id, got)
+		if c.allowed {
+			client := w.asserter(oauth.Client{ID: c.id, DPoPBound: c.fapi}, c.key, c.alg)
+			if got := client.at("/oauth2/token", client.assertion()); got != 200 {
+				t.Errorf("%s: %d", c.id, got)
+			}
+			continue
+		}
+		// What could never authenticate is not registered, whether the client names the algorithm or its key does.
+		for _, named := range []string{string(c.alg), ""} {
+			_, err := w.server.Clients().Create(t.Context(), &oauth.Client{
+				ID: c.id, DPoPBound: c.fapi, RedirectURIs: []string{callback}, AuthMethod: "private_key_jwt", AuthAlg: named,
+				JWKS: &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: c.key.Public(), KeyID: "k1", Algorithm: string(c.alg)}}},
+			}, "")
+			if !errors.As(err, new(*oauth.InvalidError)) {
+				t.Errorf("%s %q: %v", c.id, named, err)
+			}
 		}
 	}
+	testPublished(t, w, long, weak)
 	// The registered algorithm and no other, though the key would do.
 	client := w.asserter(oauth.Client{ID: "only-ps"}, long, jose.PS256)
 	client.alg = jose.RS256
 	if got := client.at("/oauth2/token", client.assertion()); got != 401 {
 		t.Errorf("another algorithm: %d", got)
+	}
+}
+
+// testPublished: a client that names no algorithm may sign by any that suits its published key, but for what FAPI forbids.
+func testPublished(t *testing.T, w *world, long, weak *rsa.PrivateKey) {
+	t.Helper()
+	published := map[string]crypto.Signer{"long": long, "weak": weak}
+	curve, _ := clientKey(t)
+	published["curve"] = curve
+	pages := map[string]string{}
+	for name, key := range published {
+		set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages["https://app.example/"+name] = string(set)
+	}
+	w.openRegistration(pages)
+	for n, c := range []struct {
+		name    string
+		fapi    bool
+		alg     jose.SignatureAlgorithm
+		allowed bool
+	}{
+		{"long", false, jose.RS256, true}, {"long", false, jose.PS256, true}, {"long", true, jose.PS256, true}, {"long", true, jose.RS256, false},
+		{"curve", false, jose.ES256, true}, {"curve", true, jose.ES256, true}, {"weak", false, jose.PS256, false},
+	} {
+		id := fmt.Sprint(c.name, n)
+		w.client(&oauth.Client{
+			ID: id, AuthMethod: "private_key_jwt", JWKSURI: "https://app.example/" + c.name, RequirePAR: c.fapi,
+			GrantTypes: []string{"authorization_code", "client_credentials"}, Scopes: []string{"openid", "read"},
+		})
+		client := &asserter{w: w, id: id, key: published[c.name], alg: c.alg}
+		if got := client.at("/oauth2/token", client.assertion()); (got == 200) != c.allowed || !c.allowed && got != 401 {
+			t.Errorf("%s %s: %d", id, c.alg, got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"time"
@@ -94,6 +95,27 @@ func originOf(raw string) string {
 	return u.Scheme + "://" + u.Host
 }
 
+// Destinations returns where people may go on to, as pages name it: the hosts of the redirect URIs, and the schemes of
+// those without one.
+func (c *Client) Destinations() []string {
+	var out []string
+	for _, raw := range c.RedirectURIs {
+		if u, err := url.Parse(raw); err == nil {
+			out = append(out, cmp.Or(u.Host, u.Scheme+":"))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// SecretOverlap returns until when the secret before the last rotation is good too; the zero time when there is none.
+func (c *Client) SecretOverlap() time.Time {
+	if c.rotatedUntil == 0 {
+		return time.Time{}
+	}
+	return time.Unix(c.rotatedUntil, 0)
+}
+
 // GetID returns the client_id.
 func (c *Client) GetID() string { return c.ID }
 
@@ -161,6 +183,9 @@ func (c *Client) OfflineLife() time.Duration {
 	}
 	return c.RefreshTokenLife.or(refreshLife)
 }
+
+// registered reports whether the client is stored, not one that is about to be.
+func (c *Client) registered() bool { return !c.CreatedAt.IsZero() }
 
 // native reports whether the client may be an application on the person's own machine (RFC 8252).
 func (c *Client) native() bool {

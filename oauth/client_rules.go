@@ -2,17 +2,17 @@ package oauth
 
 import (
 	"cmp"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v3"
 )
 
 // minSecret is the least length of a secret that somebody chose.
-const minSecret = 8
+const minSecret = 16
 
 // What a client may be.
 var (
@@ -52,29 +52,14 @@ func (c *Client) fill() {
 	if c.Name == "" {
 		c.Name = c.ID
 	}
-	if c.AuthMethod == "private_key_jwt" && c.AuthAlg == "" {
-		c.AuthAlg = c.usualAlg()
+	if c.IsPublic() { // a public client is nobody whom a setting vouches for
+		c.Consent = "ask"
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = slices.Clone(defaultScopes)
 	}
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = slices.Clone(defaultGrants)
-	}
-}
-
-// usualAlg returns the algorithm that fits the client's first key, RS256 where the keys are published elsewhere.
-func (c *Client) usualAlg() string {
-	if c.JWKS == nil || len(c.JWKS.Keys) == 0 {
-		return "RS256"
-	}
-	switch first := c.JWKS.Keys[0]; first.Key.(type) {
-	case *ecdsa.PublicKey:
-		return "ES256"
-	case ed25519.PublicKey:
-		return "EdDSA"
-	default:
-		return cmp.Or(first.Algorithm, "RS256")
 	}
 }
 
@@ -114,7 +99,7 @@ func (c *Client) validateNames() error {
 	}
 	for _, text := range texts {
 		if !line(text.value) {
-			return &InvalidError{text.field, "at most 200 characters, none of them a control character"}
+			return &InvalidError{text.field, "at most 200 characters, none of them invisible or a control character"}
 		}
 	}
 	if len(c.Contacts) > maxURIsOfKind {
@@ -123,10 +108,11 @@ func (c *Client) validateNames() error {
 	return nil
 }
 
-// line reports whether people can read text as what it is: one line, and no marks that turn its order around.
+// line reports whether people can read text as what it is: one line, no marks that turn its order around, nothing that
+// is not seen and makes it another name.
 func line(text string) bool {
 	return len(text) <= 200 && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
+		return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 	})
 }
 
@@ -179,8 +165,9 @@ func (c *Client) validateGrants() error {
 
 func (c *Client) validateKeys() error {
 	if c.AuthMethod == "private_key_jwt" {
-		if !slices.Contains(assertionAlgs, c.AuthAlg) {
-			return &InvalidError{"auth_alg", "one of " + strings.Join(assertionAlgs, ", ")}
+		allowed := slices.DeleteFunc(slices.Clone(assertionAlgs), func(alg string) bool { return isFAPI(c) && alg == "RS256" })
+		if c.AuthAlg != "" && !slices.Contains(allowed, c.AuthAlg) {
+			return &InvalidError{"auth_alg", "one of " + strings.Join(allowed, ", ")}
 		}
 		if c.JWKS == nil && c.JWKSURI == "" {
 			return &InvalidError{"jwks", "private_key_jwt needs jwks or jwks_uri"}
@@ -199,7 +186,22 @@ func (c *Client) validateKeys() error {
 			return &InvalidError{"jwks", "only valid public keys"}
 		}
 	}
+	if c.AuthMethod == "private_key_jwt" && !slices.ContainsFunc(c.JWKS.Keys, c.signsBy) {
+		return &InvalidError{"jwks", "no key is for an algorithm that this client's assertions may have"}
+	}
 	return nil
+}
+
+// signsBy reports whether an assertion of c may be signed by that key.
+func (c *Client) signsBy(key jose.JSONWebKey) bool {
+	return slices.ContainsFunc(assertionAlgs, func(alg string) bool {
+		return mayAssert(c, alg) && suits(alg, key.Key) && isFor(key, alg)
+	})
+}
+
+// isFor reports whether a client's key is, by its own words, for signatures by alg.
+func isFor(key jose.JSONWebKey, alg string) bool {
+	return key.Valid() && key.IsPublic() && (key.Use == "" || key.Use == "sig") && (key.Algorithm == "" || key.Algorithm == alg)
 }
 
 func (c *Client) validateLives() error {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp/oauth"
 )
@@ -84,6 +85,11 @@ func TestRulesOfClients(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	// A setting that would not count is not kept.
+	public := (&oauth.Client{AuthMethod: "none", Consent: "skip"}).WithDefaults()
+	if public.Consent != "ask" {
+		t.Errorf("a public client that says consent: %s", public.Consent)
+	}
 	for name, c := range map[string]oauth.Client{
 		"machine":    {GrantTypes: []string{"client_credentials"}},
 		"television": {AuthMethod: "none", GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}},
@@ -93,6 +99,76 @@ func TestRulesOfClients(t *testing.T) {
 	} {
 		if _, err := w.server.Clients().Create(t.Context(), &c, ""); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestADeletedClientsGrantsAreNobodys: they are removed later and in batches, and whoever gets the id finds none.
+func TestADeletedClientsGrantsAreNobodys(t *testing.T) {
+	both(t, func(w *world) {
+		clients := w.server.Clients()
+		w.client(&oauth.Client{ID: "app", AccessToken: "opaque"})
+		tokens := w.tokens("app")
+		left := func() (n int) {
+			w.Helper()
+			if err := w.db.Get(w.Context(), &n, `SELECT (SELECT COUNT(*) FROM oauth_grants WHERE client_id = 'app') +
+				(SELECT COUNT(*) FROM oauth_access WHERE client_id = 'app') + (SELECT COUNT(*) FROM oauth_gone)`); err != nil {
+				w.Fatal(err)
+			}
+			return n
+		}
+		if err := clients.Delete(w.Context(), "app"); err != nil {
+			w.Fatal(err)
+		}
+		if n := left(); n != 3 {
+			w.Errorf("removed at once: %d rows", n)
+		}
+		if a := w.userinfo(text(tokens["access_token"])); a.status != 401 {
+			w.Errorf("userinfo of a deleted client: %d", a.status)
+		}
+		w.client(&oauth.Client{ID: "app", AccessToken: "opaque"})
+		if n := left(); n != 0 {
+			w.Errorf("the new client of the id finds %d rows", n)
+		}
+		if a := w.userinfo(text(tokens["access_token"])); a.status != 401 {
+			w.Errorf("userinfo of the client before: %d", a.status)
+		}
+		tokens = w.tokens("app")
+		if err := w.server.Prune(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+		if a := w.userinfo(text(tokens["access_token"])); a.status != 200 {
+			w.Errorf("the new client's own: %d", a.status)
+		}
+		if err := clients.Delete(w.Context(), "app"); err != nil {
+			w.Fatal(err)
+		}
+		if err := w.server.Prune(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+		if n := left(); n != 0 {
+			w.Errorf("%d rows stay", n)
+		}
+	})
+}
+
+func TestHowLongTwoSecretsAreGood(t *testing.T) {
+	w := newWorld(t)
+	clients := w.server.Clients()
+	for _, overlap := range []time.Duration{-time.Hour, 31 * 24 * time.Hour, 99999 * time.Hour} {
+		_, err := clients.RotateSecret(t.Context(), "web", "", overlap)
+		var invalid *oauth.InvalidError
+		if !errors.As(err, &invalid) || invalid.Field != "overlap" {
+			t.Errorf("%v: %v", overlap, err)
+		}
+	}
+	for _, overlap := range []time.Duration{30 * 24 * time.Hour, time.Hour} {
+		if _, err := clients.RotateSecret(t.Context(), "web", "", overlap); err != nil {
+			t.Fatal(err)
+		}
+		c, err := clients.Get(t.Context(), "web")
+		if err != nil || c.SecretOverlap().Unix() != w.clock.Now().Add(overlap).Unix() {
+			t.Errorf("%v: until %v (%v)", overlap, c.SecretOverlap(), err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -22,6 +23,7 @@ type Clients struct {
 	gone  func(context.Context, string) error
 	now   func() time.Time
 	audit func(context.Context, Event) error
+	log   *slog.Logger
 
 	snapshots *snapshots
 }
@@ -36,6 +38,9 @@ type clientRow struct {
 	CreatedAt    int64  `db:"created_at"`
 	UpdatedAt    int64  `db:"updated_at"`
 }
+
+// maxOverlap is how long a secret may outlive its rotation: one that somebody else may have must come to an end.
+const maxOverlap = 30 * 24 * time.Hour
 
 const clientColumns = `metadata, secret_hash, registration_hash, rotated_hash, rotated_until, created_at, updated_at`
 
@@ -70,6 +75,9 @@ func (c *Clients) insert(ctx context.Context, client *Client, secret, access str
 	}
 	if rows == 0 {
 		return ErrTaken
+	}
+	if err := c.bury(ctx, client.ID); err != nil { // what another client of this id was granted is not for this one
+		return err
 	}
 	c.changed(ctx, client.ID)
 	if err := c.spread(ctx, client); err != nil {
@@ -141,7 +149,8 @@ func (c *Clients) List(ctx context.Context) ([]*Client, error) {
 	return out, nil
 }
 
-// Delete removes the client id with everything that was granted to it; [ErrNotFound] when there is none.
+// Delete removes the client id with everything that was granted to it; [ErrNotFound] when there is none. Grants are
+// refused from then on, and there may be more of them than one statement can remove: [Server.Prune] does that.
 func (c *Clients) Delete(ctx context.Context, id string) error {
 	return c.db.InTx(ctx, func(ctx context.Context) error {
 		rows, err := c.db.Exec(ctx, `DELETE FROM oauth_clients WHERE id = $1`, id)
@@ -153,15 +162,13 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		}
 		c.changed(ctx, id)
 		for _, query := range []string{
+			`INSERT INTO oauth_gone (client_id) VALUES ($1) ON CONFLICT DO NOTHING`,
 			`DELETE FROM oauth_origins WHERE client_id = $1`,
-			`DELETE FROM oauth_access WHERE client_id = $1`,
-			`DELETE FROM oauth_grants WHERE client_id = $1`,
 			`DELETE FROM oauth_requests WHERE client_id = $1`,
 			`DELETE FROM oauth_devices WHERE client_id = $1`,
 			`DELETE FROM oauth_jti WHERE client_id = $1`,
 			`DELETE FROM oauth_pushed WHERE client_id = $1`,
 			`DELETE FROM oauth_logos WHERE client_id = $1`,
-			`DELETE FROM oauth_logins WHERE client_id = $1`,
 		} {
 			if _, err := c.db.Exec(ctx, query, id); err != nil {
 				return err
@@ -176,9 +183,44 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 	})
 }
 
+// bury removes the grants of the deleted client id, in batches. Whoever registers that id meanwhile keeps theirs.
+func (c *Clients) bury(ctx context.Context, id string) error {
+	var n int
+	if err := c.db.Get(ctx, &n, `SELECT COUNT(*) FROM oauth_gone WHERE client_id = $1`, id); err != nil || n == 0 {
+		return err
+	}
+	for _, p := range []struct{ table, key string }{{"oauth_access", "sig"}, {"oauth_grants", "id"}, {"oauth_logins", "id"}} {
+		where := "client_id = $1 AND EXISTS (SELECT 1 FROM oauth_gone WHERE oauth_gone.client_id = $1)"
+		if err := c.db.Prune(ctx, p.table, p.key, where, id); err != nil {
+			return err
+		}
+	}
+	_, err := c.db.Exec(ctx, `DELETE FROM oauth_gone WHERE client_id = $1
+		AND NOT EXISTS (SELECT 1 FROM oauth_grants WHERE oauth_grants.client_id = $1)
+		AND NOT EXISTS (SELECT 1 FROM oauth_access WHERE oauth_access.client_id = $1)`, id)
+	return err
+}
+
+// buryAll removes the grants of all clients that were deleted.
+func (c *Clients) buryAll(ctx context.Context) error {
+	var ids []string
+	if err := c.db.Select(ctx, &ids, `SELECT client_id FROM oauth_gone`); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := c.bury(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RotateSecret gives the client id a new secret (the given one, or a new one of 256 bits when it is "") and returns it.
-// The secret before stays good for overlap.
+// The secret before stays good for overlap, at most 30 days; a longer or a negative one is an [*InvalidError].
 func (c *Clients) RotateSecret(ctx context.Context, id, secret string, overlap time.Duration) (string, error) {
+	if overlap < 0 || overlap > maxOverlap {
+		return "", &InvalidError{Field: "overlap", Reason: fmt.Sprintf("0 to %.0f hours", maxOverlap.Hours())}
+	}
 	client, err := c.Get(ctx, id)
 	if err != nil {
 		return "", err

@@ -221,6 +221,9 @@ func (s *Server) RevokeClientSession(ctx context.Context, client, sid string) er
 // Prune deletes what has ended, in batches, so that no replica waits long for another. Ended things stay for an hour:
 // clocks differ, and a code that is used again must still be known. What strangers fill stays for minutes.
 func (s *Server) Prune(ctx context.Context) error {
+	if err := s.clients.buryAll(ctx); err != nil {
+		return err
+	}
 	soon := s.cfg.Now().Add(-pruneSoon).Unix()
 	for _, p := range []struct{ table, key, where string }{
 		{"oauth_requests", "id", "expires_at < $1"},

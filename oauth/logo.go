@@ -7,10 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/focushq/idp/internal/dbx"
@@ -19,12 +23,16 @@ import (
 // Bounds of logos.
 const (
 	maxLogo   = 128 << 10
+	maxSide   = 1024 // pixels: little data can be a picture that fills a browser's memory
 	logoTries = 10
 	logoRetry = time.Hour
 )
 
-// logoKinds are the pictures that are taken, by what they begin with. SVG is none of them: it can hold scripts.
-var logoKinds = []string{"image/png", "image/jpeg", "image/gif", "image/webp"}
+// measures returns how large a picture is, for each kind that is taken, by what it begins with. SVG is none of them: it
+// can hold scripts.
+var measures = map[string]func(io.Reader) (image.Config, error){
+	"image/png": png.DecodeConfig, "image/jpeg": jpeg.DecodeConfig, "image/gif": gif.DecodeConfig, "image/webp": measureWebP,
+}
 
 // logoRow is a row of oauth_logos.
 type logoRow struct {
@@ -36,15 +44,16 @@ type logoRow struct {
 	Tries    int64  `db:"tries"`
 }
 
-// setLogo notes which logo is to be fetched. The copy of an address that has not changed stays.
+// setLogo notes which logo is to be fetched. The copy of an address that has not changed stays; where there is none yet,
+// the tries begin anew.
 func (c *Clients) setLogo(ctx context.Context, client *Client) error {
 	if client.LogoURI == "" {
 		_, err := c.db.Exec(ctx, `DELETE FROM oauth_logos WHERE client_id = $1`, client.ID)
 		return err
 	}
 	_, err := c.db.Exec(ctx, `INSERT INTO oauth_logos (client_id, uri) VALUES ($1, $2)
-		ON CONFLICT (client_id) DO UPDATE SET uri = excluded.uri, kind = '', etag = '', body = NULL, tries = 0, next_at = 0
-		WHERE oauth_logos.uri <> excluded.uri`, client.ID, client.LogoURI)
+		ON CONFLICT (client_id) DO UPDATE SET uri = excluded.uri, kind = '', etag = '', body = NULL, problem = '', tries = 0, next_at = 0
+		WHERE oauth_logos.uri <> excluded.uri OR oauth_logos.body IS NULL`, client.ID, client.LogoURI)
 	return err
 }
 
@@ -59,6 +68,16 @@ func (c *Clients) LogoURL(ctx context.Context, client *Client) (string, error) {
 		return "", nil
 	}
 	return "/oauth2/logo/" + url.PathEscape(client.ID) + "?v=" + etag, err
+}
+
+// LogoProblem says why there is no copy of client's logo, "" when there is one, none is wanted, or none was tried.
+func (c *Clients) LogoProblem(ctx context.Context, client *Client) (string, error) {
+	var problem string
+	err := c.db.Get(ctx, &problem, `SELECT problem FROM oauth_logos WHERE client_id = $1 AND body IS NULL`, client.ID)
+	if dbx.IsNotFound(err) {
+		err = nil
+	}
+	return problem, err
 }
 
 // FetchLogos fetches the logos that are missing, a few at a time. One that cannot be had is tried again hourly, ten
@@ -90,15 +109,62 @@ func (c *Clients) copyLogo(ctx context.Context, row logoRow) error {
 	if err != nil || rows == 0 {
 		return err
 	}
-	body, err := fetch(ctx, c.http, row.URI, "image/png, image/webp, image/jpeg, image/gif", maxLogo)
-	kind := http.DetectContentType(body)
-	if err != nil || !slices.Contains(logoKinds, kind) {
-		return nil
+	body, kind, problem := c.download(ctx, row.URI)
+	if problem != "" {
+		c.log.WarnContext(ctx, "a client's logo cannot be had", "client", row.ClientID, "reason", problem, "tries_left", logoTries-1-row.Tries)
+		_, err := c.db.Exec(ctx, `UPDATE oauth_logos SET problem = $3 WHERE client_id = $1 AND uri = $2`, row.ClientID, row.URI, problem)
+		return err
 	}
 	sum := sha256.Sum256(body)
-	_, err = c.db.Exec(ctx, `UPDATE oauth_logos SET kind = $3, etag = $4, body = $5 WHERE client_id = $1 AND uri = $2`,
+	_, err = c.db.Exec(ctx, `UPDATE oauth_logos SET kind = $3, etag = $4, body = $5, problem = '' WHERE client_id = $1 AND uri = $2`,
 		row.ClientID, row.URI, kind, hex.EncodeToString(sum[:8]), body)
 	return err
+}
+
+// download fetches a picture, or says why there is none that we show.
+func (c *Clients) download(ctx context.Context, uri string) (body []byte, kind, problem string) {
+	body, err := fetch(ctx, c.http, uri, "image/png, image/webp, image/jpeg, image/gif", maxLogo)
+	if err != nil {
+		return nil, "", strings.ReplaceAll(err.Error(), "oauth: ", "")
+	}
+	kind = http.DetectContentType(body)
+	measure, known := measures[kind]
+	if !known {
+		return nil, "", "it is no PNG, JPEG, GIF or WebP"
+	}
+	size, err := measure(bytes.NewReader(body))
+	switch {
+	case err != nil:
+		return nil, "", "the picture is damaged"
+	case size.Width > maxSide || size.Height > maxSide:
+		return nil, "", fmt.Sprintf("the picture is more than %d pixels wide or high", maxSide)
+	}
+	return body, kind, ""
+}
+
+// measureWebP reads the size of a picture from the first chunk of its container (RFC 9649 section 2).
+func measureWebP(r io.Reader) (size image.Config, err error) {
+	head := make([]byte, 30)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return size, err
+	}
+	little := func(at, n int) (v int) {
+		for i := range n {
+			v |= int(head[at+i]) << (8 * i)
+		}
+		return v
+	}
+	switch string(head[12:16]) {
+	case "VP8X":
+		size.Width, size.Height = little(24, 3)+1, little(27, 3)+1
+	case "VP8L":
+		size.Width, size.Height = little(21, 4)&0x3FFF+1, little(21, 4)>>14&0x3FFF+1
+	case "VP8 ":
+		size.Width, size.Height = little(26, 2)&0x3FFF, little(28, 2)&0x3FFF
+	default:
+		err = errors.New("oauth: no WebP")
+	}
+	return size, err
 }
 
 // logo is GET /oauth2/logo/{id}: our copy of a client's logo. Pages show it, so that nobody else learns of a sign-in.
@@ -130,8 +196,12 @@ func (s *Server) logo(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(row.Body))
 }
 
-// fetch returns the document at uri, an address that a client chose.
+// fetch returns the document at uri, an address that a client chose. No error holds the address, which may hold what is
+// for its owner alone.
 func fetch(ctx context.Context, client *http.Client, uri, accept string, limit int64) ([]byte, error) {
+	if u, err := url.Parse(uri); err != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return nil, errors.New("oauth: documents are fetched by https alone")
+	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
@@ -140,6 +210,9 @@ func fetch(ctx context.Context, client *http.Client, uri, accept string, limit i
 	}
 	r.Header.Set("Accept", accept)
 	response, err := client.Do(r)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,11 @@ func (s *Server) registering(next func(http.ResponseWriter, *http.Request) error
 			err = refusedField(invalid)
 		}
 		if errors.Is(err, errInvalidToken) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.cfg.Issuer+`", error="invalid_token"`) // RFC 6750 section 3
+			detail := `error="invalid_token"`
+			if r.Header.Get("Authorization") == "" { // RFC 6750 section 3.1: nothing is said of what was not brought
+				detail = ""
+			}
+			s.challenge(w, "Bearer", detail)
 		}
 		if err != nil {
 			s.failJSON(w, r, err)
@@ -188,6 +192,9 @@ func (c *Clients) replaceBy(ctx context.Context, token, id string, asked *regist
 		if err := c.Update(ctx, updated); err != nil {
 			return err
 		}
+		if err := c.renamed(ctx, was, updated); err != nil {
+			return err
+		}
 		switch secret = ""; {
 		case updated.hasSecret() == (was.secretHash != ""):
 			return nil
@@ -198,6 +205,17 @@ func (c *Clients) replaceBy(ctx context.Context, token, id string, asked *regist
 			id, c.hash(id, secret))
 		return err
 	}))
+}
+
+// renamed forgets what people allowed when a client that nobody vouches for changes what they read before they did so:
+// its name, or the place that they go on to. Else consent that was given for an honest address would be spent at another.
+func (c *Clients) renamed(ctx context.Context, was, is *Client) error {
+	before := was.Destinations()
+	moved := slices.ContainsFunc(is.Destinations(), func(place string) bool { return !slices.Contains(before, place) })
+	if c.gone == nil || !moved && was.Name == is.Name {
+		return nil
+	}
+	return c.gone(ctx, is.ID)
 }
 
 // deleteRegistration is DELETE /oauth2/register/{id} (RFC 7592 section 2.3).

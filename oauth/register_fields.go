@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/go-jose/go-jose/v3"
 )
 
 // registration is a client in the words of RFC 7591 and OpenID Connect Dynamic Client Registration 1.0, as it is asked
@@ -75,6 +73,8 @@ func refusedField(e *InvalidError) error {
 }
 
 // client returns was as a registration wants it: id, who may use it and what an administrator allows stay as they were.
+// A client that exists gets no more scopes and grant types than it has, and no demand on it ends: an administrator may
+// have taken the others away, or made the demand.
 func (m *registration) client(was *Client) (*Client, error) {
 	c := *was
 	c.Name, c.ClientURI, c.LogoURI, c.PolicyURI, c.TermsURI = m.Name, m.ClientURI, m.LogoURI, m.PolicyURI, m.TermsURI
@@ -84,7 +84,7 @@ func (m *registration) client(was *Client) (*Client, error) {
 	c.DefaultMaxAge, c.RequireAuthTime, c.DefaultACR = m.DefaultMaxAge, m.RequireAuthTime, m.DefaultACR
 	c.BackchannelLogoutURI, c.BackchannelSession = m.BackchannelLogoutURI, m.BackchannelSession
 	c.FrontchannelLogoutURI, c.FrontchannelSession = m.FrontchannelLogoutURI, m.FrontchannelSession
-	c.DPoPBound, c.RequirePAR = m.DPoPBound, m.RequirePAR
+	c.DPoPBound, c.RequirePAR = m.DPoPBound || was.DPoPBound, m.RequirePAR || was.RequirePAR
 	c.SoftwareID, c.SoftwareVersion = m.SoftwareID, m.SoftwareVersion
 	c.ApplicationType = m.ApplicationType
 	if c.ApplicationType == "" {
@@ -103,12 +103,17 @@ func (m *registration) client(was *Client) (*Client, error) {
 }
 
 // setFlows sets the grant types, which the response types must fit (RFC 7591 section 2.1).
-func (m *registration) setFlows(c, _ *Client) error {
+func (m *registration) setFlows(c, was *Client) error {
 	if m.SubjectType != "" && m.SubjectType != "public" {
 		return &InvalidError{"subject_type", "public"}
 	}
-	if c.GrantTypes = m.GrantTypes; len(c.GrantTypes) == 0 {
+	switch c.GrantTypes = m.GrantTypes; {
+	case len(c.GrantTypes) == 0 && was.registered():
+		c.GrantTypes = was.GrantTypes
+	case len(c.GrantTypes) == 0:
 		c.GrantTypes = []string{"authorization_code"}
+	case was.registered() && !within(c.GrantTypes, was.GrantTypes):
+		return &InvalidError{"grant_types", "a client that exists keeps " + strings.Join(was.GrantTypes, " ") + " or some of them; more are for an administrator to give"}
 	}
 	code := slices.Contains(c.GrantTypes, "authorization_code")
 	for _, kind := range m.ResponseTypes {
@@ -119,17 +124,28 @@ func (m *registration) setFlows(c, _ *Client) error {
 	return nil
 }
 
-// setScopes sets the scopes: those that everybody may have, and what an administrator gave to this client.
+// setScopes sets the scopes: for a new client some of those that everybody may have, for one that exists what it has.
+// Without refresh tokens there is no offline_access, which people would be asked for in vain.
 func (m *registration) setScopes(c, was *Client) error {
-	if c.Scopes = strings.Fields(m.Scope); len(c.Scopes) == 0 {
-		c.Scopes = slices.Clone(registeredScopes)
+	allowed, usual := knownScopes(), registeredScopes
+	if was.registered() {
+		allowed, usual = was.Scopes, was.Scopes
 	}
-	for _, scope := range c.Scopes {
-		if !slices.Contains(knownScopes(), scope) && !slices.Contains(was.Scopes, scope) {
-			return &InvalidError{"scopes", "some of " + strings.Join(knownScopes(), " ")}
-		}
+	if c.Scopes = strings.Fields(m.Scope); len(c.Scopes) == 0 {
+		c.Scopes = slices.Clone(usual)
+	}
+	if !within(c.Scopes, allowed) {
+		return &InvalidError{"scopes", "some of " + strings.Join(allowed, " ")}
+	}
+	if !slices.Contains(c.GrantTypes, "refresh_token") && len(c.Scopes) > 1 {
+		c.Scopes = slices.DeleteFunc(c.Scopes, func(scope string) bool { return scope == "offline_access" })
 	}
 	return nil
+}
+
+// within reports whether all has every one of some.
+func within(some, all []string) bool {
+	return !slices.ContainsFunc(some, func(one string) bool { return !slices.Contains(all, one) })
 }
 
 // setKeys sets the keys. Those of a kind that is not known here are left out (RFC 7517 section 5).
@@ -138,18 +154,9 @@ func (m *registration) setKeys(c, _ *Client) error {
 	if len(m.JWKS) == 0 || string(m.JWKS) == "null" {
 		return nil
 	}
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(m.JWKS, &set); err != nil {
+	var err error
+	if c.JWKS, err = parseKeySet(m.JWKS); err != nil {
 		return &InvalidError{"jwks", "a JWK set"}
-	}
-	c.JWKS = new(jose.JSONWebKeySet)
-	for _, text := range set.Keys {
-		var key jose.JSONWebKey
-		if key.UnmarshalJSON(text) == nil {
-			c.JWKS.Keys = append(c.JWKS.Keys, key)
-		}
 	}
 	return nil
 }

@@ -54,6 +54,10 @@ func TestRefusedMetadata(t *testing.T) {
 		{"policy", "policy_uri", fields{"policy_uri": "http://app.example/"}},
 		{"terms", "tos_uri", fields{"tos_uri": "https://u:p@app.example/"}},
 		{"name", "client_name", fields{"client_name": "a\u202eb"}},
+		{"a name with what nobody sees", "client_name", fields{"client_name": "Acme\u200b"}},
+		{"a name with an Arabic mark", "client_name", fields{"client_name": "Acme\u061c"}},
+		{"FAPI by RS256", "token_endpoint_auth_signing_alg", fields{"token_endpoint_auth_method": "private_key_jwt",
+			"jwks_uri": "https://app.example/jwks", "token_endpoint_auth_signing_alg": "RS256", "dpop_bound_access_tokens": true}},
 		{"front channel elsewhere", "frontchannel_logout_uri", fields{"frontchannel_logout_uri": "https://elsewhere.example/fc"}},
 		{"back channel", "backchannel_logout_uri", fields{"backchannel_logout_uri": "http://app.example/bc"}},
 		{"max age", "default_max_age", fields{"default_max_age": -1}},
@@ -109,7 +113,7 @@ func TestAcceptedMetadata(t *testing.T) {
 		for n, where := range []fields{{"jwks_uri": "https://app.example/jwks", "token_endpoint_auth_signing_alg": "ES256"}, {"jwks": set}} {
 			got := w.registers(token, asked(where.with(fields{"token_endpoint_auth_method": "private_key_jwt"})))
 			id := text(got["client_id"])
-			if got["client_secret"] != nil || got["token_endpoint_auth_signing_alg"] != "ES256" {
+			if got["client_secret"] != nil || got["token_endpoint_auth_signing_alg"] != where["token_endpoint_auth_signing_alg"] {
 				t.Error(got)
 			}
 			a := w.token(w.asserting(id, assertion(t, key, jose.ES256, set.Keys[0].KeyID, map[string]any{ // -client-assertion-with-iss-aud
@@ -130,9 +134,22 @@ func TestAcceptedMetadata(t *testing.T) {
 	})
 	t.Run("nothing but a redirect URI", func(t *testing.T) {
 		got := w.registers(token, fields{"redirect_uris": []string{callback}})
-		if got["client_name"] != "app.example" || got["scope"] != "openid profile email address phone offline_access" ||
+		if got["client_name"] != "app.example" || got["scope"] != "openid profile email address phone" ||
 			got["token_endpoint_auth_method"] != "client_secret_basic" || fmt.Sprint(got["grant_types"]) != "[authorization_code]" {
 			t.Error(got)
+		}
+	})
+	t.Run("people are asked for offline access only by who can use it", func(t *testing.T) {
+		for scope, want := range map[string]string{"": "openid profile email address phone", "openid offline_access": "openid"} {
+			for _, grants := range [][]string{{"authorization_code"}, {"authorization_code", "refresh_token"}} {
+				got, want := w.registers(token, asked(fields{"grant_types": grants, "scope": scope})), want
+				if len(grants) > 1 {
+					want += " offline_access"
+				}
+				if got["scope"] != want {
+					t.Errorf("%v %q: %q", grants, scope, got["scope"])
+				}
+			}
 		}
 	})
 	t.Run("keys of a kind that is new", func(t *testing.T) {

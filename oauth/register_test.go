@@ -1,8 +1,10 @@
 package oauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -133,8 +135,12 @@ func TestRegistration(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 				a := w.manage(method, uri, wrong, asked(fields{"client_id": id}))
 				w.wantError(a, 401, "invalid_token")
-				if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer ") {
-					w.Error("no challenge")
+				challenge := `Bearer realm="` + issuer + `"`
+				if wrong != "" { // RFC 6750 section 3.1: who brought nothing is told of no error
+					challenge += `, error="invalid_token"`
+				}
+				if got := a.header.Get("WWW-Authenticate"); got != challenge {
+					w.Errorf("%q: the challenge is %q", wrong, got)
 				}
 			}
 		}
@@ -147,7 +153,10 @@ func TestRegistration(t *testing.T) {
 		}
 		w.wantError(w.token(w.refreshing(id, text(tokens["refresh_token"]))), 401, "invalid_client")
 		w.wantPage(w.authorize(request(id)), "invalid_client", "")
-		for _, table := range []string{"oauth_grants", "oauth_clients", "oauth_origins"} {
+		if err := w.server.Prune(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+		for _, table := range []string{"oauth_grants", "oauth_clients", "oauth_origins", "oauth_gone"} {
 			var n int
 			column := map[string]string{"oauth_clients": "id"}[table]
 			if column == "" {
@@ -235,6 +244,34 @@ func TestRegistrationIsReplaced(t *testing.T) {
 			if !strings.HasPrefix(text(a.json["error_description"]), name+":") {
 				w.Errorf("%s: %s", name, a.body)
 			}
+		}
+
+		// No more than it has, and less is for good: an administrator may have decided so.
+		c.Scopes, c.GrantTypes, c.RequirePAR = []string{"openid", "email"}, []string{"authorization_code"}, true
+		if err := clients.Update(w.Context(), c); err != nil {
+			w.Fatal(err)
+		}
+		for name, wrong := range map[string]fields{
+			"scope": {"scope": "openid profile", "grant_types": nil}, "grant_types": {"grant_types": []string{"authorization_code", "refresh_token"}},
+		} {
+			a := w.manage(http.MethodPut, uri, access, asked(wrong).with(fields{"client_id": id}))
+			w.wantError(a, 400, "invalid_client_metadata")
+			if !strings.HasPrefix(text(a.json["error_description"]), name+":") {
+				w.Errorf("%s: %s", name, a.body)
+			}
+		}
+		a = w.manage(http.MethodPut, uri, access, asked(fields{"client_id": id, "grant_types": nil, "dpop_bound_access_tokens": true}))
+		if a.status != 200 || a.json["scope"] != "openid email" || fmt.Sprint(a.json["grant_types"]) != "[authorization_code]" ||
+			a.json["require_pushed_authorization_requests"] != true || a.json["dpop_bound_access_tokens"] != true {
+			w.Errorf("within what it has: %d %s", a.status, a.body)
+		}
+		if c, err = clients.Get(w.Context(), id); err != nil {
+			w.Fatal(err)
+		}
+		c.RequirePAR, c.DPoPBound = false, false
+		c.GrantTypes = append(c.GrantTypes, "refresh_token")
+		if err := clients.Update(w.Context(), c); err != nil {
+			w.Fatal(err)
 		}
 
 		// Another way to authenticate: the secret goes, and a new one comes.
@@ -354,4 +391,50 @@ func TestAReplacementUndoesNoDecision(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSec_CO03_WhatPeopleReadIsWhatTheyAllowed: decisions about an app that registered itself are forgotten when it goes
+// by another name or leads elsewhere, in the transaction that changes it.
+func TestSec_CO03_WhatPeopleReadIsWhatTheyAllowed(t *testing.T) {
+	w := newWorld(t)
+	var forgotten []string
+	var failing error
+	cfg := w.config()
+	cfg.Registration = true
+	cfg.ClientGone = func(_ context.Context, id string) error {
+		forgotten = append(forgotten, id)
+		return failing
+	}
+	w.server, w.mux = w.start(cfg)
+	w.browser = w.newBrowser()
+	token, err := w.server.Clients().NewRegistrationToken(t.Context(), time.Hour, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.registers(token, asked(nil))
+	id, uri, access := text(got["client_id"]), text(got["registration_client_uri"]), text(got["registration_access_token"])
+	for _, row := range []struct {
+		name    string
+		change  fields
+		forgets bool
+	}{
+		{"nothing", nil, false}, {"another page of the same place", fields{"redirect_uris": []string{callback, callback + "/more"}}, false},
+		{"another name", fields{"client_name": "Acme"}, true}, {"another host", fields{"redirect_uris": []string{"https://evil.example/callback"}}, true},
+		{"one host more", fields{"redirect_uris": []string{callback, "https://evil.example/callback"}}, true},
+		{"another port", fields{"redirect_uris": []string{"https://app.example:8443/callback"}}, true},
+	} {
+		if a := w.manage(http.MethodPut, uri, access, asked(fields{"client_id": id})); a.status != 200 {
+			t.Fatalf("%s: %d %s", row.name, a.status, a.body)
+		}
+		forgotten = nil
+		a := w.manage(http.MethodPut, uri, access, asked(row.change).with(fields{"client_id": id}))
+		if a.status != 200 || (len(forgotten) == 1) != row.forgets {
+			t.Errorf("%s: %d, forgotten %v", row.name, a.status, forgotten)
+		}
+	}
+	failing = errors.New("no consents")
+	w.wantError(w.manage(http.MethodPut, uri, access, asked(fields{"client_id": id, "client_name": "Evil"})), 503, "temporarily_unavailable")
+	if c, err := w.server.Clients().Get(t.Context(), id); err != nil || c.Name == "Evil" {
+		t.Errorf("renamed all the same: %+v %v", c, err)
+	}
 }
