@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -180,7 +181,7 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		view := templates.View{RequestID: audit.RequestOf(ctx).ID, Path: r.URL.Path}
-		if strings.HasPrefix(r.URL.Path, "/static/") || strings.HasPrefix(r.URL.Path, "/.well-known/") || health(r.URL.Path) ||
+		if strings.HasPrefix(r.URL.Path, "/static/") || health(r.URL.Path) || forPrograms(r.URL.Path) ||
 			protocol(r.URL.Path) && !ownLogoutForm(r) {
 			next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
 			return
@@ -238,23 +239,44 @@ func (p *IdP) unreadable(w http.ResponseWriter, r *http.Request, err error) {
 func (p *IdP) nothing(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
 			other := *r
 			other.Method = method
 			if _, pattern := mux.Handler(&other); pattern != "/" {
 				allowed = append(allowed, method)
 			}
 		}
+		takes := strings.Join(allowed, ", ")
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", takes)
+		}
 		switch {
+		case len(allowed) > 0 && forPrograms(r.URL.Path):
+			refuse(w, http.StatusMethodNotAllowed, "This endpoint takes "+takes+" alone.")
 		case len(allowed) > 0:
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			p.errorPage(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "", "")
+		case forPrograms(r.URL.Path):
+			refuse(w, http.StatusNotFound, "There is no such endpoint, or it is switched off.")
 		case r.URL.Path == "/":
 			http.Redirect(w, r, "/account", http.StatusSeeOther)
 		default:
 			p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
 		}
 	}
+}
+
+// forPrograms reports whether it is clients that call a path, and not people.
+func forPrograms(path string) bool {
+	return strings.HasPrefix(path, "/.well-known/") ||
+		strings.HasPrefix(path, "/oauth2/") && path != "/oauth2/authorize" && path != "/oauth2/logout"
+}
+
+// refuse answers a program as RFC 6749 section 5.2 words errors.
+func refuse(w http.ResponseWriter, status int, description string) {
+	text, _ := json.Marshal(map[string]string{"error": "invalid_request", "error_description": description}) // texts: it cannot fail
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(text)
 }
 
 // confirmed reports whether a form of an enrolment was sent again after it had done its work, which gave the session

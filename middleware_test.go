@@ -2,6 +2,7 @@ package idp
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -302,6 +303,38 @@ func TestSec_HT03_DeclaredMethodsOnly(t *testing.T) {
 		if w.Code != 405 || w.Header().Get("Allow") != tt.allow {
 			t.Errorf("%s %s: %d, Allow %q", tt.method, tt.target, w.Code, w.Header().Get("Allow"))
 		}
+	}
+	registering, _ := start(t, func(c *Config) { c.DynamicRegistration = true })
+	for _, tt := range []struct {
+		p                     *IdP
+		method, target, allow string
+		status                int
+	}{
+		{p, "GET", "/oauth2/token", "POST, OPTIONS", 405},
+		{p, "GET", "/oauth2/introspect", "POST", 405},
+		{p, "OPTIONS", "/oauth2/introspect", "POST", 405},
+		{p, "PUT", "/oauth2/userinfo", "GET, POST, OPTIONS", 405},
+		{p, "PUT", "/oauth2/jwks", "GET, OPTIONS", 405},
+		{p, "POST", "/oauth2/register", "", 404},
+		{p, "GET", "/oauth2/nowhere", "", 404},
+		{p, "GET", "/.well-known/webfinger", "", 404},
+		{registering, "PATCH", "/oauth2/register/x", "GET, PUT, DELETE", 405},
+		{registering, "GET", "/oauth2/register", "POST", 405},
+	} {
+		w := ask(tt.p.Handler(), tt.method, tt.target, "")
+		var told map[string]string
+		if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || told["error"] == "" || w.Code != tt.status ||
+			w.Header().Get("Allow") != tt.allow || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%s %s: %d %v %s", tt.method, tt.target, w.Code, w.Header(), w.Body)
+		}
+	}
+	for _, path := range []string{"/oauth2/authorize", "/oauth2/logout"} { // people see these
+		if w := ask(p.Handler(), "GET", path, ""); !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+			t.Errorf("%s: %v", path, w.Header())
+		}
+	}
+	if w := ask(p.Handler(), "GET", "/oauth2/jwks", ""); w.Header().Get("Set-Cookie") != "" {
+		t.Errorf("what caches keep has a cookie: %v", w.Header())
 	}
 	for _, method := range []string{"PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "FROBNICATE"} {
 		if w := ask(p.Handler(), method, "/login", ""); w.Code < 400 || w.Code >= 500 {
