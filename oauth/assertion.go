@@ -92,7 +92,6 @@ func (s *Server) readAssertion(ctx context.Context, client *Client, token *jwt.J
 	}
 	keys, err := s.clientKeys(ctx, client, header.KeyID, header.Algorithm)
 	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "oauth: a client's keys cannot be loaded", "client", client.ID, "error", err)
 		return claims, because(fosite.ErrInvalidClient, "", "the client's keys cannot be loaded")
 	}
 	if !slices.ContainsFunc(keys, func(key any) bool {

@@ -16,7 +16,8 @@ const (
 	loginLife    = 90 * 24 * time.Hour // longer than a session goes on without a new password, and than refresh tokens live
 	noticeLife   = 24 * time.Hour      // how long a client is told again
 	noticeHead   = 2 * time.Second     // whoever ended the session tells its clients; later, whoever comes first
-	noticeWait   = 3 * time.Second     // for one client; shorter than the first pause, or two replicas would ask at a time
+	noticeWait   = 3 * time.Second     // for one client
+	noticeLimit  = 8 * time.Second     // of that: shorter than the first pause, or two replicas would ask at a time
 	noticeBatch  = 100
 	logoutTokens = 2 * time.Minute // the life of a logout token
 	logoutEvent  = "http://schemas.openid.net/event/backchannel-logout"
@@ -116,8 +117,12 @@ func (s *Server) deliver(ctx context.Context, notices []notice) error {
 // deliverTo tells one client. When it cannot be reached, or is slow, the rest of its queue counts as tried: it would hold
 // up other clients' notices.
 func (s *Server) deliverTo(ctx context.Context, queue []notice) error {
-	asking, cancel := context.WithTimeout(ctx, noticeWait)
+	asking, cancel := context.WithTimeout(ctx, s.cfg.NoticeWait)
 	defer cancel()
+	client, err := s.clients.Get(ctx, queue[0].ClientID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return unavailable(err)
+	}
 	var unreachable error
 	for _, n := range queue {
 		mine, err := s.claim(ctx, &n)
@@ -127,10 +132,9 @@ func (s *Server) deliverTo(ctx context.Context, queue []notice) error {
 		if !mine {
 			continue
 		}
-		client, err := s.clients.Get(ctx, n.ClientID)
-		if errors.Is(err, ErrNotFound) || err == nil && client.BackchannelLogoutURI == "" {
+		if client == nil || client.BackchannelLogoutURI == "" {
 			_, err = s.cfg.DB.Exec(ctx, `DELETE FROM oauth_logins WHERE id = $1`, n.ID)
-		} else if err == nil {
+		} else {
 			failure := unreachable
 			if failure == nil {
 				failure = s.send(asking, client, n)

@@ -267,6 +267,7 @@ func TestASilentClient(t *testing.T) {
 		})
 		w.end("sid-1")
 		w.server.NotifySession(w.Context(), "sid-1") // comes back
+		w.server, w.mux = w.start(w.telling(p, 0))
 		p.answers("one", func(*http.Request) (int, error) { return 0, errors.New("no route to host") })
 		w.end("sid-2")
 		before := len(p.tokens("one"))
@@ -280,6 +281,26 @@ func TestASilentClient(t *testing.T) {
 			w.Errorf("%v", w.host.events)
 		}
 	})
+}
+
+// However long a sign-out may wait for a client, the background does not wait longer, and never until others would ask too.
+func TestWaitForAClient(t *testing.T) {
+	for wait, most := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: 8 * time.Second} {
+		w := newWorld(t)
+		p := w.told(wait)
+		p.answers("one", func(r *http.Request) (int, error) {
+			if until, ok := r.Context().Deadline(); !ok || time.Until(until) > most {
+				t.Errorf("NoticeWait %s: the client may take %s", wait, time.Until(until))
+			}
+			return http.StatusOK, nil
+		})
+		w.in(wait.String(), "one")
+		w.end(wait.String())
+		w.notify(time.Minute)
+		if len(p.tokens("one")) != 1 {
+			t.Errorf("NoticeWait %s: not told", wait)
+		}
+	}
 }
 
 func TestNoticesOfWhatIsUndone(t *testing.T) {

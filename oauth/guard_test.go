@@ -128,8 +128,10 @@ func TestSec_HT03_PagesOfStrangersMayNot(t *testing.T) {
 	}
 	// What is public is for everybody.
 	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/oauth2/jwks"} {
-		if _, a := w.fetch("https://evil.example", "GET", path, nil); a.status != 200 || !readable(a, "*") {
-			t.Errorf("%s: %d %v", path, a.status, a.header)
+		preflight, a := w.fetch("https://evil.example", "GET", path, nil, "X-Requested-With", "fetch")
+		if a.status != 200 || !readable(a, "*") || preflight.status != 204 || !readable(preflight, "*") ||
+			preflight.header.Get("Access-Control-Allow-Headers") != "*" {
+			t.Errorf("%s: %d %v, %d %v", path, preflight.status, preflight.header, a.status, a.header)
 		}
 	}
 }

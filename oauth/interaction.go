@@ -40,7 +40,7 @@ type LogoutHint struct {
 	RedirectURI string  // registered for Client; "" none
 	State       string
 	Valid       bool   // there is an id_token_hint that we signed
-	Query       string // the four parameters, encoded, for the action of the confirming form
+	Query       string // the request's parameters, encoded, for the action of the confirming form: no token stands there
 }
 
 // Target returns where the browser goes when it is signed out: the redirect URI with the exact state, or "".

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"net/http"
-	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +28,7 @@ const (
 type loader struct {
 	http *http.Client
 	now  func() time.Time
+	log  *slog.Logger // told of each failed look, once, and not by whoever waits for it
 
 	mu   sync.Mutex
 	sets map[string]*keySet // by address; the loader's lock guards what is in them
@@ -90,6 +91,9 @@ func (l *loader) look(ctx context.Context, uri, kid string, entry *keySet) {
 		}
 	}()
 	set, err = l.fetch(context.WithoutCancel(ctx), uri) // whoever gives up must not fail the others
+	if err != nil {
+		l.log.WarnContext(ctx, "oauth: a client's keys cannot be loaded", "at", originOf(uri), "error", err)
+	}
 }
 
 // wait gives the lock away until busy is closed.
@@ -125,32 +129,16 @@ func (l *loader) entry(uri string) *keySet {
 }
 
 func (l *loader) fetch(ctx context.Context, uri string) (*jose.JSONWebKeySet, error) {
-	if u, err := url.Parse(uri); err != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		return nil, errors.New("oauth: a key set is loaded by https alone")
-	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	text, err := fetch(ctx, l.http, uri, "application/jwk-set+json, application/json", maxKeySet)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Accept", "application/jwk-set+json, application/json")
-	response, err := l.http.Do(r)
+	set, err := parseKeySet(text)
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("oauth: status %d", response.StatusCode)
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxKeySet {
-		return nil, errors.New("oauth: the key set is too long")
-	}
-	return parseKeySet(text)
+	set.Keys = slices.DeleteFunc(set.Keys, func(key jose.JSONWebKey) bool { return !key.IsPublic() })
+	return set, nil
 }
 
 // parseKeySet reads a key set and leaves out what it doesn't know, as RFC 7517 section 5 asks: one key of a new kind must
@@ -168,7 +156,7 @@ func parseKeySet(text []byte) (*jose.JSONWebKeySet, error) {
 	set := new(jose.JSONWebKeySet)
 	for _, text := range raw.Keys {
 		var key jose.JSONWebKey
-		if json.Unmarshal(text, &key) == nil && key.IsPublic() {
+		if json.Unmarshal(text, &key) == nil {
 			set.Keys = append(set.Keys, key)
 		}
 	}

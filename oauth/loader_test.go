@@ -1,10 +1,12 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -23,11 +25,12 @@ type bench struct {
 	now   time.Time
 	calls int
 	serve func(*http.Request) (*http.Response, error)
+	log   bytes.Buffer
 }
 
 func newBench() *bench {
 	b := &bench{now: time.Unix(1_900_000_000, 0)}
-	b.loader = &loader{http: &http.Client{Transport: b}, sets: map[string]*keySet{}, now: func() time.Time {
+	b.loader = &loader{http: &http.Client{Transport: b}, log: slog.New(slog.NewTextHandler(&b.log, nil)), sets: map[string]*keySet{}, now: func() time.Time {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return b.now
@@ -116,6 +119,20 @@ func TestTrap17_FailuresAreRemembered(t *testing.T) {
 	b.want(t, "k1", true, 5)
 	b.add(2 * time.Minute)
 	b.want(t, "k1", false, 6)
+}
+
+// A failed look is logged once, for whoever mends it, without the query of the address, which may be a secret.
+func TestTrap17_AFailedLookIsLoggedOnceWithoutTheAddress(t *testing.T) {
+	b := newBench()
+	b.set(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") })
+	for range 5 {
+		if _, err := b.load(t.Context(), keySetURI+"?secret=s3", "k1"); err == nil || strings.Contains(err.Error(), "s3") {
+			t.Errorf("%v", err)
+		}
+	}
+	if log := b.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "at=https://app.example error=down") {
+		t.Errorf("log:\n%s", log)
+	}
 }
 
 func TestTrap17_AHangingServerHoldsUpNobodyElse(t *testing.T) {
@@ -235,7 +252,7 @@ func TestTrap17_OverTheNetwork(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	try := func(client *http.Client, uri string) error {
-		l := &loader{http: client, now: time.Now, sets: map[string]*keySet{}}
+		l := &loader{http: client, now: time.Now, log: slog.New(slog.DiscardHandler), sets: map[string]*keySet{}}
 		_, err := l.load(t.Context(), uri, "k1")
 		return err
 	}

@@ -63,6 +63,45 @@ func TestSec_OA17_Logout(t *testing.T) {
 	}
 }
 
+// The hint is not for addresses, which logs and histories keep: what it proves goes on without it, for an hour.
+func TestSec_OA17_NoTokenInTheAddress(t *testing.T) {
+	both(t, func(w *world) {
+		w.client(&oauth.Client{ID: "back", BackchannelLogoutURI: "https://app.example/backchannel"})
+		token := w.tokens("back")["id_token"].(string)
+		w.post("/oauth2/logout", url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {bye}, "state": {"x"}})
+		query := w.host.logout.Query
+		if !w.host.logout.Valid || strings.Contains(query, "id_token_hint") || strings.Contains(query, strings.Split(token, ".")[1][:20]) ||
+			strings.Contains(query, "alice") || strings.Contains(query, "sid-1") {
+			w.Errorf("%+v", w.host.logout)
+		}
+		a := w.get("/oauth2/logout?" + query)
+		if h := w.host.logout; a.location().String() != bye+"?state=x" || !h.Valid || h.Subject != "alice-1" || h.SessionID != "sid-1" || h.Client.ID != "back" {
+			w.Errorf("%d %s %+v", a.status, a.header.Get("Location"), h)
+		}
+		v, err := url.ParseQuery(query)
+		if err != nil {
+			w.Fatal(err)
+		}
+		for name, edit := range map[string]func(string) string{
+			"cut":      func(s string) string { return s[:len(s)-2] },
+			"changed":  func(s string) string { return "AAAA" + s[4:] },
+			"no text":  func(string) string { return "%" },
+			"enormous": func(s string) string { return strings.Repeat(s, 200) },
+			"too old":  func(s string) string { w.clock.Add(61 * time.Minute); return s },
+		} {
+			forged := url.Values{"proven": {edit(v.Get("proven"))}, "client_id": {"back"}}
+			if a := w.get("/oauth2/logout?" + forged.Encode()); a.body != "sign out?" || w.host.logout.Valid || w.host.logout.Subject != "" {
+				w.Errorf("%s: %d %s %+v", name, a.status, a.body, w.host.logout)
+			}
+			if name == "too old" {
+				w.clock.Add(-61 * time.Minute)
+			}
+		}
+		a = w.get("/oauth2/logout?" + url.Values{"proven": {v.Get("proven")}, "client_id": {"spa"}}.Encode())
+		w.wantPage(a, "invalid_", "client_id")
+	})
+}
+
 func TestLogoutsThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	token := w.tokens("web")["id_token"].(string)

@@ -72,7 +72,7 @@ type Config struct {
 	KeyLife time.Duration
 
 	RefreshGrace time.Duration // how long a refresh token gives its successor again; 0: 60 seconds
-	NoticeWait   time.Duration // how long a sign-out waits for the clients that it tells; 0: 3 seconds
+	NoticeWait   time.Duration // how long a client may take for the notice of a sign-out, which waits for it; 0: 3 seconds, at most 8
 }
 
 // Lifetimes where a client sets none.
@@ -121,6 +121,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.NoticeWait == 0 {
 		cfg.NoticeWait = noticeWait
 	}
+	cfg.NoticeWait = min(cfg.NoticeWait, noticeLimit)
 	if cfg.Outbound == nil {
 		cfg.Outbound = NewOutbound(nil)
 	}
@@ -138,7 +139,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.keys.open(ctx); err != nil {
 		return nil, err
 	}
-	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, sets: map[string]*keySet{}}
+	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, log: cfg.Log, sets: map[string]*keySet{}}
 	s.store = &store{
 		db: cfg.DB, clients: s.clients, refreshKey: keys["refresh-token"], grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
 		audited: cfg.Audit != nil,
@@ -149,9 +150,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 // Mount registers the protocol's endpoints (contract section 3).
 func (s *Server) Mount(mux *http.ServeMux) {
-	mux.Handle("GET /.well-known/openid-configuration", anyOrigin(http.HandlerFunc(s.discovery)))
-	mux.Handle("GET /.well-known/oauth-authorization-server", anyOrigin(http.HandlerFunc(s.discovery)))
-	mux.Handle("GET /oauth2/jwks", anyOrigin(http.HandlerFunc(s.jwks)))
+	for path, document := range map[string]http.HandlerFunc{
+		"/.well-known/openid-configuration": s.discovery, "/.well-known/oauth-authorization-server": s.discovery, "/oauth2/jwks": s.jwks,
+	} {
+		mux.Handle("GET "+path, anyOrigin(document))
+		mux.HandleFunc("OPTIONS "+path, publicPreflight)
+	}
 
 	mux.Handle("GET /oauth2/authorize", s.page(s.authorize))
 	mux.Handle("POST /oauth2/authorize", s.page(s.postedAuthorize))

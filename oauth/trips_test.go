@@ -3,7 +3,9 @@ package oauth_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/dbxtest"
@@ -47,6 +49,16 @@ func (w *counted) must(a answer, status int) answer {
 func (w *counted) introspect(client, token string) answer {
 	w.Helper()
 	return w.post("/oauth2/introspect", url.Values{"token": {token}}, "Authorization", basic(client, w.secrets[client]))
+}
+
+// clientsRead returns how often rows of clients were asked for.
+func (w *counted) clientsRead() (n int) {
+	for _, trip := range w.trips.All() {
+		if strings.HasPrefix(trip, "SELECT") && strings.Contains(trip, "FROM oauth_clients") {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *counted) machine(client string) answer {
@@ -103,6 +115,32 @@ func TestRoundTrips(t *testing.T) {
 					t.Error("\t", trip)
 				}
 			}
+		}
+	}, "oauth")
+}
+
+// TestClientsThatHearOfLogoutsAreReadOnce: not for each session that ended, nor each client for itself.
+func TestClientsThatHearOfLogoutsAreReadOnce(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		w := newCounted(t, db)
+		cfg := w.telling(&parties{got: map[string][]*http.Request{}, forms: map[string][]url.Values{}}, 0)
+		cfg.Audit, cfg.Alive = nil, nil
+		w.server, w.mux = w.start(cfg)
+		w.client(&oauth.Client{ID: "front-1", FrontchannelLogoutURI: "https://app.example/1"})
+		w.client(&oauth.Client{ID: "front-2", FrontchannelLogoutURI: "https://app.example/2"})
+		for _, sid := range []string{"sid-1", "sid-2", "sid-3"} {
+			w.in(sid, "hears", "front-1", "front-2")
+		}
+		w.trips.Reset()
+		if frames, err := w.server.LogoutFrames(t.Context(), "sid-1"); err != nil || len(frames) != 2 || w.clientsRead() != 1 {
+			t.Errorf("%q %v: %q", frames, err, w.trips.All())
+		}
+		for _, sid := range []string{"sid-1", "sid-2", "sid-3"} {
+			w.end(sid)
+		}
+		w.trips.Reset()
+		if w.notify(time.Minute); w.rows() != 0 || w.clientsRead() != 3 { // there are three clients
+			t.Errorf("%d rows: %q", w.rows(), w.trips.All())
 		}
 	}, "oauth")
 }
