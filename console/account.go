@@ -179,6 +179,7 @@ func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
 		if err = missing; err != nil {
 			break
 		}
+		oauth.SortScopes(grant.Granted)
 		page.Apps = append(page.Apps, appRow{ID: grant.Client, Name: client.Name, Scopes: grant.Granted, At: grant.At})
 	}
 	if err != nil {

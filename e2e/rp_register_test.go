@@ -123,6 +123,52 @@ func TestAnAppRegistersAndSignsPeopleIn(t *testing.T) {
 	}
 }
 
+// TestSec_CO04_AnAppThatMovesAsksAgain: what people allowed an app that registered itself was for the name and the place
+// that they read.
+func TestSec_CO04_AnAppThatMovesAsksAgain(t *testing.T) {
+	t.Parallel()
+	s, token := rpRegistrar(t)
+	s.person("alice")
+	const trusted, evil = "https://trusted.example/cb", "https://evil.example/cb"
+	body := func(id, name string, redirects ...string) map[string]any {
+		return map[string]any{"client_id": id, "client_name": name, "redirect_uris": redirects}
+	}
+	c, got := rpRegister(s, token, body("", "Notes", trusted))
+	change := func(name string, redirects ...string) {
+		t.Helper()
+		address, access := got["registration_client_uri"].(string), got["registration_access_token"].(string)
+		if status, answer := rpManage(s, http.MethodPut, address, access, body(c.Client.ID, name, redirects...)); status != http.StatusOK {
+			t.Fatalf("%d %v", status, answer)
+		}
+	}
+	b := s.Browser()
+	asks := func(what, redirect string) {
+		t.Helper()
+		c.RedirectURL = redirect
+		page := s.begin(b, c)
+		if page.URL.Path != "/consent" {
+			t.Fatalf("%s: nobody is asked, at %s", what, page.URL)
+		}
+		page = page.Submit("consent-allow")
+		if target := page.URL.String(); !strings.HasPrefix(target, redirect) || page.URL.Query().Get("code") == "" {
+			t.Fatalf("%s: allowed, and at %s", what, target)
+		}
+	}
+	secPassword(secAt(t, s.begin(b, c), "/login"), "alice")
+	asks("the first time", trusted)
+	if page := s.begin(b, c); page.URL.Query().Get("code") == "" {
+		t.Errorf("asked again, though nothing changed, at %s", page.URL)
+	}
+	change("Notes", evil)
+	asks("another place", evil)
+	change("Your bank", evil)
+	asks("another name", evil)
+	change("Your bank", trusted, evil)
+	asks("one place more", trusted)
+	asks("the other of two places", evil)
+	asks("and the first again", trusted)
+}
+
 // rpLogo is the picture of an app, as its own server would send it.
 func rpLogo(t *testing.T) []byte {
 	t.Helper()

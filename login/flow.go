@@ -249,7 +249,9 @@ func native(client *oauth.Client) bool {
 
 // scattered reports whether client, for which nobody vouches, may send people to several places: what they allowed when
 // they read of one does not hold for another.
-func scattered(client *oauth.Client) bool { return client.Dynamic && len(client.Destinations()) > 1 }
+func scattered(client *oauth.Client) bool {
+	return client.Dynamic && !SkipsConsent(client) && len(client.Destinations()) > 1
+}
 
 // SkipsConsent reports whether nobody is asked what client may have. A public client is nobody whom a setting vouches for.
 func SkipsConsent(client *oauth.Client) bool { return client.Consent == "skip" && !client.IsPublic() }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -12,15 +13,26 @@ import (
 
 // logoutPage is the data of the page that asks before it signs out.
 type logoutPage struct {
-	Query  string
-	Client string // the app that asks, "" unknown
+	Query     string
+	Client    string // the app that asks, "" unknown
+	Unvouched bool   // it registered itself: nobody vouches for its name
 }
 
 // signedOutPage is the data of the page that says so.
 type signedOutPage struct {
-	Target string   // where the browser goes on to, registered for the app that asked; "" nowhere
-	Home   string   // the app's own page; "" unknown
-	Frames []string // loaded on the way, so that apps hear of it (OpenID Connect Front-Channel Logout 1.0)
+	Target    string   // where the browser goes on to, registered for the app that asked; "" nowhere
+	Home      string   // the app's own page; "" unknown
+	Unvouched string   // the host that the page leads to, of an app that registered itself
+	Frames    []string // loaded on the way, so that apps hear of it (OpenID Connect Front-Channel Logout 1.0)
+}
+
+// of says what the page must know of the app that asked.
+func (page signedOutPage) of(client *oauth.Client) signedOutPage {
+	page.Home = client.ClientURI
+	if to, err := url.Parse(cmp.Or(page.Target, page.Home)); err == nil && client.Dynamic {
+		page.Unvouched = to.Host
+	}
+	return page
 }
 
 // EndSession implements [oauth.Interaction]: it signs out at once when the app proves for whom it speaks, and asks
@@ -46,7 +58,7 @@ func (f *Flow) EndSession(w http.ResponseWriter, r *http.Request, hint oauth.Log
 	default:
 		page := logoutPage{Query: hint.Query}
 		if hint.Client != nil {
-			page.Client = hint.Client.Name
+			page.Client, page.Unvouched = hint.Client.Name, hint.Client.Dynamic
 		}
 		f.Pages.Render(w, r, http.StatusOK, "logout", page)
 		return nil
@@ -64,7 +76,7 @@ func (f *Flow) leave(w http.ResponseWriter, r *http.Request, hint oauth.LogoutHi
 	if len(frames) > 0 {
 		page := signedOutPage{Target: target, Frames: frames}
 		if hint.Client != nil {
-			page.Home = hint.Client.ClientURI
+			page = page.of(hint.Client)
 		}
 		f.Pages.Render(w, r, http.StatusOK, "signed_out", page)
 		return
@@ -111,7 +123,7 @@ func (f *Flow) signedOut(w http.ResponseWriter, r *http.Request) {
 	client, err := f.OAuth.Clients().Get(r.Context(), r.URL.Query().Get("client_id"))
 	switch {
 	case err == nil && !client.Disabled:
-		page.Home = client.ClientURI
+		page = page.of(client)
 	case err != nil && !errors.Is(err, oauth.ErrNotFound):
 		f.Fail(w, r, err)
 		return

@@ -192,6 +192,24 @@ func TestLogoutFromOneApp(t *testing.T) {
 	}
 }
 
+// Nobody vouches for the name and the place of an app that registered itself, here as little as before the sign-in.
+func TestLogoutFromAnAppThatRegisteredItself(t *testing.T) {
+	l := leaving(t, oauth.Client{ID: "ours", ClientURI: "http://127.0.0.1:9/home"},
+		oauth.Client{ID: "own", Consent: "skip", Dynamic: true, ClientURI: "http://127.0.0.1:9/home", FrontchannelLogoutURI: "http://127.0.0.1:9/front"})
+	for id, dynamic := range map[string]bool{"ours": false, "own": true} {
+		if page := l.b.Get("/oauth2/logout?client_id=" + id); page.Has("#unvouched") != dynamic {
+			t.Errorf("%s, asked: %s", id, page.Body)
+		}
+		if page := l.Browser().Get("/signed-out?client_id=" + id); page.Has("#unvouched") != dynamic || dynamic && !strings.Contains(page.Text("#unvouched"), "127.0.0.1:9") {
+			t.Errorf("%s, signed out: %s", id, page.Body)
+		}
+	}
+	page := l.b.Get("/oauth2/logout?id_token_hint=" + l.hint["own"])
+	if len(page.All("iframe")) != 1 || !strings.Contains(page.Text("#unvouched"), "127.0.0.1:9") {
+		t.Errorf("signed out by way of frames: %s", page.Body)
+	}
+}
+
 // An app that the server knows gets a link; nothing else that stands in the address does.
 func TestSignedOutPage(t *testing.T) {
 	l := leaving(t, oauth.Client{ID: "app", ClientURI: "http://127.0.0.1:9/home"}, oauth.Client{ID: "off", ClientURI: "http://127.0.0.1:9/off"})

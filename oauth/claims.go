@@ -1,9 +1,11 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // claimScopes says which scope a claim belongs to (OpenID Connect Core 1.0 section 5.4; mfa is ours).
@@ -27,6 +29,17 @@ var protocolClaims = []string{
 // knownScopes returns the scopes that discovery names.
 func knownScopes() []string {
 	return []string{"openid", "profile", "email", "address", "phone", "mfa", "offline_access"}
+}
+
+// SortScopes puts the scopes of the standards first, in the order in which pages tell them, and then the others by name.
+func SortScopes(scopes []string) {
+	rank := func(scope string) int {
+		if at := slices.Index(knownScopes(), scope); at >= 0 {
+			return at
+		}
+		return len(knownScopes())
+	}
+	slices.SortFunc(scopes, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
 }
 
 // claimsRequest is the claims parameter (OpenID Connect Core 1.0 section 5.5).
