@@ -16,6 +16,7 @@ type logoutPage struct {
 	Query     string
 	Client    string // the app that asks, "" unknown
 	Unvouched bool   // it registered itself: nobody vouches for its name
+	Stay      string // where people go who change their mind
 }
 
 // signedOutPage is the data of the page that says so.
@@ -56,9 +57,12 @@ func (f *Flow) EndSession(w http.ResponseWriter, r *http.Request, hint oauth.Log
 	case choice == "everywhere" || choice == "" && hint.Valid && hint.Subject == s.Subject:
 		frames, err = f.end(w, r, s)
 	default:
-		page := logoutPage{Query: hint.Query}
+		page := logoutPage{Query: hint.Query, Stay: "/account"}
 		if hint.Client != nil {
 			page.Client, page.Unvouched = hint.Client.Name, hint.Client.Dynamic
+		}
+		if hint.Client != nil && hint.Client.ClientURI != "" && !hint.Client.Dynamic {
+			page.Stay = hint.Client.ClientURI
 		}
 		f.Pages.Render(w, r, http.StatusOK, "logout", page)
 		return nil

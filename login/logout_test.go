@@ -87,6 +87,30 @@ func TestLogoutFromAnAppThatIsGone(t *testing.T) {
 	}
 }
 
+// A request that cannot be answered says so, and is no dead end: who wanted to sign out still can.
+func TestSignOutAfterABadRequest(t *testing.T) {
+	l := leaving(t, oauth.Client{ID: "app"})
+	for query, parameter := range map[string]string{
+		"post_logout_redirect_uri=https%3A%2F%2Fapp.example%2F":                "id_token_hint",
+		"client_id=app&post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F": "post_logout_redirect_uri",
+		"id_token_hint=garbage": "id_token_hint",
+		"client_id=nobody":      "client_id",
+		"id_token_hint=" + l.hint["app"] + "&post_logout_redirect_uri=https%3A%2F%2Fevil.example": "post_logout_redirect_uri",
+	} {
+		page := l.b.Get("/oauth2/logout?" + query)
+		if page.Status != http.StatusBadRequest || !strings.Contains(page.Text("main"), parameter) || page.Attr("#logout-plain", "href") != "/oauth2/logout" {
+			t.Errorf("%s: %d %s", query, page.Status, page.Body)
+		}
+	}
+	if page := l.b.Get("/oauth2/authorize?client_id=nobody"); page.Status != http.StatusBadRequest || page.Has("#logout-plain") {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+	if page := l.b.Get("/oauth2/logout").Submit("logout-confirm"); page.URL.Path != "/signed-out" {
+		t.Errorf("at %s", page.URL)
+	}
+	l.wantOut()
+}
+
 // leaver is alice, signed in to apps.
 type leaver struct {
 	*idptest.Server
@@ -158,10 +182,16 @@ func TestFrontChannelLogout(t *testing.T) {
 func TestFrontChannelLogoutThatIsConfirmed(t *testing.T) {
 	l := leaving(t, oauth.Client{ID: "one", FrontchannelLogoutURI: "http://127.0.0.1:9/front", ClientURI: "http://127.0.0.1:9/"})
 	asked := l.b.Get("/oauth2/logout")
+	if stay := asked.Attr("#logout-stay", "href"); stay != "/account" {
+		t.Errorf("staying leads to %q", stay)
+	}
 	if asked.Has("#logout-here") || asked.Has("iframe") {
 		t.Errorf("\"this app only\", of none: %s", asked.Body)
 	}
 	asked = l.b.Get("/oauth2/logout?client_id=one&state=x")
+	if stay := asked.Attr("#logout-stay", "href"); stay != "http://127.0.0.1:9/" {
+		t.Errorf("staying leads to %q", stay)
+	}
 	page := asked.Submit("logout-confirm")
 	if page.Status != http.StatusOK || len(page.All("iframe")) != 1 || page.Has("meta[http-equiv=refresh]") ||
 		page.Attr("#logout-back", "href") != "http://127.0.0.1:9/" || !strings.Contains(page.Text("main"), "signed out") {
@@ -197,7 +227,8 @@ func TestLogoutFromAnAppThatRegisteredItself(t *testing.T) {
 	l := leaving(t, oauth.Client{ID: "ours", ClientURI: "http://127.0.0.1:9/home"},
 		oauth.Client{ID: "own", Consent: "skip", Dynamic: true, ClientURI: "http://127.0.0.1:9/home", FrontchannelLogoutURI: "http://127.0.0.1:9/front"})
 	for id, dynamic := range map[string]bool{"ours": false, "own": true} {
-		if page := l.b.Get("/oauth2/logout?client_id=" + id); page.Has("#unvouched") != dynamic {
+		page := l.b.Get("/oauth2/logout?client_id=" + id)
+		if page.Has("#unvouched") != dynamic || (page.Attr("#logout-stay", "href") == "/account") != dynamic {
 			t.Errorf("%s, asked: %s", id, page.Body)
 		}
 		if page := l.Browser().Get("/signed-out?client_id=" + id); page.Has("#unvouched") != dynamic || dynamic && !strings.Contains(page.Text("#unvouched"), "127.0.0.1:9") {

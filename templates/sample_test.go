@@ -150,7 +150,7 @@ type (
 		UserCode string
 		Problem  *mistake
 	}
-	logoutData    struct{ Client, Query string }
+	logoutData    struct{ Client, Query, Stay string }
 	signedOutData struct {
 		Target, Home string
 		Frames       []string
@@ -229,6 +229,8 @@ func samples(t *testing.T) []sample {
 		{"done", "mfa_done", doneData{Name: "Authenticator app", Offset: 6 * time.Minute, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
 		{"done in sign-in", "mfa_done", doneData{Name: "Tablet", NextURL: "/oauth2/authorize?resume=r1"}},
 		{"remind", "mfa_remind", remindData{3, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
+		{"remind of the last", "mfa_remind", remindData{0, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
+		{"remind every year", "mfa_remind", remindData{8, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
 		{"settings", "mfa_settings", settings},
 		{"settings few", "mfa_settings", few},
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
@@ -251,7 +253,7 @@ func samples(t *testing.T) []sample {
 		{"error ours", "error", errorData{RequestID: "01J9X", Status: 500}},
 		{"error flood", "error", errorData{"temporarily_unavailable", "Too many.", "", "01J9X", 429}},
 		{"error missing", "error", errorData{Status: 404}},
-		{"logout", "logout", logoutData{"Focus HQ", "id_token_hint=x"}},
+		{"logout", "logout", logoutData{"Focus HQ", "proven=x", "https://focus.example/"}},
 		{"signed out", "signed_out", signedOutData{Home: "https://focus.example/"}},
 		{"signed out onward", "signed_out", signedOutData{Target: "https://focus.example/bye?state=a%22b", Frames: []string{"https://rp.example/fc?sid=1", "https://rp.example;sandbox/"}}},
 	}
