@@ -364,5 +364,9 @@ func TestClients(t *testing.T) {
 		if secret, err := clients.Create(w.Context(), &oauth.Client{ID: "own", RedirectURIs: []string{callback}}, "chosen-elsewhere"); secret != "chosen-elsewhere" || err != nil {
 			w.Error(secret, err)
 		}
+		var invalid *oauth.InvalidError
+		if _, err := clients.Create(w.Context(), &oauth.Client{ID: "short", RedirectURIs: []string{callback}}, "chosen-by-heart"); !errors.As(err, &invalid) {
+			w.Errorf("15 characters: %v", err)
+		}
 	})
 }
