@@ -15,6 +15,7 @@ import (
 type Limits struct {
 	TOTP     Limit
 	Recovery Limit
+	Others   Limit // of each registered factor: see [Service.Try]
 }
 
 // Limit is the price of wrong codes in a row, counted per person over all sessions, addresses and replicas. Only a
@@ -33,9 +34,13 @@ type Wait struct {
 // DefaultLimits return the limits that a zero [Config] has. Of the app's codes four are free, and whoever knows the
 // password and keeps guessing for as long as it takes gets in with a chance of 0.02 % before the seal.
 func DefaultLimits() Limits {
+	digits := func() Limit {
+		return Limit{Waits: []Wait{{5, time.Minute}, {10, 15 * time.Minute}, {20, time.Hour}}, Seal: 60}
+	}
 	return Limits{
-		TOTP:     Limit{Waits: []Wait{{5, time.Minute}, {10, 15 * time.Minute}, {20, time.Hour}}, Seal: 60},
+		TOTP:     digits(),
 		Recovery: Limit{Waits: []Wait{{5, 15 * time.Minute}}, Seal: 30},
+		Others:   digits(),
 	}
 }
 
@@ -45,7 +50,10 @@ func (l Limits) complete() (Limits, error) {
 	for _, each := range []struct {
 		name          string
 		limit, normal *Limit
-	}{{"Limits.TOTP", &l.TOTP, &fallback.TOTP}, {"Limits.Recovery", &l.Recovery, &fallback.Recovery}} {
+	}{
+		{"Limits.TOTP", &l.TOTP, &fallback.TOTP}, {"Limits.Recovery", &l.Recovery, &fallback.Recovery},
+		{"Limits.Others", &l.Others, &fallback.Others},
+	} {
 		if each.limit.Waits == nil && each.limit.Seal == 0 {
 			*each.limit = *each.normal
 		}
@@ -82,7 +90,8 @@ func (l Limit) policy() throttle.Policy {
 	return policy
 }
 
-// factor is a kind of code with a count of its own: wrong codes of one never spend the tries of another.
+// factor is a kind of proof with a count of its own: wrong codes of one never spend the tries of another. Registered
+// factors have their name.
 type factor string
 
 const (
@@ -96,10 +105,13 @@ const warnAt = 5
 func (f factor) key(subject string) string { return string(f) + "/" + subject }
 
 func (s *Service) policy(f factor) throttle.Policy {
-	if f == factorRecovery {
+	switch f {
+	case factorTOTP:
+		return s.config.Limits.TOTP.policy()
+	case factorRecovery:
 		return s.config.Limits.Recovery.policy()
 	}
-	return s.config.Limits.TOTP.policy()
+	return s.config.Limits.Others.policy()
 }
 
 // reserve counts a try and returns its number in the series, or a [*ThrottledError]. It comes before any comparison

@@ -57,7 +57,11 @@ func (s *Service) Enroll(ctx context.Context, owner Owner, account string) (*Enr
 		if len(known) >= MaxAuthenticators {
 			return ErrTooMany
 		}
-		out = s.show(pending, secret, len(known) == 0)
+		first, err := s.first(ctx, owner.Subject, known)
+		if err != nil {
+			return err
+		}
+		out = s.show(pending, secret, first)
 		return s.store.AddEnrollment(ctx, pending)
 	})
 	if err != nil {
@@ -77,11 +81,24 @@ func (s *Service) Enrollment(ctx context.Context, owner Owner, id string) (*Enro
 	if err != nil {
 		return nil, err
 	}
+	first, err := s.first(ctx, owner.Subject, known)
+	if err != nil {
+		return nil, err
+	}
 	secret, err := s.unseal(ctx, PlaceEnrollment, pending.ID, owner.Subject, pending.Secret)
 	if err != nil {
 		return nil, err
 	}
-	return s.show(pending, secret, len(known) == 0), nil
+	return s.show(pending, secret, first), nil
+}
+
+// first reports whether the person, who has the known authenticators, has no factor yet.
+func (s *Service) first(ctx context.Context, subject string, known []AuthenticatorRecord) (bool, error) {
+	if len(known) > 0 {
+		return false, nil
+	}
+	other, err := s.otherFactor(ctx, subject)
+	return !other, err
 }
 
 func (s *Service) show(p PendingEnrollment, secret []byte, first bool) *Enrollment {
@@ -199,8 +216,8 @@ func (s *Service) otherEntry(ctx context.Context, subject string, pending []Pend
 	return nil
 }
 
-// Confirm makes a proven enrolment an authenticator and returns its name. For the first one of a person that turns MFA
-// on, and set must be the recovery codes that the page has shown: [ErrReplaced] when they are not the newest. For a
+// Confirm makes a proven enrolment an authenticator and returns its name. As the first factor of a person it turns
+// MFA on, and set must be the recovery codes that the page has shown: [ErrReplaced] when they are not the newest. For a
 // further one set is "". Remembered devices end, and other enrolments of the person with them.
 //
 // It returns [ErrNotProven], [ErrTooMany], [ErrExpired], and [ErrNotFound] also when it was confirmed before.
@@ -222,8 +239,12 @@ func (s *Service) confirm(ctx context.Context, owner Owner, enrollment, set stri
 	if err != nil {
 		return "", err
 	}
+	first, err := s.first(ctx, subject, known)
+	if err != nil {
+		return "", err
+	}
 	kind := AuthenticatorAdded
-	switch first := len(known) == 0; {
+	switch {
 	case !pending.Proven:
 		return "", ErrNotProven
 	case len(known) >= MaxAuthenticators:

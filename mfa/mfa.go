@@ -44,11 +44,13 @@ type Config struct {
 	Gate func(context.Context) (release func(), err error)
 }
 
-// Service is a person's second factors: authenticator apps, recovery codes, remembered devices. It is safe for
+// Service is a person's second factors: authenticator apps, recovery codes, remembered devices, and whatever factors of
+// others it was given by [Service.Register]. It is safe for
 // concurrent use, in any number of processes on one store.
 type Service struct {
 	config Config
 	store  Store
+	others []Factor
 	kdf    func(code string, salt []byte) []byte
 }
 

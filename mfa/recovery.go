@@ -119,7 +119,7 @@ func (s *Service) mayHaveCodes(ctx context.Context, owner Owner, enrollment stri
 	return s.enrolled(ctx, owner.Subject)
 }
 
-// Enrolled reports whether the person has a factor: [Service.Status] for those who need no more.
+// Enrolled reports whether the person has a factor of any kind: [Service.Status] for those who need no more.
 func (s *Service) Enrolled(ctx context.Context, subject string) (bool, error) {
 	err := s.enrolled(ctx, subject)
 	if errors.Is(err, ErrNotEnrolled) {
@@ -131,7 +131,11 @@ func (s *Service) Enrolled(ctx context.Context, subject string) (bool, error) {
 // enrolled returns ErrNotEnrolled for somebody without a factor.
 func (s *Service) enrolled(ctx context.Context, subject string) error {
 	known, err := s.store.Authenticators(ctx, subject)
-	if err == nil && len(known) == 0 {
+	if err != nil {
+		return err
+	}
+	first, err := s.first(ctx, subject, known)
+	if err == nil && first {
 		return ErrNotEnrolled
 	}
 	return err
