@@ -2,6 +2,7 @@ package idp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ type Change struct {
 	Action string   `json:"action"` // create, update, delete
 	What   string   `json:"what"`   // "user alice"
 	Fields []string `json:"fields,omitempty"`
+	Reach  *Reach   `json:"reach,omitempty"` // of another policy: whom it asks for a second factor
 }
 
 // errDryRun undoes a rehearsal.
@@ -108,7 +110,7 @@ func (a *applying) readSecrets(getenv func(string) string) (err error) {
 func (a *applying) clients(ctx context.Context) error {
 	for _, want := range a.d.Clients {
 		if err := a.client(ctx, want); err != nil {
-			return fmt.Errorf("client %s: %w", want.ID, err)
+			return fmt.Errorf("client %s: %w", want.ID, a.Explain(err))
 		}
 	}
 	return nil
@@ -120,7 +122,7 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	if err != nil {
 		return err
 	}
-	if err := a.known(ctx, want.Groups); err != nil {
+	if err := a.known(ctx, "groups", want.Groups); err != nil {
 		return err
 	}
 	was, err := a.OAuth.Clients().Get(ctx, want.ID)
@@ -155,8 +157,9 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	return nil
 }
 
-// known refuses a client's group that does not exist: nobody could use the client, and nothing would say why.
-func (a *applying) known(ctx context.Context, groups []string) error {
+// known refuses a group that does not exist, and says where it stands: nobody could use the client that names it, and
+// nothing would say why.
+func (a *applying) known(ctx context.Context, key string, groups []string) error {
 	if len(groups) == 0 {
 		return nil
 	}
@@ -166,7 +169,7 @@ func (a *applying) known(ctx context.Context, groups []string) error {
 	}
 	for _, name := range groups {
 		if !slices.ContainsFunc(all, func(g account.Group) bool { return g.Name == name }) {
-			return fmt.Errorf("groups: there is no group %s", name)
+			return fmt.Errorf("%s: there is no group %s", key, name)
 		}
 	}
 	return nil
@@ -176,18 +179,29 @@ func (a *applying) policy(ctx context.Context) error {
 	if a.d.Policy == nil {
 		return nil
 	}
+	if err := a.known(ctx, "policy: mfa_required_groups", a.d.Policy.MFARequiredGroups); err != nil {
+		return err
+	}
 	was, err := a.Accounts.Policy(ctx)
 	if err != nil {
 		return err
 	}
-	want := account.Policy{MFARequiredGroups: a.d.Policy.MFARequiredGroups, MFAGrace: time.Duration(a.d.Policy.MFAGrace)}
+	want := account.Policy{
+		MFARequired:       cmp.Or(a.d.Policy.MFARequired, account.MFAGroups),
+		MFARequiredGroups: a.d.Policy.MFARequiredGroups, MFAGrace: time.Duration(a.d.Policy.MFAGrace),
+	}
 	fields := differing(map[string][2]any{
+		"mfa_required":        {was.MFARequired, want.MFARequired},
 		"mfa_required_groups": {sorted(was.MFARequiredGroups), sorted(want.MFARequiredGroups)}, "mfa_grace": {was.MFAGrace, want.MFAGrace},
 	})
 	if len(fields) == 0 {
 		return nil
 	}
-	a.note("update", "policy", fields...)
+	reach, err := a.PolicyReach(ctx, want)
+	if err != nil {
+		return err
+	}
+	a.changes = append(a.changes, Change{Action: "update", What: "policy", Fields: fields, Reach: &reach})
 	return a.Accounts.SetPolicy(ctx, want)
 }
 

@@ -105,6 +105,7 @@ type DesiredClient struct {
 
 // DesiredPolicy says who must have a second factor.
 type DesiredPolicy struct {
+	MFARequired       string   `yaml:"mfa_required"` // everybody, or groups, which is meant when it is left out
 	MFARequiredGroups []string `yaml:"mfa_required_groups"`
 	MFAGrace          Duration `yaml:"mfa_grace"`
 }
@@ -143,7 +144,7 @@ func ReadDesired(from io.Reader) (*Desired, error) {
 	decoder := yaml.NewDecoder(from)
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, readable(err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there must be one YAML document, without anything after it")

@@ -44,7 +44,9 @@ func (p *IdP) wrap(mux *http.ServeMux) http.Handler {
 func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		info := audit.Request{ID: strings.ToLower(rand.Text()[:16]), Address: p.address(r), Agent: r.UserAgent()}
+		info := audit.Request{
+			ID: strings.ToLower(rand.Text()[:16]), Address: p.address(r), Agent: r.UserAgent(), Language: r.Header.Get("Accept-Language"),
+		}
 		w.Header().Set("X-Request-Id", info.ID)
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(seen, r.WithContext(audit.WithRequest(r.Context(), info)))

@@ -35,8 +35,14 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 		return err
 	}
 	letter, ok := letters[e.Kind]
-	if !ok {
+	if !ok && !(e.Kind == mfa.DeviceForgotten && e.Detail["cause"] == "reused") {
 		return nil
+	}
+	switch {
+	case !ok:
+		letter = "device_copied"
+	case e.Detail["factor"] == "recovery" && e.Kind != mfa.Unsealed:
+		letter += "_recovery" // another way out leads from there
 	}
 	left, _ := strconv.Atoi(e.Detail["left"])
 	return p.tell(ctx, e.Subject, letter, templates.Letter{
@@ -47,10 +53,13 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 // accountChanged does the same for what happened to an account.
 func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
 	err := p.Audit.Record(ctx, audit.Event{Action: e.Kind, Subject: e.Subject, Detail: e.Detail})
-	if err != nil || e.Kind != account.EventPasswordSet {
+	letter, ok := map[string]string{
+		account.EventPasswordSet: "password_changed", account.EventCompromised: "password_compromised",
+	}[e.Kind]
+	if err != nil || !ok {
 		return err
 	}
-	return p.tell(ctx, e.Subject, "password_changed", templates.Letter{When: p.now()})
+	return p.tell(ctx, e.Subject, letter, templates.Letter{When: p.now(), Reason: e.Detail["reason"]})
 }
 
 // oauthHappened records what clients did, and tells the person when somebody else may have their token.
@@ -85,6 +94,7 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 	browser := useragent.Parse(request.Agent)
 	letter.Account, letter.Address, letter.URL = a.Username, request.Address, p.cfg.PublicURL+"/account"
 	letter.Browser, letter.System = browser.Name, browser.OS
+	letter.Language = language(a, request)
 	title, text, html, err := p.pages.Mail(name, letter)
 	if err != nil {
 		return fmt.Errorf("idp: mail %s: %w", name, err)
@@ -95,4 +105,16 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 		return nil
 	}
 	return err
+}
+
+// language returns what a person is written in: what their profile says, else what their browser asked for when they did
+// it. Another one's browser, an administrator's, says nothing about them.
+func language(a *account.Account, request audit.Request) string {
+	if locale, ok := a.Profile["locale"].(string); ok {
+		return locale
+	}
+	if request.Actor == "" || request.Actor == a.Subject {
+		return request.Language
+	}
+	return ""
 }

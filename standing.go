@@ -21,7 +21,7 @@ func (p *IdP) alive(ctx context.Context, s oauth.Standing) error {
 	if err != nil {
 		return err
 	}
-	if !login.MayUse(s.Client, person) {
+	if person.Compromised || !login.MayUse(s.Client, person) {
 		return oauth.ErrEnded
 	}
 	for _, holds := range []func(context.Context, oauth.Standing, *account.Account) (bool, error){
@@ -73,23 +73,20 @@ func (p *IdP) strong(ctx context.Context, s oauth.Standing, person *account.Acco
 	return p.MFA.Enrolled(ctx, s.Subject)
 }
 
-// due reports whether the person has the factor that the policy wants of their groups, or time left to enrol one. That
-// time begins when a grant gives tokens, not when somebody looks at one.
+// due reports whether the person has the factor that the policy wants of them, or time left to enrol one. That time
+// begins when a grant gives tokens, not when somebody looks at one.
 func (p *IdP) due(ctx context.Context, person *account.Account, looking bool) (bool, error) {
-	if len(person.Groups) == 0 {
-		return true, nil
-	}
 	rules, err := p.Accounts.Policy(ctx)
 	if err != nil {
 		return false, err
 	}
-	if !slices.ContainsFunc(person.Groups, func(g string) bool { return slices.Contains(rules.MFARequiredGroups, g) }) {
+	required, ends := p.Accounts.MFAGrace(person, rules)
+	if !required {
 		return true, nil
 	}
 	if enrolled, err := p.MFA.Enrolled(ctx, person.Subject); err != nil || enrolled {
 		return enrolled, err
 	}
-	_, ends := p.Accounts.MFAGrace(person, rules)
 	if !looking {
 		_, ends, err = p.Accounts.MFADue(ctx, person, rules)
 	}

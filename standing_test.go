@@ -112,6 +112,18 @@ func TestSec_TK08_WhatAGrantStandsOn(t *testing.T) {
 			s.must(s.alive(s.t.Context(), s.grant)) // the first use under the policy begins the grace
 			s.elapsed = time.Hour
 		}, ended},
+		"policy for everybody": {func(s *stood) {
+			s.must(s.Accounts.SetPolicy(s.t.Context(), account.Policy{MFARequired: account.MFAEverybody}))
+		}, ended},
+		"an administrator, under any policy": {func(s *stood) {
+			s.person.Admin = true
+			s.must(s.Accounts.Update(s.t.Context(), s.person))
+		}, ended},
+		"an administrator who is enrolled": {func(s *stood) {
+			s.enrol()
+			s.person.Admin = true
+			s.must(s.Accounts.Update(s.t.Context(), s.person))
+		}, lives},
 		"policy kept": {func(s *stood) { s.enrol(); s.policy(0, "staff") }, lives},
 		"policy, and MFA reset": {func(s *stood) {
 			s.enrol()

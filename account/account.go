@@ -35,12 +35,14 @@ type Account struct {
 	EmailVerified bool
 	Admin         bool
 	Disabled      bool
+	Compromised   bool           // somebody else may know the password: nothing goes on before there is another one
 	Groups        []string       // names, sorted
 	Profile       map[string]any // further standard claims, see [Service.Claims]
 	CreatedAt     time.Time      // this and those below: to the second
 	UpdatedAt     time.Time
 	PasswordAt    time.Time // when the password was set; zero: there is none
 	MFADueAt      time.Time // until when enrolment may be postponed; zero: not decided yet
+	CodesAskedAt  time.Time // when they were last asked whether they still have their recovery codes; zero: never
 
 	version int64 // of the row it was read from
 }
@@ -63,6 +65,10 @@ type Limits struct {
 	// Address limits failures per network (one IPv4 address, an IPv6 /64) within an hour. Default: 100, then one a
 	// minute.
 	Address throttle.Policy
+	// Ask limits links by mail per account and per name that is typed, known or not. Default: 3 an hour.
+	Ask throttle.Policy
+	// AskAddress limits the same per network, whose people may be many, within an hour. Default: 30.
+	AskAddress throttle.Policy
 }
 
 // The kinds of Event.
@@ -74,8 +80,10 @@ const (
 	EventDeleted       = "account.deleted"
 	EventEmailVerified = "account.email_verified"
 	EventPasswordSet   = "account.password_set"
-	EventLinkMade      = "account.link_made" // Detail: purpose
-	EventLinkUsed      = "account.link_used" // Detail: purpose
+	EventCompromised   = "account.password_compromised" // Detail: reason
+	EventResetAsked    = "account.reset_asked"          // Subject "": nobody has that name
+	EventLinkMade      = "account.link_made"            // Detail: purpose
+	EventLinkUsed      = "account.link_used"            // Detail: purpose
 	EventGroupsSet     = "account.groups_set"
 	EventPolicySet     = "account.policy_set"
 )
@@ -137,7 +145,15 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Limits.Address.Waits == nil {
 		cfg.Limits.Address.Waits = []throttle.Wait{{From: 100, For: time.Minute}}
 	}
-	for name, policy := range map[string]throttle.Policy{"person": cfg.Limits.Person, "address": cfg.Limits.Address} {
+	if cfg.Limits.Ask.Waits == nil {
+		cfg.Limits.Ask.Waits = []throttle.Wait{{From: 3, For: time.Hour}}
+	}
+	if cfg.Limits.AskAddress.Waits == nil {
+		cfg.Limits.AskAddress.Waits = []throttle.Wait{{From: 30, For: time.Hour}}
+	}
+	for name, policy := range map[string]throttle.Policy{
+		"person": cfg.Limits.Person, "address": cfg.Limits.Address, "ask": cfg.Limits.Ask, "ask address": cfg.Limits.AskAddress,
+	} {
 		if err := policy.Validate(); err != nil {
 			return nil, fmt.Errorf("account: limit per %s: %w", name, err)
 		}
@@ -152,12 +168,15 @@ func New(cfg Config) (*Service, error) {
 // MinPassword returns the least number of code points of a new password, for the page that asks for one.
 func (s *Service) MinPassword() int { return s.cfg.MinPassword }
 
-// Prune forgets counted attempts a day after their last wait, and links that ran out.
+// Prune forgets counted attempts a day after their last wait, links that ran out, and who asked for one an hour ago.
 func (s *Service) Prune(ctx context.Context) error {
 	if err := s.attempts.PruneAttempts(ctx, s.now().Add(-24*time.Hour)); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
 	if err := s.cfg.DB.Prune(ctx, "account_links", "hash", "expires_at <= $1", s.now().Unix()); err != nil {
+		return fmt.Errorf("account: prune: %w", err)
+	}
+	if err := s.cfg.DB.Prune(ctx, "account_asks", "id", "asked_at <= $1", s.now().Add(-time.Hour).Unix()); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
 	return nil

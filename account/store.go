@@ -21,6 +21,7 @@ type row struct {
 	Name          string  `db:"name"`
 	Admin         bool    `db:"admin"`
 	Disabled      bool    `db:"disabled"`
+	Compromised   bool    `db:"compromised"`
 	Profile       string  `db:"profile"`
 	Password      string  `db:"password"`
 	Version       int64   `db:"version"`
@@ -28,13 +29,14 @@ type row struct {
 	UpdatedAt     int64   `db:"updated_at"`
 	PasswordAt    int64   `db:"password_at"`
 	MFADueAt      int64   `db:"mfa_due_at"`
+	CodesAskedAt  int64   `db:"codes_asked_at"`
 	Groups        string  `db:"groups"`
 }
 
 // selectAccounts is followed by a WHERE clause.
 const selectAccounts = `
-	SELECT subject, username, username_key, email, email_key, email_verified, name, admin, disabled, profile, password,
-		version, created_at, updated_at, password_at, mfa_due_at,
+	SELECT subject, username, username_key, email, email_key, email_verified, name, admin, disabled, compromised, profile,
+		password, version, created_at, updated_at, password_at, mfa_due_at, codes_asked_at,
 		COALESCE((SELECT string_agg(group_name, ' ' ORDER BY group_name) FROM account_members
 			WHERE account_members.subject = accounts.subject), '') AS "groups"
 	FROM accounts `
@@ -42,8 +44,9 @@ const selectAccounts = `
 func (r row) account() (*Account, error) {
 	a := &Account{
 		Subject: r.Subject, Username: r.Username, Email: r.Email, Name: r.Name, EmailVerified: r.EmailVerified,
-		Admin: r.Admin, Disabled: r.Disabled, Groups: strings.Fields(r.Groups), CreatedAt: at(r.CreatedAt),
-		UpdatedAt: at(r.UpdatedAt), PasswordAt: at(r.PasswordAt), MFADueAt: at(r.MFADueAt), version: r.Version,
+		Admin: r.Admin, Disabled: r.Disabled, Compromised: r.Compromised, Groups: strings.Fields(r.Groups), CreatedAt: at(r.CreatedAt),
+		UpdatedAt: at(r.UpdatedAt), PasswordAt: at(r.PasswordAt), MFADueAt: at(r.MFADueAt),
+		CodesAskedAt: at(r.CodesAskedAt), version: r.Version,
 	}
 	if err := json.Unmarshal([]byte(r.Profile), &a.Profile); err != nil {
 		return nil, fmt.Errorf("account: profile of %s: %w", r.Subject, err)

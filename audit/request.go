@@ -8,6 +8,9 @@ type Request struct {
 	Address string // the client's IP address
 	Agent   string // the User-Agent header
 	Actor   string // subject, or name of a program, that acts when an Event names no Actor
+
+	// Language is the Accept-Language header. It is for those who write to the person, and not recorded.
+	Language string
 }
 
 type requestKey struct{}

@@ -10,6 +10,7 @@ import (
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
+	"github.com/focushq/idp/templates"
 )
 
 // Actions is what an administrator does to people and clients across the domains, each with its audit row. Every way to do it
@@ -21,6 +22,10 @@ type Actions struct {
 	MFA      *mfa.Service
 	OAuth    *oauth.Server
 	Audit    *audit.Log
+
+	PublicURL string // where one-time links lead
+	// Mail puts a letter to a person into the outbox, in the caller's transaction, if mail is sent at all.
+	Mail func(ctx context.Context, subject, name string, letter templates.Letter) error
 }
 
 // Disable keeps a person from signing in and ends every session and grant.
@@ -29,18 +34,6 @@ func (a *Actions) Disable(ctx context.Context, subject string) error {
 		return err
 	}
 	return a.end(ctx, subject)
-}
-
-// SetPassword gives a person another password and ends what the old one opened: sessions but those to keep, grants,
-// remembered devices.
-func (a *Actions) SetPassword(ctx context.Context, subject, password string, keep ...string) error {
-	if err := a.Accounts.SetPassword(ctx, subject, password); err != nil {
-		return err
-	}
-	if err := a.MFA.ForgetDevices(ctx, subject, "password"); err != nil {
-		return err
-	}
-	return a.end(ctx, subject, keep...)
 }
 
 // Disconnect takes back what a person allowed to a client, and every token that it got.
@@ -58,6 +51,11 @@ func (a *Actions) ResetMFA(ctx context.Context, subject, reason string) error {
 		return err
 	}
 	return a.end(ctx, subject)
+}
+
+// Unseal lets a person's codes be looked at again after too many wrong ones, for the given reason.
+func (a *Actions) Unseal(ctx context.Context, subject, reason string) error {
+	return a.MFA.Unseal(ctx, subject, reason)
 }
 
 // Deleted is the reason of the reset that is a part of [Actions.Delete].

@@ -20,7 +20,7 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c.User, c.SignIn, c.Fresh = f.user, f.toSignIn, f.fresh
 	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
 	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
-	c.Grace, c.Postpone = f.grace, f.postpone
+	c.Grace, c.Postpone, c.Remember = f.grace, f.postpone, f.mayRemember
 	mux.Handle("/mfa", mfahttp.Challenge(c))
 	settings := f.gate(mfahttp.Settings(c))
 	mux.Handle("/account/mfa", settings)
@@ -127,8 +127,14 @@ func (f *Flow) resume(r *http.Request) string {
 	return ""
 }
 
+// reminded notes that the person was reminded of the recovery codes: in this sign-in, and for the year to come.
 func (f *Flow) reminded(w http.ResponseWriter, r *http.Request, _ mfahttp.User) {
-	f.noted(w, r, func(who *person) error { return f.Sessions.Remind(r.Context(), who.session) })
+	f.noted(w, r, func(who *person) error {
+		if err := f.Accounts.CodesAsked(r.Context(), who.account.Subject); err != nil {
+			return err
+		}
+		return f.Sessions.Remind(r.Context(), who.session)
+	})
 }
 
 func (f *Flow) postpone(w http.ResponseWriter, r *http.Request, _ mfahttp.User) {
@@ -145,6 +151,17 @@ func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) 
 		return
 	}
 	f.onward(w, r)
+}
+
+// mayRemember reports whether the app that waits, if any, ever takes a remembered device for the code: where it does not,
+// the box would promise what is not kept.
+func (f *Flow) mayRemember(r *http.Request) bool {
+	id := r.URL.Query().Get("request")
+	if id == "" {
+		return true
+	}
+	req, err := f.OAuth.Suspended(r, id)
+	return err != nil || need(req.Client().MFA) != Always
 }
 
 // grace says until when the enrolment that the policy asks for may wait. What the app itself demands cannot.

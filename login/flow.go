@@ -32,6 +32,7 @@ type Flow struct {
 	Factor   mfahttp.Config // how the second factor's pages are mounted; Flow fills the hooks
 	Audit    *audit.Log
 	Pages    *templates.Set
+	Mailing  bool              // who forgot their password gets a link by mail
 	Levels   map[string]string // acr values beside aal1 and aal2, and the level they stand for
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -40,12 +41,13 @@ type Flow struct {
 
 // path is where each step lives; the request's id is added.
 var path = map[Step]string{
-	Password: "/login", SecondFactor: "/mfa", Enroll: "/account/mfa/enrol/start", Consent: "/consent", Remind: "/account/mfa/codes",
+	Password: "/login", SecondFactor: "/mfa", NewPassword: "/account/password", Enroll: "/account/mfa/enrol/start", Consent: "/consent", Remind: "/account/mfa/codes",
 }
 
 // silent is what prompt=none answers instead of a page (OpenID Connect Core section 3.1.2.6).
 var silent = map[Step]*fosite.RFC6749Error{
-	Password: fosite.ErrLoginRequired, SecondFactor: fosite.ErrInteractionRequired, Enroll: fosite.ErrInteractionRequired,
+	Password: fosite.ErrLoginRequired, SecondFactor: fosite.ErrInteractionRequired,
+	NewPassword: fosite.ErrInteractionRequired, Enroll: fosite.ErrInteractionRequired,
 	Consent: fosite.ErrConsentRequired,
 }
 
@@ -162,11 +164,17 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 	s.AuthTime, s.FactorAt = who.session.AuthTime, who.session.FactorAt
 	s.Postponed = !who.session.PostponedAt.Before(s.AuthTime)
 	s.Reminded = !who.session.RemindedAt.Before(s.AuthTime)
+	s.Compromised = who.account.Compromised
 	status, err := f.MFA.Status(ctx, who.account.Subject)
 	if err != nil {
 		return err
 	}
 	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
+	asked := status.CodesMadeAt
+	if who.account.CodesAskedAt.After(asked) {
+		asked = who.account.CodesAskedAt
+	}
+	s.AskCodes = !f.Now().Before(asked.AddDate(1, 0, 0))
 	if !policy {
 		return nil
 	}
@@ -174,7 +182,7 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 	if err != nil {
 		return err
 	}
-	s.GroupMFA, s.GraceEnds, err = f.Accounts.MFADue(ctx, who.account, rules)
+	s.PolicyMFA, s.GraceEnds, err = f.Accounts.MFADue(ctx, who.account, rules)
 	return err
 }
 

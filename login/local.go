@@ -49,7 +49,8 @@ func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.
 		f.Fail(w, r, err)
 		return nil, nil, false
 	}
-	s.Asked, s.SkipConsent, s.FewCodes = f.Now(), true, false
+	s.Asked, s.SkipConsent, s.FewCodes, s.AskCodes = f.Now(), true, false, false
+	s.Compromised = s.Compromised && r.URL.Path != path[NewPassword]
 	if !s.Enrolled {
 		s.MFA = Optional // there is nothing to ask for yet, and enrolling is what the page may be for
 	}

@@ -12,16 +12,17 @@ type Step int
 const (
 	Password     Step = iota // who is it?
 	SecondFactor             // prove it with the factor that is enrolled
+	NewPassword              // somebody else may know the password: choose another one
 	Enroll                   // enrol a factor first
 	Refuse                   // the client isn't for this person
 	Consent                  // may the client have what it asks for?
-	Remind                   // few recovery codes are left
+	Remind                   // few recovery codes are left, or perhaps lost
 	Issue                    // nothing is missing: answer the client
 )
 
 // String returns the step's name for logs and tests.
 func (s Step) String() string {
-	return [...]string{"Password", "SecondFactor", "Enroll", "Refuse", "Consent", "Remind", "Issue"}[s]
+	return [...]string{"Password", "SecondFactor", "NewPassword", "Enroll", "Refuse", "Consent", "Remind", "Issue"}[s]
 }
 
 // Need is a client's demand for a second factor, its "mfa" setting.
@@ -52,11 +53,13 @@ type State struct {
 	Remembered   bool      // this person's remembered-device token
 	Postponed    bool      // chose "not now" since AuthTime
 	Reminded     bool      // saw the reminder since AuthTime
+	Compromised  bool      // the password was, and is still the same
 
 	Enrolled    bool
-	GroupMFA    bool      // policy.mfa_required_groups
-	GraceEnds   time.Time // until then GroupMFA may be postponed
+	PolicyMFA   bool      // the policy demands a factor: of everybody, of a group of theirs, of administrators
+	GraceEnds   time.Time // until then what PolicyMFA demands may be postponed; zero: it may not
 	FewCodes    bool      // three or fewer recovery codes left
+	AskCodes    bool      // nobody has asked for a year whether the recovery codes are still there
 	ConsentedAt time.Time // last decision on the requested scopes; zero: some undecided
 }
 
@@ -79,11 +82,12 @@ func Next(s State, now time.Time) Step {
 
 	postponed := now.Before(s.GraceEnds) && (s.Postponed || prompt("none"))
 	switch {
-	case s.Enrolled && s.Factor(): // whoever turned MFA off since is nobody with a factor
-	case s.Enrolled && (s.Strict() || !s.Remembered):
+	case s.Enrolled && !s.Factor() && (s.Strict() || !s.Remembered):
 		return SecondFactor
-	case !s.Enrolled && (s.Strict() || s.MFA == Required || s.GroupMFA && !postponed):
-		return Enroll
+	case s.Compromised: // whoever else has the password does not get past the factor to replace it
+		return NewPassword
+	case !s.Enrolled && (s.Strict() || s.MFA == Required || s.PolicyMFA && !postponed):
+		return Enroll // also whoever turned MFA off since they gave a factor
 	}
 
 	switch {
@@ -91,7 +95,7 @@ func Next(s State, now time.Time) Step {
 		return Refuse
 	case (prompt("consent") || s.AskAlways) && !fresh(s.ConsentedAt), s.ConsentedAt.IsZero() && !s.SkipConsent:
 		return Consent
-	case s.Enrolled && s.FewCodes && !s.Reminded && !prompt("none"):
+	case s.Enrolled && (s.FewCodes || s.AskCodes) && !s.Reminded && !prompt("none"):
 		return Remind
 	}
 	return Issue

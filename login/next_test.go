@@ -38,13 +38,13 @@ func TestNext(t *testing.T) {
 		{"newcomer, required", func(s *State) { newcomer(s); s.MFA = Required }, Enroll},
 		{"newcomer, always", func(s *State) { newcomer(s); s.MFA = Always }, Enroll},
 		{"newcomer, aal2", func(s *State) { newcomer(s); s.AAL2 = true }, Enroll},
-		{"newcomer, group", func(s *State) { newcomer(s); s.GroupMFA = true }, Enroll},
-		{"newcomer, group in grace", func(s *State) { newcomer(s); s.GroupMFA = true; s.GraceEnds = later }, Enroll},
-		{"postponed after grace", func(s *State) { newcomer(s); s.GroupMFA = true; s.GraceEnds = at(-1); s.Postponed = true }, Enroll},
+		{"newcomer, group", func(s *State) { newcomer(s); s.PolicyMFA = true }, Enroll},
+		{"newcomer, group in grace", func(s *State) { newcomer(s); s.PolicyMFA = true; s.GraceEnds = later }, Enroll},
+		{"postponed after grace", func(s *State) { newcomer(s); s.PolicyMFA = true; s.GraceEnds = at(-1); s.Postponed = true }, Enroll},
 		{"turned off since the factor, always", func(s *State) { s.Enrolled = false; s.MFA = Always }, Enroll},
 		{"postponed in grace but aal2", func(s *State) {
 			newcomer(s)
-			s.GroupMFA, s.GraceEnds, s.Postponed, s.AAL2 = true, later, true, true
+			s.PolicyMFA, s.GraceEnds, s.Postponed, s.AAL2 = true, later, true, true
 		}, Enroll},
 
 		{"excluded", func(s *State) { s.Excluded = true }, Refuse},
@@ -55,6 +55,8 @@ func TestNext(t *testing.T) {
 		{"native app, decided before", func(s *State) { s.AskAlways = true }, Consent},
 
 		{"few codes", func(s *State) { s.FewCodes = true }, Remind},
+		{"nobody has asked for a year", func(s *State) { s.AskCodes = true }, Remind},
+		{"nobody has asked, remembered", func(s *State) { remembered(s); s.AskCodes = true }, Remind},
 
 		{"base", func(*State) {}, Issue},
 		{"prompt=login, both renewed", func(s *State) { s.Prompt = []string{"login"}; s.AuthTime, s.FactorAt = at(-1), at(-1) }, Issue},
@@ -65,23 +67,26 @@ func TestNext(t *testing.T) {
 		{"max_age 61 min", func(s *State) { s.MaxAge = 61 * time.Minute }, Issue},
 		{"remembered", remembered, Issue},
 		{"remembered, required", func(s *State) { remembered(s); s.MFA = Required }, Issue},
-		{"remembered, group", func(s *State) { remembered(s); s.GroupMFA = true }, Issue},
+		{"remembered, group", func(s *State) { remembered(s); s.PolicyMFA = true }, Issue},
 		{"remembered, after prompt=login", func(s *State) { remembered(s); s.Prompt = []string{"login"}; s.AuthTime = at(-1) }, Issue},
 		{"aal2 and always with factor", func(s *State) { s.AAL2 = true; s.MFA = Always }, Issue},
 		{"passkey alone with aal2", func(s *State) { s.FactorAt = s.AuthTime; s.AAL2 = true }, Issue},
 		{"newcomer, optional", newcomer, Issue},
 		{"newcomer, group in grace, postponed", func(s *State) {
 			newcomer(s)
-			s.GroupMFA, s.GraceEnds, s.Postponed = true, later, true
+			s.PolicyMFA, s.GraceEnds, s.Postponed = true, later, true
 		}, Issue},
 		{"newcomer, group in grace, prompt=none", func(s *State) {
 			newcomer(s)
-			s.GroupMFA, s.GraceEnds, s.Prompt = true, later, []string{"none"}
+			s.PolicyMFA, s.GraceEnds, s.Prompt = true, later, []string{"none"}
 		}, Issue},
 		{"undecided but skipped", func(s *State) { s.ConsentedAt = time.Time{}; s.SkipConsent = true }, Issue},
 		{"prompt=consent, decided", func(s *State) { s.Prompt = []string{"consent"}; s.ConsentedAt = at(-1) }, Issue},
 		{"native app, decided now", func(s *State) { s.AskAlways = true; s.ConsentedAt = at(-1) }, Issue},
 		{"few codes, reminded", func(s *State) { s.FewCodes = true; s.Reminded = true }, Issue},
+		{"asked a moment ago", func(s *State) { s.AskCodes = true; s.Reminded = true }, Issue},
+		{"nobody has asked, prompt=none", func(s *State) { s.AskCodes = true; s.Prompt = []string{"none"} }, Issue},
+		{"nobody has asked, not enrolled", func(s *State) { newcomer(s); s.AskCodes = true }, Issue},
 		{"few codes, prompt=none", func(s *State) { s.FewCodes = true; s.Prompt = []string{"none"} }, Issue},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -20,14 +20,14 @@ import (
 //	optional DATA FIELD     a field that some structs do not have
 //	uri PREFIX TEXT         TEXT as a link when it begins with PREFIX, which html/template would refuse
 //	steps SECOND            the ids of the steps of an enrolment
-func (s *Set) funcs(lang string) template.FuncMap {
+func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
 	return template.FuncMap{
-		"t":        func(id string, args ...any) string { return s.texts.text(lang, id, args...) },
-		"known":    func(id string) bool { return s.texts.ids[id] },
-		"day":      func(at time.Time) string { return s.texts.day(lang, at) },
-		"moment":   func(at time.Time) string { return s.texts.date(lang, at) },
+		"t":        func(id string, args ...any) string { return texts.text(lang, id, args...) },
+		"known":    func(id string) bool { return texts.ids[id] },
+		"day":      func(at time.Time) string { return texts.day(lang, at) },
+		"moment":   func(at time.Time) string { return texts.date(lang, at) },
 		"iso":      func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
-		"offset":   func(d time.Duration) string { return s.texts.offset(lang, d) },
+		"offset":   func(d time.Duration) string { return texts.offset(lang, d) },
 		"asset":    func(name string) string { return s.assets.path[name] },
 		"initial":  initial,
 		"optional": optional,

@@ -23,6 +23,9 @@ type Letter struct {
 	Life    time.Duration // how long the device is remembered, or the link is good
 	Reason  string        // an administrator's
 	Link    string
+
+	// Language is what the reader prefers, in the form of Accept-Language; where there is nothing in it: English.
+	Language string
 }
 
 type mailTemplates struct {
@@ -31,29 +34,33 @@ type mailTemplates struct {
 }
 
 func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
-	plain, err := text.New("mail_notice.txt").Funcs(text.FuncMap(s.funcs(lang))).ParseFS(files, "mail_notice.txt")
+	plain, err := text.New("mail_notice.txt").Funcs(text.FuncMap(s.funcs(s.mailed, lang))).ParseFS(files, "mail_notice.txt")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	page, err := template.New("mail_notice.html").Funcs(s.funcs(lang)).ParseFS(files, "mail_notice.html")
+	page, err := template.New("mail_notice.html").Funcs(s.funcs(s.mailed, lang)).ParseFS(files, "mail_notice.html")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
 	return &mailTemplates{plain, page}, nil
 }
 
-// Mail returns the mail called name about data, a [Letter]: mfa_on, mfa_off, authenticator_added,
-// authenticator_removed, codes_replaced, recovery_used, device_remembered, password_changed, app_ended, mfa_reset,
-// warned, sealed, unsealed; reset and invite carry a link. The subject is one line.
-func (s *Set) Mail(name string, data any) (subject, plain, html string, err error) {
-	const lang = "en"
-	if !s.texts.ids["mail."+name+".subject"] {
+// Mail returns the mail called name: mfa_on, mfa_off, authenticator_added, authenticator_removed, codes_replaced,
+// recovery_used, device_remembered, device_copied, password_changed, password_compromised, app_ended, mfa_reset, warned, warned_recovery, sealed,
+// sealed_recovery, unsealed; reset and invite carry a link. The subject is one line.
+func (s *Set) Mail(name string, data Letter) (subject, plain, html string, err error) {
+	lang := s.mailed.closest(data.Language)
+	if !s.mailed.ids["mail."+name+".subject"] {
 		return "", "", "", fmt.Errorf("%w: mail %s", ErrUnknown, name)
+	}
+	help := s.opts.Help
+	if help == defaultHelp {
+		help = s.mailed.text(lang, "mail.help")
 	}
 	letter := struct {
 		Kind, Lang, Product, Help, HelpURL string
-		Data                               any
-	}{name, lang, s.opts.Product, s.opts.Help, s.opts.HelpURL, data}
+		Data                               Letter
+	}{name, lang, s.opts.Product, help, s.opts.HelpURL, data}
 	var body, page bytes.Buffer
 	if err := s.mails[lang].text.Execute(&body, letter); err != nil {
 		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
@@ -61,6 +68,6 @@ func (s *Set) Mail(name string, data any) (subject, plain, html string, err erro
 	if err := s.mails[lang].html.Execute(&page, letter); err != nil {
 		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
 	}
-	subject = s.texts.text(lang, "mail."+name+".subject", "Product", s.opts.Product)
+	subject = s.mailed.text(lang, "mail."+name+".subject", "Product", s.opts.Product)
 	return strings.Join(strings.Fields(subject), " "), body.String(), page.String(), nil
 }

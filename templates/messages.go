@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -22,13 +23,19 @@ type catalogue struct {
 	matcher    language.Matcher
 }
 
-func loadCatalogue(files layered) (*catalogue, error) {
+// loadCatalogue reads the sentences in the files that match patterns. A language that only the mails speak stands in a folder
+// of its own: a page that found half of its sentences there would be said in two languages.
+func loadCatalogue(files layered, patterns ...string) (*catalogue, error) {
 	c := &catalogue{bundle: i18n.NewBundle(language.English),
 		localizers: map[string]*i18n.Localizer{}, ids: map[string]bool{}}
 	c.bundle.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
-	names, err := files.glob("messages/*.yaml")
-	if err != nil {
-		return nil, err
+	var names []string
+	for _, pattern := range patterns {
+		found, err := files.glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
 	}
 	for _, name := range names {
 		// An operator's file adds to the built-in one of the same name: it need not repeat every sentence.
@@ -54,7 +61,7 @@ func (c *catalogue) add(layer fs.FS, name string) error {
 	if err != nil {
 		return nil // the other layer has it
 	}
-	file, err := c.bundle.ParseMessageFileBytes(text, strings.TrimPrefix(name, "messages/"))
+	file, err := c.bundle.ParseMessageFileBytes(text, path.Base(name))
 	if err != nil {
 		return fmt.Errorf("templates: %s: %w", name, err)
 	}
@@ -83,7 +90,12 @@ func (c *catalogue) match(r *http.Request) string {
 			wanted = append(wanted, tag)
 		}
 	}
-	accepted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	return c.closest(r.Header.Get("Accept-Language"), wanted...)
+}
+
+// closest chooses the language for somebody who wants those, and then the accepted ones (RFC 9110 section 12.5.4).
+func (c *catalogue) closest(accept string, wanted ...language.Tag) string {
+	accepted, _, _ := language.ParseAcceptLanguage(accept)
 	_, i, _ := c.matcher.Match(append(wanted, accepted...)...)
 	return c.tags[i].String()
 }

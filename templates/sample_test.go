@@ -17,11 +17,11 @@ type (
 		Args      map[string]any
 	}
 	loginData struct {
-		Query, Client, Username, Account, ForgotURL, Other string
-		ClientHost, Logo, PolicyURI, TermsURI              string
-		Expected                                           string
-		Fixed, Cancel, Dynamic, Device                     bool
-		Problem                                            *mistake
+		Query, Client, Username, Account, Forgot, Other string
+		ClientHost, Logo, PolicyURI, TermsURI           string
+		Expected, Notice                                string
+		Fixed, Cancel, Dynamic, Device                  bool
+		Problem                                         *mistake
 	}
 	mfaData struct {
 		Query, Entry, Client, RecoveryURL string
@@ -124,9 +124,15 @@ type (
 		Status                                  int
 	}
 	passwordData struct {
-		Query, Username, Token string
-		MinPassword            int
-		Problem                *mistake
+		Action, Query, Username, Token string
+		Forced, Cancel                 bool
+		MinPassword                    int
+		Problem                        *mistake
+	}
+	resetData struct {
+		Query, Username string
+		Mailing         bool
+		Problem         *mistake
 	}
 	sessionData struct {
 		ID, Browser, System, Address string
@@ -201,13 +207,17 @@ func samples(t *testing.T) []sample {
 	throttled := mfaData{Entry: entry, Wait: 15 * time.Minute, RecoveryURL: "/mfa?way=recovery"}
 	scopes := []scopeData{{"openid", true, true}, {"profile", false, true}, {"email", false, true}, {"acme.read", false, false}}
 	return []sample{
-		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, ForgotURL: "/forgot"}},
+		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, Forgot: "/reset"}},
 		{"login told", "login", loginData{Query: query, Client: "Notes", ClientHost: "app.example", Logo: "/oauth2/logo/notes?v=1", Dynamic: true,
 			PolicyURI: "https://app.example/privacy", TermsURI: "https://app.example/terms", Cancel: true}},
 		{"login expected", "login", loginData{Query: query, Client: "Focus HQ", Username: "alice", Expected: "alice", Cancel: true}},
 		{"login device", "login", loginData{Query: query, Client: "Living-room TV", Device: true, Cancel: true}},
 		{"login wrong", "login", loginData{Query: query, Username: "alice", Problem: wrong("problem.credentials", "password", map[string]any{"Left": 2})}},
 		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1"}},
+		{"login after a reset", "login", loginData{Query: "other=1", Notice: "notice.password_reset", Forgot: "/reset"}},
+		{"reset", "reset", resetData{Query: query, Mailing: true}},
+		{"reset wrong", "reset", resetData{Mailing: true, Problem: wrong("problem.username.empty", "username", nil)}},
+		{"reset without mail", "reset", resetData{Query: query}},
 		{"mfa", "mfa", mfaData{Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
 			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
@@ -237,8 +247,10 @@ func samples(t *testing.T) []sample {
 		{"account", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com"}},
 		{"account-few", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", CodesLeft: 2, FewCodes: true}},
 		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
-		{"password", "password", passwordData{Username: "alice", MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
-		{"password new", "password", passwordData{Username: "alice", MinPassword: 15, Token: "t1"}},
+		{"password", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
+		{"password new", "password", passwordData{Action: "/reset/password", Username: "alice", MinPassword: 15, Token: "t1"}},
+		{"password forced", "password", passwordData{Action: "/account/password", Query: query, Username: "alice", MinPassword: 15, Forced: true, Cancel: true}},
+		{"password forced, no app", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 15, Forced: true}},
 		{"sessions", "sessions", sessionsData{[]sessionData{{"s1", "Firefox", "Windows", "192.0.2.7", noon, noon, true},
 			{"s2", "Safari", "iPhone", "2001:db8::7", noon.AddDate(0, 0, -3), noon.AddDate(0, 0, -1), false}}, "notice.session_ended"}},
 		{"apps", "apps", appsData{Apps: []appData{{"focus-hq", "Focus HQ", []string{"profile", "email", "acme.read"}, noon}}}},
@@ -246,6 +258,8 @@ func samples(t *testing.T) []sample {
 		{"device", "device", deviceCodeData{}},
 		{"device wrong", "device", deviceCodeData{UserCode: "BCDF", Problem: wrong("problem.device.unknown", "user_code", nil)}},
 		{"message", "message", messageData{"request.gone.title", "request.gone.text", "/account", "request.gone.link", true}},
+		{"reset sent", "message", messageData{Title: "reset.sent.title", Text: "reset.sent.text", Link: "/login", Label: "reset.back"}},
+		{"reset gone", "message", messageData{"reset.gone.title", "reset.gone.text", "/reset", "reset.gone.link", true}},
 		{"device connected", "message", messageData{Title: "device_code.connected.title", Text: "device_code.connected.text"}},
 		{"device refused", "message", messageData{Title: "device_code.refused.title", Text: "device_code.refused.text"}},
 		{"device over", "message", messageData{"device_code.over.title", "device_code.over.text", "/device", "device_code.over.link", true}},

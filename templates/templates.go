@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed *.html *.txt *.css *.js *.svg messages/*.yaml
+//go:embed *.html *.txt *.css *.js *.svg messages/*.yaml mails/*.yaml
 var embedded embed.FS
 
 // ErrUnknown is returned for a page or mail that has no template.
@@ -34,6 +34,7 @@ type Set struct {
 	opts   Options
 	assets *assets
 	texts  *catalogue
+	mailed *catalogue                               // those of mails, in more languages
 	pages  map[string]map[string]*template.Template // by language, then by page
 	mails  map[string]*mailTemplates                // by language
 }
@@ -44,6 +45,9 @@ type View struct {
 	RequestID string // shown on error pages so that a log entry can be found
 	Path      string // of the request
 }
+
+// defaultHelp is whom people ask where the operator names nobody; mails say it in their own language.
+const defaultHelp = "your administrator"
 
 type viewKey struct{}
 
@@ -58,13 +62,18 @@ func New(o Options) (*Set, error) {
 		o.Product = "Identity provider"
 	}
 	if o.Help == "" {
-		o.Help = "your administrator"
+		o.Help = defaultHelp
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	files := layered{over: o.Override, base: embedded}
-	texts, err := loadCatalogue(files)
+	const pages, mails = "messages/*.yaml", "mails/*.yaml"
+	texts, err := loadCatalogue(files, pages)
+	if err != nil {
+		return nil, err
+	}
+	mailed, err := loadCatalogue(files, pages, mails)
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +81,14 @@ func New(o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{opts: o, assets: assets, texts: texts,
+	s := &Set{opts: o, assets: assets, texts: texts, mailed: mailed,
 		pages: map[string]map[string]*template.Template{}, mails: map[string]*mailTemplates{}}
 	for _, lang := range texts.languages() {
 		if s.pages[lang], err = s.parsePages(files, lang); err != nil {
 			return nil, err
 		}
+	}
+	for _, lang := range mailed.languages() {
 		if s.mails[lang], err = s.parseMails(files, lang); err != nil {
 			return nil, err
 		}
@@ -90,7 +101,7 @@ func (s *Set) parsePages(files layered, lang string) (map[string]*template.Templ
 	if err != nil {
 		return nil, err
 	}
-	base, err := template.New("layout.html").Funcs(s.funcs(lang)).ParseFS(files, "layout.html", "parts.html")
+	base, err := template.New("layout.html").Funcs(s.funcs(s.texts, lang)).ParseFS(files, "layout.html", "parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}

@@ -51,6 +51,9 @@ func (c *applyCmd) Run(a *app) error {
 				line += ": " + strings.Join(change.Fields, ", ")
 			}
 			fmt.Fprintln(a.out, line)
+			if change.Reach != nil {
+				fmt.Fprintf(a.out, "  the policy %s\n", change.Reach)
+			}
 		}
 		if c.DryRun {
 			fmt.Fprintln(a.out, "dry run: nothing was changed")

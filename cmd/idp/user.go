@@ -9,18 +9,21 @@ import (
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/console"
-	"github.com/focushq/idp/oauth"
 )
 
 type userCmd struct {
-	Add         userAddCmd         `cmd:"" help:"Add a person; the password comes from standard input or IDP_PASSWORD."`
-	List        userListCmd        `cmd:"" help:"List people."`
-	Show        userShowCmd        `cmd:"" help:"Show a person, with factors and sessions."`
-	Disable     userDisableCmd     `cmd:"" help:"Keep a person from signing in; ends sessions and tokens."`
-	Enable      userEnableCmd      `cmd:"" help:"Let a disabled person sign in again."`
-	SetPassword userSetPasswordCmd `cmd:"" help:"Set a password, from standard input or IDP_PASSWORD; ends sessions and tokens."`
-	ResetMFA    userResetMFACmd    `cmd:"" name:"reset-mfa" help:"Take a person's factors, recovery codes and devices away; ends sessions and tokens."`
-	Delete      userDeleteCmd      `cmd:"" help:"Delete a person."`
+	Add                   userAddCmd           `cmd:"" help:"Add a person; the password comes from standard input or IDP_PASSWORD."`
+	List                  userListCmd          `cmd:"" help:"List people."`
+	Show                  userShowCmd          `cmd:"" help:"Show a person, with factors and sessions."`
+	Disable               userDisableCmd       `cmd:"" help:"Keep a person from signing in; ends sessions and tokens."`
+	Enable                userEnableCmd        `cmd:"" help:"Let a disabled person sign in again."`
+	SetPassword           userSetPasswordCmd   `cmd:"" help:"Set a password, from standard input or IDP_PASSWORD; ends sessions and tokens."`
+	ResetPassword         userResetPasswordCmd `cmd:"" name:"reset-password" help:"Print a one-time link to a new password, good for an hour; it is mailed to the person as well, where mail is sent."`
+	Invite                userInviteCmd        `cmd:"" help:"Print a one-time link to the first password, good for three days; it is mailed to the person as well, where mail is sent."`
+	RequirePasswordChange userRequireChangeCmd `cmd:"" name:"require-password-change" help:"Somebody else may know the password: end sessions and tokens, and have the person choose another one at the next sign-in."`
+	ResetMFA              userResetMFACmd      `cmd:"" name:"reset-mfa" help:"Take a person's factors, recovery codes and devices away; ends sessions and tokens."`
+	Unseal                userUnsealCmd        `cmd:"" help:"Let a person's MFA codes be looked at again after too many wrong ones."`
+	Delete                userDeleteCmd        `cmd:"" help:"Delete a person."`
 }
 
 // who is the argument of commands about one person.
@@ -44,51 +47,42 @@ func (u who) each(a *app, done string, fn func(*idp.IdP, *console.Actions, *acco
 			return err
 		}
 		if err := fn(p, actions, found); err != nil {
-			return explain(err)
+			return err
 		}
 		fmt.Fprintf(a.out, "%s: %s\n", done, found.Username)
 		return nil
 	})
 }
 
-// explain puts the domains' refusals into words.
-func explain(err error) error {
-	var invalid *account.InvalidError
-	var client *oauth.InvalidError
-	switch {
-	case errors.As(err, &client):
-		return fmt.Errorf("%s: %s", client.Field, client.Reason)
-	case errors.As(err, &invalid):
-		return fmt.Errorf("%s: %s", invalid.Field, strings.ReplaceAll(invalid.Reason, "_", " "))
-	case errors.Is(err, account.ErrLastAdmin):
-		return errors.New("this is the last administrator: make another one first")
-	}
-	return err
-}
-
 type userAddCmd struct {
 	who
-	Email string   `help:"E-mail address."`
-	Name  string   `help:"Full name."`
-	Group []string `help:"Group; may be repeated."`
-	Admin bool     `help:"Make an administrator."`
+	Email  string   `help:"E-mail address."`
+	Name   string   `help:"Full name."`
+	Group  []string `help:"Group; may be repeated."`
+	Admin  bool     `help:"Make an administrator."`
+	Invite bool     `help:"No password: print a one-time link with which the person chooses it."`
 }
 
 // Run adds the person.
-func (c *userAddCmd) Run(a *app) error {
-	password, err := a.secret("IDP_PASSWORD")
-	if err != nil {
-		return err
+func (c *userAddCmd) Run(a *app) (err error) {
+	password := ""
+	if !c.Invite {
+		if password, err = a.secret("IDP_PASSWORD"); err != nil {
+			return err
+		}
 	}
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, actions *console.Actions) error {
 		added, err := p.Accounts.Create(a, account.NewAccount{
 			Username: c.Username, Email: c.Email, Name: c.Name, Groups: c.Group, Admin: c.Admin, Password: password,
 		})
 		if err != nil {
-			return explain(err)
+			return err
 		}
 		fmt.Fprintf(a.out, "added: %s (%s)\n", added.Username, added.Subject)
-		return nil
+		if !c.Invite {
+			return nil
+		}
+		return invite(a, actions, added)
 	})
 }
 
@@ -106,6 +100,7 @@ type userView struct {
 	Groups      []string   `json:"groups"`
 	Admin       bool       `json:"admin"`
 	Disabled    bool       `json:"disabled"`
+	Compromised bool       `json:"password_compromised"`
 	CreatedAt   time.Time  `json:"created_at"`
 	MFAEnrolled bool       `json:"mfa_enrolled"`
 	MFA         *mfaView   `json:"mfa,omitempty"`
@@ -129,7 +124,7 @@ type timeSpan struct {
 func view(a *account.Account) userView {
 	return userView{
 		Subject: a.Subject, Username: a.Username, Email: a.Email, Name: a.Name, Groups: append([]string{}, a.Groups...),
-		Admin: a.Admin, Disabled: a.Disabled, CreatedAt: a.CreatedAt.UTC(),
+		Admin: a.Admin, Disabled: a.Disabled, Compromised: a.Compromised, CreatedAt: a.CreatedAt.UTC(),
 	}
 }
 
@@ -200,6 +195,7 @@ func (c *userShowCmd) Run(a *app) error {
 		return c.print(a, v, "WHAT\tVALUE", [][]string{
 			{"sub", v.Subject}, {"username", v.Username}, {"e-mail", v.Email}, {"name", v.Name},
 			{"groups", strings.Join(v.Groups, ",")}, {"administrator", yes(v.Admin)}, {"disabled", yes(v.Disabled)},
+			{"password must be changed", yes(v.Compromised)},
 			{"MFA", yes(v.MFAEnrolled)}, {"authenticators", strings.Join(v.MFA.Authenticators, ", ")},
 			{"recovery codes left", fmt.Sprint(v.MFA.CodesLeft)}, {"remembered devices", fmt.Sprint(v.MFA.Devices)},
 			{"sealed", yes(v.MFA.Sealed)}, {"sessions", fmt.Sprint(len(v.Sessions))},
@@ -238,18 +234,94 @@ func (c *userSetPasswordCmd) Run(a *app) error {
 	})
 }
 
+type userResetPasswordCmd struct{ who }
+
+// Run prints the link.
+func (c *userResetPasswordCmd) Run(a *app) error {
+	return c.each(a, "link made", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		link, err := actions.ResetLink(a, who.Subject)
+		if err == nil {
+			fmt.Fprintln(a.out, "link:", link)
+		}
+		return err
+	})
+}
+
+type userInviteCmd struct{ who }
+
+// Run prints the link.
+func (c *userInviteCmd) Run(a *app) error {
+	return c.each(a, "invited", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		return invite(a, actions, who)
+	})
+}
+
+func invite(a *app, actions *console.Actions, who *account.Account) error {
+	link, err := actions.InviteLink(a, who.Subject)
+	if err == nil {
+		fmt.Fprintln(a.out, "link:", link)
+	}
+	return err
+}
+
+type userRequireChangeCmd struct {
+	who
+	because
+}
+
+// Run notes that the password is known to others.
+func (c *userRequireChangeCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	return c.each(a, "password must be changed", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		err := actions.Compromised(a, who.Subject, c.Reason)
+		if errors.Is(err, account.ErrNotFound) {
+			return errors.New("this person has no password")
+		}
+		return err
+	})
+}
+
+// because is the flag of commands that the person concerned is told about.
+type because struct {
+	Reason string `required:"" help:"Why; stands in the audit log and in the mail to the person."`
+}
+
+func (b because) check() error {
+	if strings.TrimSpace(b.Reason) == "" {
+		return usageError("--reason must say why")
+	}
+	return nil
+}
+
 type userResetMFACmd struct {
 	who
-	Reason string `required:"" help:"Why; stands in the audit log and in the mail to the person."`
+	because
 }
 
 // Run resets the second factor.
 func (c *userResetMFACmd) Run(a *app) error {
-	if strings.TrimSpace(c.Reason) == "" {
-		return usageError("--reason must say why")
+	if err := c.check(); err != nil {
+		return err
 	}
 	return c.each(a, "MFA reset", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
 		return actions.ResetMFA(a, who.Subject, c.Reason)
+	})
+}
+
+type userUnsealCmd struct {
+	who
+	because
+}
+
+// Run unseals the second factor.
+func (c *userUnsealCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	return c.each(a, "unsealed", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+		return actions.Unseal(a, who.Subject, c.Reason)
 	})
 }
 

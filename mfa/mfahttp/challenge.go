@@ -29,7 +29,7 @@ func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, status i
 	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = h.Client(r)
-	page.RememberDays = h.rememberDays()
+	page.RememberDays = h.rememberDays(r)
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
 	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, status, PageChallenge, page)
@@ -62,7 +62,7 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user User) {
 		h.showChallenge(w, r, h.status(w, err), user, &ChallengePage{Problem: problem, Wait: h.wait(err)})
 		return
 	}
-	if r.PostFormValue("remember") != "" {
+	if r.PostFormValue("remember") != "" && h.Remember(r) {
 		if err := h.rememberDevice(w, r, user.Subject); err != nil {
 			h.Fail(w, r, err)
 			return
@@ -72,7 +72,10 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // rememberDays is what the box says; zero hides it.
-func (h *handler) rememberDays() int {
+func (h *handler) rememberDays(r *http.Request) int {
+	if !h.Remember(r) {
+		return 0
+	}
 	const day = 24 * time.Hour
 	return int((h.MFA.RememberFor() + day - 1) / day)
 }

@@ -95,6 +95,30 @@ func TestSec_RD09(t *testing.T) {
 	}
 }
 
+// Where the app asks for the code every time there is no box, and a tick of one's own making counts for nothing.
+func TestSec_RD09_NoBoxThatPromisesTooMuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	strict := false
+	w.config.Remember = func(*http.Request) bool { return !strict }
+	b := w.browser()
+	phone := b.withApp()
+	strict = true
+	b.get("/mfa")
+	if days := b.data.(*ChallengePage).RememberDays; days != 0 {
+		t.Errorf("a box of %d days", days)
+	}
+	b.leads(b.post("/mfa", "code", phone.Code(0), "remember", "1"), "/resume")
+	if remembered(b) != "" || b.saw(mfa.DeviceRemembered) != 0 {
+		t.Error("remembered")
+	}
+	strict = false
+	b.get("/mfa")
+	if days := b.data.(*ChallengePage).RememberDays; days != 30 {
+		t.Errorf("elsewhere a box of %d days", days)
+	}
+}
+
 func TestRememberingTurnedOff(t *testing.T) {
 	t.Parallel()
 	b := newWorldRemembering(t, 0).browser()

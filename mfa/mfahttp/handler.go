@@ -88,6 +88,9 @@ type Config struct {
 	Back func(*http.Request) (name, url string)
 	// Cancel ends the sign-in, for people who cannot go on. Called inside one only. nil: no button.
 	Cancel http.HandlerFunc
+	// Remember reports whether the person may have this device remembered: not where the app asks for the code every time.
+	// nil: they may.
+	Remember func(*http.Request) bool
 	// Grace says until when this person may put the enrolment off, false when they may not. nil: nobody may.
 	Grace func(*http.Request, User) (until time.Time, ok bool)
 	// Postpone notes "not now" and sends the browser on. It is called only while Grace allows it.
@@ -161,6 +164,9 @@ func newHandler(c Config) *handler {
 	}
 	if c.Back == nil {
 		c.Back = func(*http.Request) (string, string) { return "", "" }
+	}
+	if c.Remember == nil {
+		c.Remember = func(*http.Request) bool { return true }
 	}
 	if c.Grace == nil || c.Postpone == nil {
 		c.Grace = func(*http.Request, User) (time.Time, bool) { return time.Time{}, false }

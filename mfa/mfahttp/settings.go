@@ -27,7 +27,7 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 	page := &SettingsPage{
 		Query: journey(r), Enrolled: status.Enrolled, Authenticators: status.Authenticators,
 		CodesLeft: status.CodesLeft, Devices: devices, Sealed: status.Sealed, RecoverySealed: status.RecoverySealed,
-		RememberDays: h.rememberDays(), Forced: signingIn(r) && !status.Enrolled, Problem: problem,
+		RememberDays: h.rememberDays(r), Forced: signingIn(r) && !status.Enrolled, Problem: problem,
 		Notice: h.takeNotice(w, r),
 	}
 	page.BackName, page.BackURL = h.Back(r)

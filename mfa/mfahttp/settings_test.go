@@ -2,6 +2,7 @@ package mfahttp
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -191,7 +192,7 @@ func TestAHostThatForgetsAHookIsToldAtOnce(t *testing.T) {
 func TestADayAndABitIsTwoDays(t *testing.T) {
 	t.Parallel()
 	w := newWorldRemembering(t, 25*time.Hour)
-	if got := newHandler(w.config).rememberDays(); got != 2 {
+	if got := newHandler(w.config).rememberDays(httptest.NewRequest("GET", "/mfa", nil)); got != 2 {
 		t.Errorf("%d days", got)
 	}
 }

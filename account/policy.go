@@ -1,0 +1,142 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Whom a [Policy] asks for a second factor. Administrators are asked under each of them.
+const (
+	MFAGroups    = "groups"    // the members of some groups
+	MFAEverybody = "everybody" // everybody
+)
+
+// Policy says who needs a second factor.
+type Policy struct {
+	MFARequired       string        // [MFAGroups], which "" stands for, or [MFAEverybody]
+	MFARequiredGroups []string      // whose members have to enrol, whoever else does
+	MFAGrace          time.Duration // how long that may be put off, from the first sign-in under the policy
+}
+
+// Policy returns the policy in force. One that is not understood is an error: nobody gets by because of it.
+func (s *Service) Policy(ctx context.Context) (Policy, error) {
+	var r struct {
+		Required string `db:"mfa_required"`
+		Groups   string `db:"mfa_required_groups"`
+		Grace    int64  `db:"mfa_grace"`
+	}
+	err := s.cfg.DB.Get(ctx, &r, `SELECT mfa_required, mfa_required_groups, mfa_grace FROM account_policy WHERE id = 1`)
+	if err != nil {
+		return Policy{}, fmt.Errorf("account: policy: %w", err)
+	}
+	p := Policy{MFARequired: r.Required, MFAGrace: time.Duration(r.Grace) * time.Second}
+	if p.MFARequired != MFAGroups && p.MFARequired != MFAEverybody {
+		return Policy{}, fmt.Errorf("account: policy: MFA required of %q: unknown", p.MFARequired)
+	}
+	if err := json.Unmarshal([]byte(r.Groups), &p.MFARequiredGroups); err != nil {
+		return Policy{}, fmt.Errorf("account: policy: %w", err)
+	}
+	return p, nil
+}
+
+// SetPolicy puts p in force at once. A group that does not exist is an [*InvalidError]: the policy would protect nobody.
+func (s *Service) SetPolicy(ctx context.Context, p Policy) error {
+	p, err := p.tidy()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(append([]string{}, p.MFARequiredGroups...))
+	if err != nil {
+		return fmt.Errorf("account: policy: %w", err)
+	}
+	return s.change(ctx, Event{Kind: EventPolicySet}, func(ctx context.Context) error {
+		if err := s.known(ctx, p.MFARequiredGroups); err != nil {
+			return err
+		}
+		return s.one(ctx, `UPDATE account_policy SET mfa_required = $1, mfa_required_groups = $2, mfa_grace = $3 WHERE id = 1`,
+			p.MFARequired, string(text), int64(p.MFAGrace/time.Second))
+	})
+}
+
+// tidy brings p into the form in which it is stored, or returns an [*InvalidError].
+func (p Policy) tidy() (Policy, error) {
+	if p.MFARequired == "" {
+		p.MFARequired = MFAGroups
+	}
+	if p.MFAGrace < 0 || p.MFARequired != MFAGroups && p.MFARequired != MFAEverybody {
+		return p, &InvalidError{"policy", "format"}
+	}
+	p.MFARequiredGroups = slices.Compact(slices.Sorted(slices.Values(p.MFARequiredGroups)))
+	return p, nil
+}
+
+// asks reports whether p demands a second factor of a.
+func (p Policy) asks(a *Account) bool {
+	return a.Admin || p.MFARequired == MFAEverybody ||
+		slices.ContainsFunc(a.Groups, func(name string) bool { return slices.Contains(p.MFARequiredGroups, name) })
+}
+
+// MFADue says whether p demands a second factor of a, and until when enrolment may be postponed; an administrator's never
+// may. The first call under the policy, at a sign-in, stores that date once; afterwards a shorter grace brings it forward,
+// a longer one does not put it off, nor does leaving the group for a while.
+func (s *Service) MFADue(ctx context.Context, a *Account, p Policy) (required bool, graceEnds time.Time, err error) {
+	required, graceEnds = s.MFAGrace(a, p)
+	if !required || a.Admin || !a.MFADueAt.IsZero() {
+		return required, graceEnds, nil
+	}
+	var due int64
+	err = s.cfg.DB.Get(ctx, &due, `
+		UPDATE accounts SET mfa_due_at = CASE WHEN mfa_due_at = 0 THEN $2 ELSE mfa_due_at END
+		WHERE subject = $1 RETURNING mfa_due_at`, a.Subject, graceEnds.Unix())
+	if err != nil {
+		return false, time.Time{}, fmt.Errorf("account: date for enrolment: %w", err)
+	}
+	a.MFADueAt = at(due)
+	required, graceEnds = s.MFAGrace(a, p)
+	return required, graceEnds, nil
+}
+
+// MFAGrace is [Service.MFADue] for whoever only looks: it stores nothing, and a grace that has not begun is whole.
+func (s *Service) MFAGrace(a *Account, p Policy) (required bool, graceEnds time.Time) {
+	if !p.asks(a) || a.Admin {
+		return a.Admin, time.Time{}
+	}
+	graceEnds = s.now().Add(p.MFAGrace)
+	if !a.MFADueAt.IsZero() && a.MFADueAt.Before(graceEnds) {
+		graceEnds = a.MFADueAt
+	}
+	return true, graceEnds
+}
+
+// AskedBy returns who may sign in and would be asked for a second factor under p, by user name: to look at before
+// p is put in force. A group that does not exist has no members.
+func (s *Service) AskedBy(ctx context.Context, p Policy) ([]*Account, error) {
+	p, err := p.tidy()
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	if err := s.cfg.DB.Select(ctx, &rows, selectAccounts+`WHERE NOT disabled ORDER BY username_key`); err != nil {
+		return nil, fmt.Errorf("account: whom a policy asks: %w", err)
+	}
+	var asked []*Account
+	for _, r := range rows {
+		a, err := r.account()
+		if err != nil {
+			return nil, err
+		}
+		if p.asks(a) {
+			asked = append(asked, a)
+		}
+	}
+	return asked, nil
+}
+
+// CodesAsked notes that the person of subject was asked just now whether they still have their recovery codes.
+func (s *Service) CodesAsked(ctx context.Context, subject string) error {
+	// No new version: it does not compete with whoever edits the account meanwhile.
+	return s.one(ctx, `UPDATE accounts SET codes_asked_at = $2 WHERE subject = $1`, subject, s.now().Unix())
+}

@@ -1,0 +1,157 @@
+package account
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPolicy(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		got, err := f.Policy(ctx)
+		check(t, err)
+		if len(got.MFARequiredGroups) != 0 || got.MFAGrace != 0 {
+			t.Errorf("at first: %+v", got)
+		}
+		if got := reason(t, f.SetPolicy(ctx, Policy{MFARequiredGroups: []string{"staff"}})); got != "groups/unknown" {
+			t.Error(got)
+		}
+		if got := reason(t, f.SetPolicy(ctx, Policy{MFAGrace: -1})); got != "policy/format" {
+			t.Error(got)
+		}
+		check(t, f.SetGroups(ctx, []Group{{Name: "staff"}}))
+		if got := reason(t, f.SetPolicy(ctx, Policy{MFARequired: "nobody"})); got != "policy/format" {
+			t.Error(got)
+		}
+		p := Policy{MFARequired: MFAEverybody, MFARequiredGroups: []string{"staff"}, MFAGrace: 336 * time.Hour}
+		check(t, f.SetPolicy(ctx, p))
+		got, err = f.Policy(ctx)
+		check(t, err)
+		if diff := cmp.Diff(p, got); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+	})
+}
+
+func TestMFADue(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx, start := t.Context(), f.now
+		check(t, f.SetGroups(ctx, []Group{{Name: "staff"}, {Name: "guests"}}))
+		a := f.add("ada", func(n *NewAccount) { n.Groups = []string{"staff"} })
+		const day = 24 * time.Hour
+		tests := []struct {
+			name     string
+			at       time.Duration
+			groups   []string
+			grace    time.Duration
+			required bool
+			ends     time.Duration
+		}{
+			{"no policy", 0, nil, 0, false, 0},
+			{"another group's policy", 0, []string{"guests"}, 14 * day, false, 0},
+			{"the first sign-in sets the date", 0, []string{"staff"}, 14 * day, true, 14 * day},
+			{"later ones keep it", 5 * day, []string{"guests", "staff"}, 14 * day, true, 14 * day},
+			{"a longer grace does not put it off", 5 * day, []string{"staff"}, 30 * day, true, 14 * day},
+			{"a shorter one brings it forward", 5 * day, []string{"staff"}, day, true, 6 * day},
+			{"none at all", 5 * day, []string{"staff"}, 0, true, 5 * day},
+			{"it passes", 20 * day, []string{"staff"}, 14 * day, true, 14 * day},
+		}
+		for _, tt := range tests {
+			f.now = start.Add(tt.at)
+			for _, account := range []*Account{f.read(a.Subject), f.read(a.Subject)} {
+				required, ends, err := f.MFADue(ctx, account, Policy{MFARequiredGroups: tt.groups, MFAGrace: tt.grace})
+				check(t, err)
+				if required != tt.required || required && !ends.Equal(start.Add(tt.ends)) {
+					t.Errorf("%s: %v, %v", tt.name, required, ends.Sub(start))
+				}
+			}
+		}
+	})
+}
+
+func TestMFAIsDemandedOfEverybodyAndOfAdministrators(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx, grace := t.Context(), 14*24*time.Hour
+		guest := f.add("guest")
+		admin := f.add("root", func(n *NewAccount) { n.Admin = true })
+		due := func(a *Account, p Policy) (bool, time.Time) {
+			t.Helper()
+			required, ends, err := f.MFADue(ctx, f.read(a.Subject), p)
+			check(t, err)
+			return required, ends
+		}
+		if required, _ := due(guest, Policy{MFAGrace: grace}); required {
+			t.Error("a guest is asked under a policy for groups")
+		}
+		for _, p := range []Policy{{MFAGrace: grace}, {MFARequired: MFAEverybody, MFAGrace: grace}} {
+			if required, ends := due(admin, p); !required || !ends.IsZero() {
+				t.Errorf("an administrator: %v, %v", required, ends)
+			}
+		}
+		if required, ends := due(guest, Policy{MFARequired: MFAEverybody, MFAGrace: grace}); !required || !ends.Equal(f.now.Add(grace)) {
+			t.Errorf("everybody: %v, %v", required, ends)
+		}
+	})
+}
+
+func TestAPolicyThatNobodyKnowsLetsNobodyBy(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		for _, odd := range []string{"", "nobody", "Everybody"} {
+			_, err := f.cfg.DB.Exec(t.Context(), `UPDATE account_policy SET mfa_required = $1`, odd)
+			check(t, err)
+			if p, err := f.Policy(t.Context()); err == nil {
+				t.Errorf("%q: %+v", odd, p)
+			}
+		}
+	})
+}
+
+func TestAskedBy(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		check(t, f.SetGroups(ctx, []Group{{Name: "staff"}, {Name: "guests"}}))
+		f.add("root", func(n *NewAccount) { n.Admin = true })
+		f.add("zoe", func(n *NewAccount) { n.Groups = []string{"guests", "staff"} })
+		f.add("bob", func(n *NewAccount) { n.Groups = []string{"guests"} })
+		gone := f.add("adam", func(n *NewAccount) { n.Groups = []string{"staff"} })
+		check(t, f.Disable(ctx, gone.Subject))
+		for _, tt := range []struct {
+			policy Policy
+			want   []string
+		}{
+			{Policy{}, []string{"root"}},
+			{Policy{MFARequiredGroups: []string{"staff"}}, []string{"root", "zoe"}},
+			{Policy{MFARequiredGroups: []string{"none"}}, []string{"root"}},
+			{Policy{MFARequired: MFAEverybody}, []string{"bob", "root", "zoe"}},
+		} {
+			asked, err := f.AskedBy(ctx, tt.policy)
+			check(t, err)
+			var got []string
+			for _, a := range asked {
+				got = append(got, a.Username)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%+v: -want +got\n%s", tt.policy, diff)
+			}
+		}
+		if _, err := f.AskedBy(ctx, Policy{MFARequired: "some"}); err == nil {
+			t.Error("an unknown policy asks somebody")
+		}
+	})
+}
+
+func TestCodesAsked(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		a := f.add("ada")
+		if at := f.read(a.Subject).CodesAskedAt; !at.IsZero() {
+			t.Errorf("at first: %v", at)
+		}
+		check(t, f.CodesAsked(t.Context(), a.Subject))
+		if at := f.read(a.Subject).CodesAskedAt; !at.Equal(f.now) {
+			t.Errorf("asked at %v", at)
+		}
+		check(t, f.Update(t.Context(), a)) // which was read before
+	})
+}
