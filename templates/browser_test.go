@@ -130,6 +130,27 @@ func TestScript(t *testing.T) {
 	}
 }
 
+// A heading that is broken inside a word with a hyphen reads like two words.
+func TestHeadingsBreakBetweenWords(t *testing.T) {
+	ctx, url := browse(t)
+	for _, width := range []int64{320, 360, 390, 1280} {
+		for _, page := range []string{"start", "start forced", "settings", "settings off"} {
+			var torn []string
+			err := chromedp.Run(ctx, look("light", width), chromedp.Navigate(url+page), chromedp.Evaluate(`(() => {
+				const text = document.querySelector("h1").firstChild, range = document.createRange();
+				return [...text.data.matchAll(/\S+/g)].filter(word => {
+					range.setStart(text, word.index);
+					range.setEnd(text, word.index + word[0].length);
+					return range.getClientRects().length > 1;
+				}).map(word => word[0]);
+			})()`, &torn))
+			if err != nil || len(torn) > 0 {
+				t.Errorf("%s at %d pixels: %q %v", page, width, torn, err)
+			}
+		}
+	}
+}
+
 func TestScreens(t *testing.T) {
 	if *screens == "" {
 		return

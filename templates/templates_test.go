@@ -133,6 +133,9 @@ func TestNames(t *testing.T) {
 		{"settings", "#back[href='https://focus.example/profile']", "Back to Focus HQ"},
 		{"logout", "button#logout-confirm[name=confirm][value=everywhere]", "Sign out everywhere"},
 		{"logout", "button#logout-here[name=confirm][value=here]", "Sign out of Focus HQ only"},
+		{"logout", "a#logout-stay[href='https://focus.example/']", "Stay signed in"},
+		{"sessions", "li:first-child strong", "Firefox on Windows"},
+		{"sessions", "li:last-child strong", "python-requests"}, // whose system nobody knows
 		{"error", ".facts code", "invalid_request"},
 		{"error", ".facts div:nth-child(2) code", "redirect_uri"},
 	}
