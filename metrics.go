@@ -31,7 +31,7 @@ func newFigures(version string) *figures {
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "idp_http_request_duration_seconds", Help: "Time from a request to its answer.", Buckets: prometheus.DefBuckets,
 		}, []string{"route", "status"}),
-		factors: counter("idp_mfa_events_total", "What happened to second factors, by the kind of event in the audit log.", "event"),
+		factors: counter("idp_mfa_events_total", "What happened to second factors, by the kind of event in the audit log.", "kind"),
 		signIns: counter("idp_sign_ins_total", "Passwords by result: accepted, refused, throttled, busy, failed.", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

@@ -33,7 +33,7 @@ func TestMetricsCount(t *testing.T) {
 		`idp_build_info{goversion="go1.`, `version="v1.2.3"} 1`,
 		`idp_sign_ins_total{result="accepted"} 1`,
 		`idp_sign_ins_total{result="refused"} 1`,
-		`idp_mfa_events_total{event="enrolled"} 1`,
+		`idp_mfa_events_total{kind="enrolled"} 1`,
 		`idp_http_requests_total{route="GET /login",status="2xx"} 2`,
 		`idp_http_requests_total{route="POST /login",status="4xx"} 1`,
 		`idp_http_requests_total{route="POST /login",status="3xx"} 1`,
