@@ -28,7 +28,7 @@ func (a *applying) hashPasswords(ctx context.Context, getenv func(string) string
 	for _, want := range a.d.Users {
 		password, err := a.firstPassword(ctx, want, getenv)
 		if err != nil {
-			return fmt.Errorf("user %s: password: %w", want.Username, err)
+			return fmt.Errorf("user %s: %w", want.Username, a.Explain(err))
 		}
 		if password != "" {
 			passwords[want.Username], a.passwords[want.Username] = password, account.Hashed{}
@@ -44,7 +44,7 @@ func (a *applying) hashPasswords(ctx context.Context, getenv func(string) string
 		}
 		hashed, err := a.Accounts.HashPassword(ctx, want.candidate(), password)
 		if err != nil {
-			return fmt.Errorf("user %s: password: %w", want.Username, err)
+			return fmt.Errorf("user %s: %w", want.Username, a.Explain(err))
 		}
 		a.passwords[want.Username] = hashed
 	}
@@ -55,6 +55,9 @@ func (a *applying) hashPasswords(ctx context.Context, getenv func(string) string
 func (a *applying) firstPassword(ctx context.Context, want DesiredUser, getenv func(string) string) (string, error) {
 	password, err := want.Password.Value(getenv)
 	if err != nil || password == "" {
+		if err != nil {
+			err = fmt.Errorf("password: %w", err)
+		}
 		return "", err
 	}
 	was, err := a.named(ctx, want.Username)
@@ -80,7 +83,7 @@ func (a *applying) users(ctx context.Context) error {
 				continue
 			}
 			if err := a.user(ctx, want); err != nil {
-				return fmt.Errorf("user %s: %w", want.Username, err)
+				return fmt.Errorf("user %s: %w", want.Username, a.Explain(err))
 			}
 		}
 	}
@@ -88,6 +91,9 @@ func (a *applying) users(ctx context.Context) error {
 }
 
 func (a *applying) user(ctx context.Context, want DesiredUser) error {
+	if err := a.known(ctx, "groups", want.Groups); err != nil {
+		return err
+	}
 	hashed, hasPassword := a.passwords[want.Username]
 	was, err := a.named(ctx, want.Username)
 	if errors.Is(err, account.ErrNotFound) {
@@ -159,7 +165,7 @@ func (a *applying) pruneUsers(ctx context.Context) error {
 			}
 			a.note("delete", "user "+person.Username)
 			if err := a.Actions().Delete(ctx, person.Subject); err != nil {
-				return fmt.Errorf("user %s: %w", person.Username, err)
+				return fmt.Errorf("user %s: %w", person.Username, a.Explain(err))
 			}
 		}
 	}

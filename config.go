@@ -162,8 +162,10 @@ func text(field func(*Config) *string) func(*Config, string) error {
 
 func boolean(field func(*Config) *bool) func(*Config, string) error {
 	return func(c *Config, v string) (err error) {
-		*field(c), err = strconv.ParseBool(v)
-		return err
+		if *field(c), err = strconv.ParseBool(v); err != nil {
+			return fmt.Errorf("%q must be true or false", v)
+		}
+		return nil
 	}
 }
 
@@ -229,7 +231,7 @@ func readYAML(path string, c *Config) error {
 	decoder := yaml.NewDecoder(file)
 	decoder.KnownFields(true)
 	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, readable(err))
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: there must be one YAML document, without anything after it", path)

@@ -111,8 +111,8 @@ limits:
 
 func TestLoadConfigRefuses(t *testing.T) {
 	tests := []struct{ name, yaml, want string }{
-		{"unknown key", "lisen: x\n", "line 1: field lisen not found"},
-		{"unknown key inside", "mfa:\n  isuer: x\n", "line 2: field isuer not found"},
+		{"unknown key", "lisen: x\n", `line 1: there is no key "lisen"`},
+		{"unknown key inside", "mfa:\n  isuer: x\n", `line 2: there is no key "isuer"`},
 		{"two documents", "product: a\n---\nlisten: b\n", "one YAML document"},
 		{"no URL", "public_url: id.example", "public_url"},
 		{"another scheme", "public_url: ftp://id.example", "public_url"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,7 +53,7 @@ func (c clientID) known(err error) error {
 	if errors.Is(err, oauth.ErrNotFound) {
 		return fmt.Errorf("there is no client called %s", c.ID)
 	}
-	return explain(err)
+	return err
 }
 
 type clientShowCmd struct {
@@ -67,12 +68,29 @@ func (c *clientShowCmd) Run(a *app) error {
 		if err != nil {
 			return c.known(err)
 		}
-		return c.print(a, client, "WHAT\tVALUE", described(client))
+		shown := clientView{Client: client}
+		if until := client.SecretOverlap().UTC(); until.After(time.Now()) {
+			shown.OldSecretUntil = &until
+		}
+		if shown.LogoProblem, err = p.OAuth.Clients().LogoProblem(a, client); err != nil {
+			return err
+		}
+		return c.print(a, shown, "WHAT\tVALUE", shown.described())
 	})
 }
 
-// described lists what is set of a client.
-func described(c *oauth.Client) [][]string {
+// clientView is a client as the command line shows it.
+type clientView struct {
+	*oauth.Client
+	OldSecretUntil *time.Time `json:"old_secret_until,omitempty"` // until then the secret before is good too
+	LogoProblem    string     `json:"logo_problem,omitempty"`     // why there is no copy of the logo
+}
+
+// described lists what is set of the client.
+func (c clientView) described() [][]string {
+	if c.AuthMethod == "private_key_jwt" {
+		c.AuthAlg = cmp.Or(c.AuthAlg, "what suits its keys")
+	}
 	all := [][]string{
 		{"id", c.ID}, {"name", c.Name}, {"authenticates by", c.AuthMethod}, {"signs assertions by", c.AuthAlg}, {"keys at", c.JWKSURI},
 		{"redirect URIs", strings.Join(c.RedirectURIs, " ")}, {"after signing out", strings.Join(c.PostLogoutRedirectURIs, " ")},
@@ -82,6 +100,12 @@ func described(c *oauth.Client) [][]string {
 		{"ID token", c.IDTokenAlg}, {"signed userinfo", c.UserinfoAlg}, {"homepage", c.ClientURI}, {"logo", c.LogoURI},
 		{"privacy policy", c.PolicyURI}, {"terms", c.TermsURI}, {"contacts", strings.Join(c.Contacts, " ")},
 		{"begins sign-ins at", c.InitiateLoginURI}, {"software", strings.TrimSpace(c.SoftwareID + " " + c.SoftwareVersion)},
+	}
+	if c.LogoProblem != "" {
+		all = append(all, []string{"logo is not shown", c.LogoProblem})
+	}
+	if c.OldSecretUntil != nil {
+		all = append(all, []string{"secret before the last", "is good until " + c.OldSecretUntil.Format(time.RFC3339)})
 	}
 	if c.JWKS != nil {
 		all = append(all, []string{"keys", strconv.Itoa(len(c.JWKS.Keys))})
@@ -113,7 +137,7 @@ func described(c *oauth.Client) [][]string {
 
 type clientRotateCmd struct {
 	clientID
-	Overlap time.Duration `default:"24h" help:"How long the secret before stays good."`
+	Overlap time.Duration `default:"24h" help:"How long the secret before stays good: 0 to 720h."`
 	output
 }
 
@@ -124,9 +148,23 @@ func (c *clientRotateCmd) Run(a *app) error {
 		if err != nil {
 			return c.known(err)
 		}
-		return c.output.secret(a, "rotated", struct {
-			ID string `json:"id"`
-		}{c.ID}, c.ID, secret)
+		client, err := p.OAuth.Clients().Get(a, c.ID)
+		if err != nil {
+			return err
+		}
+		until := client.SecretOverlap().UTC()
+		if err := c.output.secret(a, "rotated", struct {
+			ID    string    `json:"id"`
+			Until time.Time `json:"old_secret_until"`
+		}{c.ID, until}, c.ID, secret); err != nil || c.Output == "json" {
+			return err
+		}
+		good := "no more"
+		if until.After(time.Now()) {
+			good = "until " + until.Format(time.RFC3339)
+		}
+		_, err = fmt.Fprintln(a.out, "the secret before is good "+good)
+		return err
 	})
 }
 

@@ -23,8 +23,8 @@ type clientAddCmd struct {
 	PostLogoutRedirectURI []string `name:"post-logout-redirect-uri" sep:"none" help:"Where to go after signing out; may be repeated."`
 	BackchannelLogoutURI  string   `name:"backchannel-logout-uri" help:"Where we tell the app of a logout."`
 	FrontchannelLogoutURI string   `name:"frontchannel-logout-uri" help:"What the browser loads at a logout."`
-	AuthMethod            string   `enum:"client_secret_basic,client_secret_post,private_key_jwt,none" default:"client_secret_basic" help:"How it authenticates; none: a public client."`
-	AuthAlg               string   `help:"Algorithm of its assertions, for private_key_jwt."`
+	AuthMethod            string   `enum:"client_secret_basic,client_secret_post,private_key_jwt,none" default:"client_secret_basic" help:"How it authenticates: client_secret_basic, client_secret_post, private_key_jwt, or none for a public client."`
+	AuthAlg               string   `enum:",RS256,PS256,ES256,EdDSA" default:"" help:"Algorithm of its assertions, for private_key_jwt: RS256, PS256, ES256 or EdDSA; what suits its keys unless given."`
 	JWKS                  string   `name:"jwks" placeholder:"FILE" help:"File of its public keys, a JSON Web Key set."`
 	JWKSURI               string   `name:"jwks-uri" help:"Where it publishes its keys."`
 	GrantType             []string `name:"grant-type" default:"authorization_code,refresh_token" help:"authorization_code, refresh_token, client_credentials, urn:ietf:params:oauth:grant-type:device_code."`
@@ -32,11 +32,11 @@ type clientAddCmd struct {
 	Resource              []string `name:"resource" sep:"none" help:"What it may ask tokens for beside us; may be repeated."`
 	Introspect            bool     `help:"It may introspect other clients' tokens."`
 	Group                 []string `help:"Who may use it; everybody unless given."`
-	Consent               string   `enum:"ask,skip" default:"ask" help:"Ask people, or skip for a first-party app."`
-	MFA                   string   `name:"mfa" enum:"optional,required,always" default:"optional" help:"Demand for a second factor."`
-	IDTokenAlg            string   `enum:"RS256,ES256,EdDSA" default:"RS256" help:"Algorithm of its ID tokens."`
-	UserinfoAlg           string   `help:"RS256, ES256 or EdDSA for signed userinfo."`
-	AccessToken           string   `enum:"jwt,opaque" default:"jwt" help:"Kind of its access tokens."`
+	Consent               string   `enum:"ask,skip" default:"ask" help:"ask people, or skip for a first-party app; a public client always asks."`
+	MFA                   string   `name:"mfa" enum:"optional,required,always" default:"optional" help:"Demand for a second factor: optional, required (a remembered device counts) or always (it does not)."`
+	IDTokenAlg            string   `enum:"RS256,ES256,EdDSA" default:"RS256" help:"Algorithm of its ID tokens: RS256, ES256 or EdDSA."`
+	UserinfoAlg           string   `enum:",RS256,ES256,EdDSA" default:"" help:"RS256, ES256 or EdDSA for signed userinfo; plain JSON unless given."`
+	AccessToken           string   `enum:"jwt,opaque" default:"jwt" help:"Kind of its access tokens: jwt or opaque."`
 	RequirePKCE           bool     `name:"require-pkce" help:"It must use PKCE; public clients always must."`
 	RequirePAR            bool     `name:"require-par" help:"It must push its authorization requests."`
 	DPoP                  bool     `name:"dpop" help:"Its tokens are bound to its keys."`
@@ -48,6 +48,9 @@ type clientAddCmd struct {
 
 // Run registers the client.
 func (c *clientAddCmd) Run(a *app) error {
+	if c.ID == "" {
+		return usageError("the client_id is missing")
+	}
 	if slices.Contains(c.GrantType, "authorization_code") && len(c.RedirectURI) == 0 {
 		return usageError("--redirect-uri is missing, or --grant-type for an app that sends nobody here")
 	}
@@ -66,7 +69,7 @@ func (c *clientAddCmd) Run(a *app) error {
 		}
 		client.JWKS = new(jose.JSONWebKeySet)
 		if err := json.Unmarshal(text, client.JWKS); err != nil {
-			return fmt.Errorf("%s: %w", c.JWKS, err)
+			return fmt.Errorf("%s: this is no JSON Web Key set, as {\"keys\": […]} (a PEM file must be converted): %w", c.JWKS, err)
 		}
 	}
 	return a.with(func(p *idp.IdP, _ *console.Actions) error {
@@ -75,7 +78,7 @@ func (c *clientAddCmd) Run(a *app) error {
 			return fmt.Errorf("there is a client called %s already", c.ID)
 		}
 		if err != nil {
-			return explain(err)
+			return err
 		}
 		return c.output.secret(a, "added", client.WithDefaults(), c.ID, secret)
 	})
@@ -114,6 +117,7 @@ func (o output) secret(a *app, done string, value any, id, secret string) error 
 type registrationTokenCmd struct {
 	Life time.Duration `default:"24h" help:"How long the token is good."`
 	Uses int           `default:"1" help:"How many apps may register with it."`
+	output
 }
 
 // Run makes the token and prints it, the only time that it is shown.
@@ -123,12 +127,16 @@ func (c *registrationTokenCmd) Run(a *app) error {
 		return err
 	}
 	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+		expires := time.Now().Add(c.Life).UTC().Truncate(time.Second)
 		token, err := p.OAuth.Clients().NewRegistrationToken(a, c.Life, c.Uses)
 		if err != nil {
-			return explain(err)
+			return err
 		}
 		if !cfg.DynamicRegistration {
 			fmt.Fprintln(a.err, "note: registration is off; set dynamic_registration to true for the server")
+		}
+		if c.Output == "json" {
+			return c.print(a, map[string]any{"token": token, "uses": c.Uses, "expires_at": expires}, "", nil)
 		}
 		_, err = fmt.Fprintln(a.out, token)
 		return err

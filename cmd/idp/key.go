@@ -25,20 +25,41 @@ func (c *keyListCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		rows := [][]string{}
+		views, rows := []keyView{}, [][]string{}
 		for _, k := range keys {
+			views = append(views, keyView{k.KID, k.Alg, k.Serial, k.State, at(k.CreatedAt), at(k.ActiveAt), at(k.RetiredAt)})
 			rows = append(rows, []string{k.KID, k.Alg, k.State, moment(k.CreatedAt), moment(k.ActiveAt), moment(k.RetiredAt)})
 		}
-		return c.print(a, append([]oauth.KeyRow{}, keys...), "KEY\tALGORITHM\tSTATE\tMADE\tSIGNS FROM\tPUBLISHED UNTIL", rows)
+		return c.print(a, views, "KEY\tALGORITHM\tSTATE\tMADE\tSIGNS FROM\tPUBLISHED UNTIL", rows)
 	})
 }
 
+// keyView is a key as the command line shows it.
+type keyView struct {
+	KID            string     `json:"kid"`
+	Alg            string     `json:"alg"`
+	Serial         int64      `json:"serial"`
+	State          string     `json:"state"`
+	CreatedAt      *time.Time `json:"created_at"`
+	SignsFrom      *time.Time `json:"signs_from"`
+	PublishedUntil *time.Time `json:"published_until"` // null: no younger key has taken its place yet
+}
+
+// at returns Unix seconds as a time, 0 as none.
+func at(seconds int64) *time.Time {
+	if seconds == 0 {
+		return nil
+	}
+	moment := time.Unix(seconds, 0).UTC()
+	return &moment
+}
+
 // moment writes Unix seconds for people, 0 as a dash.
-func moment(at int64) string {
-	if at == 0 {
+func moment(seconds int64) string {
+	if seconds == 0 {
 		return "-"
 	}
-	return time.Unix(at, 0).UTC().Format(time.RFC3339)
+	return at(seconds).Format(time.RFC3339)
 }
 
 type keyRotateCmd struct {
@@ -88,7 +109,7 @@ func (c *keyRetireCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "revoked: %s; no token of it is taken any more\n", c.KID)
+		fmt.Fprintf(a.out, "revoked: %s; within two seconds no token of it is taken any more\n", c.KID)
 		if made != nil {
 			fmt.Fprintf(a.out, "made: %s %s, published now, signs from %s\n", made.Alg, made.KID, moment(made.ActiveAt))
 		}

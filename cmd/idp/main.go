@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -121,23 +122,23 @@ func (a *app) config() (idp.Config, error) {
 	return cfg, err
 }
 
-// open opens the provider that the configuration describes; the caller closes it.
-func (a *app) open() (*idp.IdP, error) {
+// with runs fn on the provider that the configuration describes.
+func (a *app) with(fn func(*idp.IdP, *console.Actions) error) error {
 	cfg, err := a.config()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return idp.New(a, cfg)
-}
-
-// with runs fn on the opened provider.
-func (a *app) with(fn func(*idp.IdP, *console.Actions) error) error {
-	p, err := a.open()
+	file, isFile := strings.CutPrefix(cfg.DatabaseURL, "sqlite:")
+	_, missing := os.Stat(file)
+	p, err := idp.New(a, cfg)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	return fn(p, p.Actions())
+	if isFile && errors.Is(missing, fs.ErrNotExist) { // perhaps this is the wrong folder
+		fmt.Fprintf(a.err, "note: there was no database at %s; this is a new, empty one\n", file)
+	}
+	return p.Explain(fn(p, p.Actions()))
 }
 
 // secret reads a secret from the environment variable called name, or from standard input.
@@ -145,9 +146,14 @@ func (a *app) secret(name string) (string, error) {
 	if v := a.getenv(name); v != "" {
 		return v, nil
 	}
-	fmt.Fprintf(a.err, "Reading from standard input (or set %s): ", name)
+	terminal := isTerminal(a.in)
+	if terminal {
+		fmt.Fprintf(a.err, "Reading from standard input (or set %s): ", name)
+	}
 	text, err := io.ReadAll(io.LimitReader(&firstLine{Reader: a.in}, 4096))
-	fmt.Fprintln(a.err)
+	if terminal {
+		fmt.Fprintln(a.err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -156,6 +162,16 @@ func (a *app) secret(name string) (string, error) {
 		return "", usageError("a secret is needed on standard input or in " + name)
 	}
 	return value, nil
+}
+
+// isTerminal reports whether a person types there.
+func isTerminal(in io.Reader) bool {
+	file, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&fs.ModeCharDevice != 0
 }
 
 // firstLine ends after one line, so that a person at a terminal need not close the input.
