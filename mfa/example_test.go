@@ -87,8 +87,8 @@ func ExampleService_VerifyRecoveryCode() {
 	// [pwd mfa]
 }
 
-// auditedStore is a store of one's own. This one adds to another; a whole one has all of mfa.Store's methods, and in
-// its tests:
+// auditedStore is a store of one's own. This one adds to another; a whole one, made of maps, stands in
+// example_store_test.go, and runs in its tests:
 //
 //	mfatest.RunStore(t, func(t *testing.T) mfa.Store { return newStore(t) })
 type auditedStore struct {

@@ -29,7 +29,7 @@ type Store interface {
 
 	// AddEnrollment keeps a pending enrolment, and of this subject's others only the newest four.
 	AddEnrollment(ctx context.Context, e PendingEnrollment) error
-	// Enrollments returns a subject's pending enrolments, expired ones too, oldest first.
+	// Enrollments returns a subject's pending enrolments, expired ones too, oldest first; of one second by ID.
 	Enrollments(ctx context.Context, subject string) ([]PendingEnrollment, error)
 	// CountPair adds one to the pairs of codes tried; false when there were limit of them, or no such enrolment.
 	CountPair(ctx context.Context, subject, id string, limit int) (bool, error)
@@ -38,7 +38,7 @@ type Store interface {
 	// RemoveEnrollments removes all pending enrolments of a subject and returns how many.
 	RemoveEnrollments(ctx context.Context, subject string) (int, error)
 
-	// Authenticators returns a subject's authenticators, oldest first.
+	// Authenticators returns a subject's authenticators, oldest first; of one second by ID.
 	Authenticators(ctx context.Context, subject string) ([]AuthenticatorRecord, error)
 	// AddAuthenticator keeps an authenticator; an identifier that exists is an error.
 	AddAuthenticator(ctx context.Context, a AuthenticatorRecord) error
@@ -61,7 +61,7 @@ type Store interface {
 
 	// AddDevice keeps a remembered device.
 	AddDevice(ctx context.Context, d DeviceRecord) error
-	// Devices returns a subject's devices, newest first.
+	// Devices returns a subject's devices, newest first; of one second by ID.
 	Devices(ctx context.Context, subject string) ([]DeviceRecord, error)
 	// SwapDevice writes d's Secret, Former, RotatedAt and LastUsedAt if the device's secret is still the one given.
 	SwapDevice(ctx context.Context, secret []byte, d DeviceRecord) (bool, error)
