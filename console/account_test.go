@@ -35,6 +35,19 @@ func TestAccountTellsOfFewCodes(t *testing.T) {
 	}
 }
 
+func TestConnectedAppsTellScopesInOneOrder(t *testing.T) {
+	p := idptest.Start(t)
+	a := alice(t, p)
+	scopes := []string{"email", "zeta", "alpha", "offline_access", "openid", "profile"}
+	if err := p.Consents.Decide(t.Context(), a.Subject, "app", scopes, nil); err != nil {
+		t.Fatal(err)
+	}
+	told := strings.Join(strings.Fields(a.browser.Get("/account/apps").Text(".notes")), " ")
+	if want := "Know who you are See your name and profile See your e-mail address Stay connected while you are away alpha zeta"; told != want {
+		t.Errorf("%q", told)
+	}
+}
+
 func TestChangePassword(t *testing.T) {
 	p := idptest.Start(t)
 	a := alice(t, p)
