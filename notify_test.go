@@ -3,6 +3,7 @@ package idp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,102 @@ func wrong(ctx context.Context, p *idptest.Server, subject string, times int) er
 		}
 	}
 	return nil
+}
+
+// Who guesses, what is closed by it and opened again, and a copied cookie: each has a letter of its own, for the app and for
+// recovery codes.
+func TestPeopleAreToldOfGuessing(t *testing.T) {
+	p := idptest.Start(t)
+	a := p.AddUser("alice", func(n *account.NewAccount) { n.Profile = map[string]any{"locale": "de-CH"} })
+	ctx, news := t.Context(), subjects(t, p)
+	enrol(t, p, a.Subject)
+	for _, step := range []struct {
+		name string
+		do   func()
+		want []string
+	}{
+		{"enrolled", func() {}, []string{"MFA wurde eingeschaltet"}},
+		{"sixty wrong codes", func() {
+			for range 60 {
+				_ = p.MFA.VerifyTOTP(ctx, a.Subject, "000000")
+				p.Clock.Add(time.Hour)
+			}
+		}, []string{"falsche Codes für Ihr Konto", "MFA-Codes werden nicht mehr angenommen"}},
+		{"thirty wrong recovery codes", func() {
+			for range 30 {
+				_, _ = p.MFA.VerifyRecoveryCode(ctx, a.Subject, "0000-0000-0000-0000")
+				p.Clock.Add(time.Hour)
+			}
+		}, []string{"falsche Wiederherstellungscodes", "Wiederherstellungscodes werden nicht mehr angenommen"}},
+		{"unsealed", func() {
+			if err := p.Actions().Unseal(ctx, a.Subject, "asked on the phone"); err != nil {
+				t.Error(err)
+			}
+		}, []string{"wieder angenommen", "wieder angenommen"}},
+		{"a copied device", func() {
+			first, _, err := p.MFA.RememberDevice(ctx, a.Subject, mfa.Label{Browser: "Firefox", System: "Linux"})
+			token := first
+			for range 2 {
+				if err == nil {
+					token, _, err = p.MFA.DeviceRemembered(ctx, a.Subject, token)
+				}
+				p.Clock.Add(time.Hour)
+			}
+			if _, ok, again := p.MFA.DeviceRemembered(ctx, a.Subject, first); ok || again != nil || err != nil {
+				t.Error(ok, again, err)
+			}
+		}, []string{"ein Gerät wurde gemerkt", "ein gemerktes Gerät wurde vergessen"}},
+		{"a device that its owner removes", func() {
+			if _, _, err := p.MFA.RememberDevice(ctx, a.Subject, mfa.Label{}); err != nil {
+				t.Error(err)
+			}
+			if err := p.MFA.ForgetDevices(ctx, a.Subject, "removed"); err != nil {
+				t.Error(err)
+			}
+		}, []string{"ein Gerät wurde gemerkt"}},
+	} {
+		step.do()
+		got := news()
+		ok := len(got) == len(step.want)
+		for i := range got {
+			ok = ok && strings.Contains(got[i], step.want[i])
+		}
+		if !ok {
+			t.Errorf("%s: mail %q, want %q", step.name, got, step.want)
+		}
+	}
+}
+
+// A person is written to in the language of their profile, else of the browser in which they did it; an administrator's
+// browser says nothing about them.
+func TestNoticesSpeakThePersonsLanguage(t *testing.T) {
+	p := idptest.Start(t)
+	for i, tt := range []struct {
+		name, locale, accept, actor, says string
+	}{
+		{"profile", "de", "en", "", "Guten Tag"},
+		{"profile before the browser", "en-GB", "de", "", "Hello"},
+		{"browser", "", "de-AT, en;q=0.5", "", "Guten Tag"},
+		{"neither", "", "", "", "Hello"},
+		{"nothing that we speak", "", "fi", "", "Hello"},
+		{"an administrator's browser", "", "de", "root", "Hello"},
+		{"an administrator's browser, and a profile", "de", "en", "root", "Guten Tag"},
+	} {
+		a := p.AddUser(fmt.Sprint("person", i), func(n *account.NewAccount) {
+			if tt.locale != "" {
+				n.Profile = map[string]any{"locale": tt.locale}
+			}
+		})
+		ctx := audit.WithRequest(t.Context(), audit.Request{Language: tt.accept, Actor: tt.actor})
+		if err := p.Accounts.SetPassword(ctx, a.Subject, "tulip gravel monday 88"); err != nil {
+			t.Fatal(err)
+		}
+		p.Deliver(t.Context())
+		sent := p.Mail.Sent()
+		if last := sent[len(sent)-1]; !strings.HasPrefix(last.Text, tt.says) || !strings.Contains(last.HTML, tt.says) {
+			t.Errorf("%s: %s", tt.name, last.Text)
+		}
+	}
 }
 
 func TestAuditNamesAreNotDoubled(t *testing.T) {
