@@ -166,7 +166,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
-		Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
+		Mailing: p.mailing, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL},
 	}
 	networks, err := p.cfg.outbound()
@@ -186,7 +186,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow.OAuth = p.OAuth
 	pages := &console.Console{
 		Accounts: p.Accounts, Sessions: p.Sessions, Actions: p.Actions(), Pages: p.pages,
-		SignedIn: flow.SignedIn, Fresh: flow.Fresh, Now: p.now, Fail: p.fail,
+		SignedIn: flow.SignedIn, Fresh: flow.Fresh, Now: p.now, Fail: p.fail, Mailing: p.mailing,
 	}
 	mux := http.NewServeMux()
 	p.OAuth.Mount(mux)
@@ -230,14 +230,23 @@ func every(ctx context.Context, pause time.Duration, work func(context.Context))
 	}
 }
 
-// Deliver sends the mail that is due. Failures are tried again later and logged.
+// Deliver makes the links that people wait for and sends the mail that is due. Failures are tried again later and logged.
 func (p *IdP) Deliver(ctx context.Context) {
 	if !p.mailing {
 		return
 	}
+	if err := p.Accounts.AnswerAsks(ctx, p.sendReset); err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "links to new passwords wait", "error", err)
+	}
 	if err := p.outbox.Deliver(ctx); err != nil && ctx.Err() == nil {
 		p.log.WarnContext(ctx, "mail waits", "error", err)
 	}
+}
+
+// sendReset mails a link to somebody who forgot their password.
+func (p *IdP) sendReset(ctx context.Context, a *account.Account) error {
+	_, err := p.Actions().ResetLink(ctx, a.Subject)
+	return err
 }
 
 // Notify tells clients of logouts that they have not taken yet. Failures are tried again later and logged.
@@ -326,6 +335,7 @@ func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth
 func (p *IdP) Actions() *console.Actions {
 	return &console.Actions{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
+		PublicURL: p.cfg.PublicURL, Mail: p.tell,
 	}
 }
 

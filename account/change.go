@@ -206,7 +206,7 @@ func (s *Service) Delete(ctx context.Context, subject string) error {
 		if err := s.voidLinks(ctx, subject); err != nil {
 			return err
 		}
-		if err := s.attempts.ClearAttempts(ctx, personKey(subject)); err != nil {
+		if err := s.forgetTries(ctx, subject); err != nil {
 			return err
 		}
 		return s.one(ctx, `DELETE FROM accounts WHERE subject = $1`, subject)

@@ -164,7 +164,7 @@ func TestSec_SS06_OnlyEnableEnables(t *testing.T) {
 		if _, err := f.Claims(ctx, a.Subject, []string{"email"}); !errors.Is(err, ErrDisabled) {
 			t.Errorf("claims: %v", err)
 		}
-		_, err = f.SetPasswordByLink(ctx, PurposeReset, token, good+" 2")
+		_, err = f.SetPasswordByLink(ctx, PurposeReset, token, good+" 2", nil)
 		want(t, err, ErrNotFound)
 		check(t, f.SetPassword(ctx, a.Subject, good+" 3"))
 		check(t, f.VerifyEmail(ctx, a.Subject, "ada@example.com"))

@@ -113,19 +113,19 @@ func TestSetPasswordByLink(t *testing.T) {
 		}
 		token, err := f.NewLink(ctx, PurposeReset, a.Subject, time.Hour)
 		check(t, err)
-		_, err = f.SetPasswordByLink(ctx, PurposeReset, token, "short")
+		_, err = f.SetPasswordByLink(ctx, PurposeReset, token, "short", nil)
 		if got := reason(t, err); got != "password/too_short" {
 			t.Error(got)
 		}
 		f.now = f.now.Add(time.Second)
-		subject, err := f.SetPasswordByLink(ctx, PurposeReset, token, "another corner of the library")
+		subject, err := f.SetPasswordByLink(ctx, PurposeReset, token, "another corner of the library", nil)
 		check(t, err)
 		if subject != a.Subject || !f.read(subject).PasswordAt.Equal(f.now) {
 			t.Errorf("%q at %v", subject, f.read(subject).PasswordAt)
 		}
 		want(t, f.signIn("ada", good), ErrCredentials)
 		check(t, f.signIn("ada", "another corner of the library")) // no wait is left
-		_, err = f.SetPasswordByLink(ctx, PurposeReset, token, "a third corner of the library")
+		_, err = f.SetPasswordByLink(ctx, PurposeReset, token, "a third corner of the library", nil)
 		want(t, err, ErrNotFound)
 	})
 }

@@ -55,31 +55,60 @@ func (s *Service) HashPassword(ctx context.Context, candidate *Account, password
 }
 
 // SetPassword gives the account of subject a new password, voids its links and forgets its failed tries. It returns
-// what [Service.CheckPassword] does, [ErrBusy], [ErrNotFound]. Ending sessions and remembered devices is up to the
-// caller.
+// what [Service.CheckPassword] does, [ErrBusy], [ErrNotFound]; "same" is the reason when a compromised password is to be
+// its own successor. Ending sessions and remembered devices is up to the caller.
 func (s *Service) SetPassword(ctx context.Context, subject, password string) error {
-	a, err := s.BySubject(ctx, subject)
-	if err != nil {
-		return err
-	}
-	hashed, err := s.HashPassword(ctx, a, password)
+	hashed, err := s.successor(ctx, subject, password)
 	if err != nil {
 		return err
 	}
 	return s.SetHashed(ctx, subject, hashed)
 }
 
-// SetPasswordByLink is SetPassword for whoever holds the link, which is used up only if the password is acceptable. It
-// returns whose it was, or [ErrNotFound] for a link that is not good (any more).
-func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, password string) (subject string, err error) {
+// successor hashes the next password of the account of subject.
+func (s *Service) successor(ctx context.Context, subject, password string) (Hashed, error) {
+	r, err := s.rowOf(ctx, subject)
+	if err != nil {
+		return Hashed{}, err
+	}
+	a, err := r.account()
+	if err != nil {
+		return Hashed{}, err
+	}
+	hashed, err := s.HashPassword(ctx, a, password)
+	if err != nil || !r.Compromised {
+		return hashed, err
+	}
+	same, _, err := s.cfg.Hasher.Verify(ctx, r.Password, norm.NFC.String(password))
+	if err == nil && same {
+		err = &InvalidError{"password", "same"}
+	}
+	if err != nil {
+		return Hashed{}, err
+	}
+	return hashed, nil
+}
+
+// Compromise notes that somebody else may know the password of subject's account, for the given reason: its sign-ins
+// lead to another password and nowhere else ([Account.Compromised]). [ErrNotFound] when there is no account, or none with
+// a password. Ending sessions, devices and grants is up to the caller.
+func (s *Service) Compromise(ctx context.Context, subject, reason string) error {
+	event := Event{Kind: EventCompromised, Subject: subject, Detail: map[string]string{"reason": reason}}
+	return s.change(ctx, event, func(ctx context.Context) error {
+		return s.one(ctx, `UPDATE accounts SET compromised = TRUE WHERE subject = $1 AND password <> ''`, subject)
+	})
+}
+
+// SetPasswordByLink is SetPassword for whoever holds the link, which is used up only if the password is acceptable and
+// also, which may be nil and runs in the same transaction, returns nil. It returns whose it was, or [ErrNotFound] for a
+// link that is not good (any more).
+func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, password string,
+	also func(ctx context.Context, subject string) error,
+) (subject string, err error) {
 	if subject, err = s.Link(ctx, purpose, token); err != nil {
 		return "", err
 	}
-	a, err := s.BySubject(ctx, subject)
-	if err != nil {
-		return "", err
-	}
-	hashed, err := s.HashPassword(ctx, a, password) // outside of the transaction: hashing may have to wait
+	hashed, err := s.successor(ctx, subject, password) // outside of the transaction: hashing may have to wait
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +116,10 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 		if _, err := s.UseLink(ctx, purpose, token); err != nil {
 			return err
 		}
-		return s.SetHashed(ctx, subject, hashed)
+		if err := s.SetHashed(ctx, subject, hashed); err != nil || also == nil {
+			return err
+		}
+		return also(ctx, subject)
 	})
 	if err != nil {
 		return "", err
@@ -104,10 +136,10 @@ func (s *Service) SetHashed(ctx context.Context, subject string, hashed Hashed) 
 		if err := s.voidLinks(ctx, subject); err != nil {
 			return err
 		}
-		if err := s.attempts.ClearAttempts(ctx, personKey(subject)); err != nil {
+		if err := s.forgetTries(ctx, subject); err != nil {
 			return err
 		}
-		return s.one(ctx, `UPDATE accounts SET password = $2, password_at = $3 WHERE subject = $1`,
+		return s.one(ctx, `UPDATE accounts SET password = $2, password_at = $3, compromised = FALSE WHERE subject = $1`,
 			subject, hashed.phc, s.now().Unix())
 	})
 }

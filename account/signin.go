@@ -11,11 +11,12 @@ import (
 )
 
 // Authenticate returns the account that signs in with name (a username or an e-mail address) and password from the IP
-// address; "" for address counts no network.
+// address; "" for address counts no network. A browser that shows one of its tokens (see [Service.BrowserToken]) has
+// tries of its own: what others do, anywhere, neither takes them nor gets any.
 //
 // It returns [ErrCredentials] for every failure alike, after exactly one hash; a [*throttle.Error] when the try was not
 // looked at; [ErrBusy]. It must not run inside a transaction: its counts have to stay whatever happens afterwards.
-func (s *Service) Authenticate(ctx context.Context, name, password, address string) (*Account, error) {
+func (s *Service) Authenticate(ctx context.Context, name, password, address string, browser ...string) (*Account, error) {
 	key := Canonical(name)
 	r, err := s.rowNamed(ctx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -25,31 +26,36 @@ func (s *Service) Authenticate(ctx context.Context, name, password, address stri
 	if r != nil {
 		person = personKey(r.Subject)
 	}
-	return s.prove(ctx, r, person, password, address)
+	return s.prove(ctx, r, person, password, address, browser)
 }
 
 // VerifyPassword asks the person of subject for the password again, under the limits of [Service.Authenticate] and
 // with its errors.
-func (s *Service) VerifyPassword(ctx context.Context, subject, password, address string) error {
+func (s *Service) VerifyPassword(ctx context.Context, subject, password, address string, browser ...string) error {
 	r, err := s.rowOf(ctx, subject)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	_, err = s.prove(ctx, r, personKey(subject), password, address)
+	_, err = s.prove(ctx, r, personKey(subject), password, address, browser)
 	return err
 }
 
 // prove counts, compares, and on success gives back what was counted. A nil r is an unknown person.
-func (s *Service) prove(ctx context.Context, r *row, person, password, address string) (*Account, error) {
+func (s *Service) prove(ctx context.Context, r *row, person, password, address string, browser []string) (*Account, error) {
 	if len(password) > maxPassword { // nobody has one: nothing to hide, nothing to hash
 		return nil, ErrCredentials
 	}
-	defer s.turns.take(ctx, person)()
+	key, known := s.triesOf(r, person, browser)
+	network := s.networkKey(address)
+	if known { // somebody else in the same network must not lock it either
+		network = ""
+	}
+	defer s.turns.take(ctx, key)()
 	counts := []struct {
 		key    string
 		policy throttle.Policy
 		n      int
-	}{{s.networkKey(address), s.cfg.Limits.Address, 0}, {person, s.cfg.Limits.Person, 0}}
+	}{{network, s.cfg.Limits.Address, 0}, {key, s.cfg.Limits.Person, 0}}
 	apart := s.cfg.DB.Apart(ctx)
 	for i, c := range counts {
 		if c.key == "" {
@@ -75,7 +81,7 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 	if !ok || disabled {
 		return nil, ErrCredentials
 	}
-	if err := s.attempts.ClearAttempts(apart, person); err != nil {
+	if err := s.attempts.ClearAttempts(apart, key); err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}
 	if err := s.giveBack(apart, counts[0].key, counts[0].n); err != nil {
@@ -116,6 +122,16 @@ func (s *Service) giveBack(ctx context.Context, key string, n int) error {
 }
 
 func personKey(subject string) string { return "subject/" + subject }
+
+// forgetTries begins anew to count a person's failures and the links that they ask for.
+func (s *Service) forgetTries(ctx context.Context, subject string) error {
+	for _, key := range []string{personKey(subject), askKey(personKey(subject))} {
+		if err := s.attempts.ClearAttempts(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // networkKey names what is counted for an IP address, "" where none is known.
 func (s *Service) networkKey(address string) string {

@@ -43,15 +43,26 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 
 // passwordPage is the data of the page that changes the password.
 type passwordPage struct {
+	Action          string // where the form goes
 	Query, Username string
 	Token           string // "": the present password is asked for
+	Forced          bool   // somebody else may know the present one
+	Cancel          bool   // there is a request to refuse
 	MinPassword     int
 	Problem         *templates.Problem
 }
 
 func (c *Console) showPassword(w http.ResponseWriter, r *http.Request) {
 	if _, a, ok := c.Fresh(w, r); ok {
-		c.Pages.Render(w, r, http.StatusOK, "password", passwordPage{Username: a.Username, MinPassword: c.Accounts.MinPassword()})
+		c.Pages.Render(w, r, http.StatusOK, "password", c.changePage(r, a))
+	}
+}
+
+// changePage is the page for a, signed in: of their own accord, or on the way through a sign-in that demands it.
+func (c *Console) changePage(r *http.Request, a *account.Account) passwordPage {
+	return passwordPage{
+		Action: "/account/password", Query: r.URL.RawQuery, Username: a.Username, Forced: a.Compromised,
+		Cancel: r.URL.Query().Get("request") != "", MinPassword: c.Accounts.MinPassword(),
 	}
 }
 
@@ -61,18 +72,38 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := c.Accounts.VerifyPassword(r.Context(), a.Subject, r.PostFormValue("current"), audit.RequestOf(r.Context()).Address)
-	if err == nil {
-		if err = c.Actions.SetPassword(r.Context(), a.Subject, r.PostFormValue("password"), s.ID); err == nil {
-			c.done(w, r, "/account", "notice.password_changed")
-			return
-		}
+	if err := c.replacePassword(r, s, a); err != nil {
+		c.refusePassword(w, r, c.changePage(r, a), err)
+		return
 	}
-	c.refusePassword(w, r, a, err)
+	changed, err := c.Accounts.BySubject(r.Context(), a.Subject)
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	c.know(w, r, changed)
+	if id := r.URL.Query().Get("request"); id != "" {
+		http.Redirect(w, r, oauth.ResumeURL(id), http.StatusSeeOther)
+		return
+	}
+	c.done(w, r, "/account", "notice.password_changed")
 }
 
-func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, a *account.Account, err error) {
-	status, page := http.StatusUnprocessableEntity, passwordPage{Username: a.Username, MinPassword: c.Accounts.MinPassword()}
+// replacePassword sets the password that the form holds, if it holds the present one too.
+func (c *Console) replacePassword(r *http.Request, s *session.Session, a *account.Account) error {
+	current, next := r.PostFormValue("current"), r.PostFormValue("password")
+	err := c.Accounts.VerifyPassword(r.Context(), a.Subject, current, audit.RequestOf(r.Context()).Address, c.Sessions.Known(r)...)
+	if err != nil {
+		return err
+	}
+	if next == current {
+		return &account.InvalidError{Field: "password", Reason: "same"}
+	}
+	return c.Actions.SetPassword(r.Context(), a.Subject, next, s.ID)
+}
+
+func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, page passwordPage, err error) {
+	status := http.StatusUnprocessableEntity
 	var invalid *account.InvalidError
 	var wait *throttle.Error
 	switch {

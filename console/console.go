@@ -18,6 +18,7 @@ type Console struct {
 	Pages    *templates.Set
 	Fail     func(http.ResponseWriter, *http.Request, error)
 	Now      func() time.Time
+	Mailing  bool // links are sent by mail; otherwise an administrator hands them over
 
 	// SignedIn returns who is signed in, and Fresh who has proved it within the last minutes. Otherwise they have sent
 	// the browser to do so, and report false.
@@ -36,6 +37,7 @@ func (c *Console) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /account/apps/revoke", c.revokeApp)
 	mux.Handle("GET /account/devices", http.RedirectHandler("/account/mfa#devices", http.StatusSeeOther))
 	mux.Handle("GET /.well-known/change-password", http.RedirectHandler("/account/password", http.StatusSeeOther))
+	c.mountLinks(mux)
 	mux.HandleFunc("GET /setup", c.showSetup)
 	mux.HandleFunc("POST /setup", c.setup)
 }

@@ -41,6 +41,10 @@ func TestNext(t *testing.T) {
 		{"newcomer, group", func(s *State) { newcomer(s); s.PolicyMFA = true }, Enroll},
 		{"newcomer, group in grace", func(s *State) { newcomer(s); s.PolicyMFA = true; s.GraceEnds = later }, Enroll},
 		{"postponed after grace", func(s *State) { newcomer(s); s.PolicyMFA = true; s.GraceEnds = at(-1); s.Postponed = true }, Enroll},
+		{"compromised, no factor", func(s *State) { s.FactorAt = time.Time{}; s.Compromised = true }, SecondFactor},
+		{"compromised", func(s *State) { s.Compromised = true }, NewPassword},
+		{"compromised, newcomer, required", func(s *State) { newcomer(s); s.Compromised, s.MFA = true, Required }, NewPassword},
+		{"compromised, prompt=none, excluded", func(s *State) { s.Compromised, s.Prompt, s.Excluded = true, []string{"none"}, true }, NewPassword},
 		{"turned off since the factor, always", func(s *State) { s.Enrolled = false; s.MFA = Always }, Enroll},
 		{"postponed in grace but aal2", func(s *State) {
 			newcomer(s)

@@ -28,6 +28,8 @@ type loginPage struct {
 	Other    string // where somebody else signs in instead
 	Device   bool   // the app is on another device, where this browser cannot go back to
 	Cancel   bool   // there is a request to refuse
+	Forgot   string // where a link is asked for; "": an administrator makes it
+	Notice   string // what has just been done
 	Problem  *templates.Problem
 }
 
@@ -45,6 +47,7 @@ func (f *Flow) Mount(mux *http.ServeMux) {
 func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request) {
 	page, _, ok := f.loginPage(w, r)
 	if ok {
+		page.Notice = f.notice(w, r)
 		f.Pages.Render(w, r, http.StatusOK, "login", page)
 	}
 }
@@ -62,6 +65,9 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 		return page, nil, false
 	}
 	page = loginPage{Query: r.URL.RawQuery}
+	if f.Mailing {
+		page.Forgot = "/reset"
+	}
 	other := r.URL.Query().Get("other") != ""
 	if req != nil {
 		if page.asking, err = f.asks(r.Context(), req); err != nil {
@@ -162,17 +168,27 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 		f.Fail(w, r, err)
 		return
 	}
+	f.Sessions.Know(w, r, f.Accounts.BrowserToken(who, f.Sessions.Known(r)...))
 	f.onward(w, r)
+}
+
+// notice takes the news that the page before has left for this one: that a password was set by a link.
+func (f *Flow) notice(w http.ResponseWriter, r *http.Request) string {
+	const cookie, news = "notice", "notice.password_reset"
+	if f.Sessions.Cookies.Get(r, cookie) != news {
+		return ""
+	}
+	f.Sessions.Cookies.Clear(w, cookie)
+	return news
 }
 
 // check verifies the password. When it is known who it must be, nobody else's password counts, whatever name was sent.
 func (f *Flow) check(r *http.Request, page loginPage, known *person) (*account.Account, error) {
-	address := audit.RequestOf(r.Context()).Address
+	address, password, browser := audit.RequestOf(r.Context()).Address, r.PostFormValue("password"), f.Sessions.Known(r)
 	if known != nil {
-		err := f.Accounts.VerifyPassword(r.Context(), known.account.Subject, r.PostFormValue("password"), address)
-		return known.account, err
+		return known.account, f.Accounts.VerifyPassword(r.Context(), known.account.Subject, password, address, browser...)
 	}
-	return f.Accounts.Authenticate(r.Context(), page.Username, r.PostFormValue("password"), address)
+	return f.Accounts.Authenticate(r.Context(), page.Username, password, address, browser...)
 }
 
 // recordRefusal records a wrong password, as a try at the person whom the name belongs to. Of a name that nobody has,

@@ -14,7 +14,7 @@ import (
 )
 
 // Ids that are put together while rendering: by their prefix.
-var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code."}
+var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code.", "reset."}
 
 func TestEveryIDIsThereAndUsed(t *testing.T) {
 	s := newSet(t, Options{})
@@ -57,7 +57,7 @@ func TestEveryIDIsThereAndUsed(t *testing.T) {
 // Ids that other packages choose are in the catalogue too.
 func TestHandlersChooseWhatIsThere(t *testing.T) {
 	s := newSet(t, Options{})
-	chosen := regexp.MustCompile(`"((?:problem|notice|request|form|setup)\.[a-z0-9_.]*[a-z0-9])"|(?:Title|Text|Label): +"([a-z_]+\.[a-z_.]+)"`)
+	chosen := regexp.MustCompile(`"((?:problem|notice|request|form|setup|reset)\.[a-z0-9_.]*[a-z0-9])"|(?:Title|Text|Label): +"([a-z_]+\.[a-z_.]+)"`)
 	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			return err

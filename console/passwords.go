@@ -1,0 +1,89 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/templates"
+)
+
+// ErrHasPassword refuses to invite somebody who has a password: they get a link to a new one.
+var ErrHasPassword = errors.New("console: this person has a password already")
+
+// The pages of links, by their purpose.
+var linkPath = map[string]string{account.PurposeReset: "/reset/password", account.PurposeInvite: "/invite"}
+
+// SetPassword gives a person another password and ends what the old one opened: sessions but those to keep, grants,
+// remembered devices.
+func (a *Actions) SetPassword(ctx context.Context, subject, password string, keep ...string) error {
+	if err := a.Accounts.SetPassword(ctx, subject, password); err != nil {
+		return err
+	}
+	return a.endAll(ctx, subject, "password", keep...)
+}
+
+// SetPasswordByLink is [Actions.SetPassword] for whoever holds a link of that purpose, all of it or nothing. Nobody is
+// signed in by that: the second factor is still to be asked for. It returns whose password it is, or
+// [account.ErrNotFound] for a link that is not good (any more).
+func (a *Actions) SetPasswordByLink(ctx context.Context, purpose, token, password string) (subject string, err error) {
+	return a.Accounts.SetPasswordByLink(ctx, purpose, token, password, func(ctx context.Context, subject string) error {
+		return a.endAll(ctx, subject, "password")
+	})
+}
+
+// ResetLink returns a link, good once and for an hour, to a new password for a person, and mails it to them as well where
+// mail is sent. Until it is used the present password stays as it is. [account.ErrDisabled] and [account.ErrNotFound].
+func (a *Actions) ResetLink(ctx context.Context, subject string) (string, error) {
+	return a.link(ctx, account.PurposeReset, subject, account.ResetLife)
+}
+
+// InviteLink is [Actions.ResetLink] for the first password of somebody new, with three days' time; [ErrHasPassword].
+func (a *Actions) InviteLink(ctx context.Context, subject string) (string, error) {
+	who, err := a.Accounts.BySubject(ctx, subject)
+	if err != nil {
+		return "", err
+	}
+	if !who.PasswordAt.IsZero() {
+		return "", ErrHasPassword
+	}
+	return a.link(ctx, account.PurposeInvite, subject, account.InviteLife)
+}
+
+func (a *Actions) link(ctx context.Context, purpose, subject string, life time.Duration) (link string, err error) {
+	if _, err := a.Accounts.Active(ctx, subject); err != nil {
+		return "", err
+	}
+	err = a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
+		token, err := a.Accounts.NewLink(ctx, purpose, subject, life)
+		if err != nil {
+			return err
+		}
+		link = a.PublicURL + linkPath[purpose] + "?token=" + token
+		return a.Mail(ctx, subject, purpose, templates.Letter{Life: life, Link: link})
+	})
+	if err != nil {
+		return "", err
+	}
+	return link, nil
+}
+
+// Compromised notes, for the given reason, that somebody else may know a person's password: everything that it opened
+// ends, and the next sign-in leads to another password first.
+func (a *Actions) Compromised(ctx context.Context, subject, reason string) error {
+	return a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := a.Accounts.Compromise(ctx, subject, reason); err != nil {
+			return err
+		}
+		return a.endAll(ctx, subject, "password compromised")
+	})
+}
+
+// endAll is [Actions.end] with the remembered devices.
+func (a *Actions) endAll(ctx context.Context, subject, cause string, keep ...string) error {
+	if err := a.MFA.ForgetDevices(ctx, subject, cause); err != nil {
+		return err
+	}
+	return a.end(ctx, subject, keep...)
+}

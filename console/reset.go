@@ -1,0 +1,135 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/throttle"
+	"github.com/focushq/idp/templates"
+)
+
+// mountLinks registers the pages for people who have no password, or none that they know.
+func (c *Console) mountLinks(mux *http.ServeMux) {
+	mux.HandleFunc("GET /reset", c.showReset)
+	mux.HandleFunc("POST /reset", c.askReset)
+	mux.HandleFunc("GET /reset/sent", c.resetSent)
+	for purpose, path := range linkPath {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { c.showLink(w, r, purpose) })
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { c.takeLink(w, r, purpose) })
+	}
+}
+
+// resetPage is the data of the page that asks who forgot their password.
+type resetPage struct {
+	Query    string // of the sign-in to go back to
+	Username string
+	Mailing  bool // otherwise an administrator makes the link
+	Problem  *templates.Problem
+}
+
+func (c *Console) showReset(w http.ResponseWriter, r *http.Request) {
+	c.Pages.Render(w, r, http.StatusOK, "reset", resetPage{Query: r.URL.RawQuery, Mailing: c.Mailing})
+}
+
+// askReset has a link sent. The answer, and the time until it comes, are the same whoever the name belongs to.
+func (c *Console) askReset(w http.ResponseWriter, r *http.Request) {
+	page := resetPage{Query: r.URL.RawQuery, Username: r.PostFormValue("username"), Mailing: c.Mailing}
+	if !c.Mailing {
+		c.Pages.Render(w, r, http.StatusOK, "reset", page)
+		return
+	}
+	status := http.StatusUnprocessableEntity
+	if strings.TrimSpace(page.Username) == "" {
+		page.Problem = &templates.Problem{ID: "problem.username.empty", Field: "username"}
+		c.Pages.Render(w, r, status, "reset", page)
+		return
+	}
+	var wait *throttle.Error
+	err := c.Accounts.AskReset(r.Context(), page.Username, audit.RequestOf(r.Context()).Address)
+	switch {
+	case errors.As(err, &wait):
+		page.Problem = templates.Throttled(w, wait.Until, c.Now())
+		c.Pages.Render(w, r, http.StatusTooManyRequests, "reset", page)
+	case err != nil:
+		c.Fail(w, r, err)
+	default:
+		target := *r.URL
+		target.Path = "/reset/sent"
+		http.Redirect(w, r, target.RequestURI(), http.StatusSeeOther)
+	}
+}
+
+func (c *Console) resetSent(w http.ResponseWriter, r *http.Request) {
+	login := *r.URL
+	login.Path = "/login"
+	c.Pages.Render(w, r, http.StatusOK, "message", templates.Message{
+		Title: "reset.sent.title", Text: "reset.sent.text", Link: login.RequestURI(), Label: "reset.back",
+	})
+}
+
+// showLink shows the form to whoever has the one-time link. Looking at it does not spend it.
+func (c *Console) showLink(w http.ResponseWriter, r *http.Request, purpose string) {
+	token := r.URL.Query().Get("token")
+	if a, ok := c.linked(w, r, purpose, token); ok {
+		c.Pages.Render(w, r, http.StatusOK, "password", c.linkPage(purpose, token, a))
+	}
+}
+
+func (c *Console) linkPage(purpose, token string, a *account.Account) passwordPage {
+	return passwordPage{Action: linkPath[purpose], Username: a.Username, Token: token, MinPassword: c.Accounts.MinPassword()}
+}
+
+// linked returns whose password token sets; otherwise it has said that it does not, without a form.
+func (c *Console) linked(w http.ResponseWriter, r *http.Request, purpose, token string) (*account.Account, bool) {
+	subject, err := c.Accounts.Link(r.Context(), purpose, token)
+	var a *account.Account
+	if err == nil {
+		a, err = c.Accounts.Active(r.Context(), subject)
+	}
+	if err != nil {
+		c.linkFailed(w, r, err)
+	}
+	return a, err == nil
+}
+
+func (c *Console) linkFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if !errors.Is(err, account.ErrNotFound) && !errors.Is(err, account.ErrDisabled) {
+		c.Fail(w, r, err)
+		return
+	}
+	c.Pages.Render(w, r, http.StatusNotFound, "message", templates.Message{
+		Title: "reset.gone.title", Text: "reset.gone.text", Link: "/reset", Label: "reset.gone.link", Alert: true,
+	})
+}
+
+// takeLink sets the password and leads to the sign-in, which asks for it and for what else is due.
+func (c *Console) takeLink(w http.ResponseWriter, r *http.Request, purpose string) {
+	token := r.PostFormValue("token")
+	a, ok := c.linked(w, r, purpose, token)
+	if !ok {
+		return
+	}
+	_, err := c.Actions.SetPasswordByLink(r.Context(), purpose, token, r.PostFormValue("password"))
+	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) { // somebody else was quicker
+		c.linkFailed(w, r, err)
+		return
+	}
+	if err != nil {
+		c.refusePassword(w, r, c.linkPage(purpose, token, a), err)
+		return
+	}
+	if a, err = c.Accounts.BySubject(r.Context(), a.Subject); err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	c.know(w, r, a)
+	c.done(w, r, "/login?other=1", "notice.password_reset")
+}
+
+// know lets this browser try passwords of a when others have used up the tries of everybody else.
+func (c *Console) know(w http.ResponseWriter, r *http.Request, a *account.Account) {
+	c.Sessions.Know(w, r, c.Accounts.BrowserToken(a, c.Sessions.Known(r)...))
+}
