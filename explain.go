@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -43,8 +44,12 @@ func (p *IdP) Explain(err error) error {
 		return explained{client.Field + ": " + client.Reason, err}
 	case errors.As(err, &invalid):
 		return explained{p.refusal(invalid), err}
+	case errors.Is(err, account.ErrDisabled):
+		return explained{"this person is disabled: enable them first", err}
 	case errors.Is(err, account.ErrLastAdmin):
 		return explained{"this is the last administrator: make another one first", err}
+	case errors.Is(err, console.ErrHasPassword):
+		return explained{"this person has a password already: they can have a link for a new one", err}
 	}
 	return err
 }
