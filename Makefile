@@ -28,7 +28,7 @@ check: lint ## format, vet, static analysis, tests without PostgreSQL and browse
 
 test: deps lint vuln ## everything: check, vulnerabilities, both databases, browser, race detector
 	@go run ./internal/secrows
-	go test -race -vet=off -timeout 20m ./...
+	TMPDIR=$$(scripts/scratch) go test -race -vet=off -timeout 20m ./...
 
 docs: ## renews docs/security-tests.md and docs/interop.md
 	go run ./internal/secrows -write
