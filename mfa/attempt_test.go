@@ -148,7 +148,27 @@ func TestUnseal(t *testing.T) {
 		b.is(b.VerifyTOTP(t.Context(), "alice", wrong(phone)), mfa.ErrInvalidCode)
 	}
 	b.kinds()
-	b.must(b.Unseal(t.Context(), "alice"))
+	b.must(b.Unseal(t.Context(), "alice", "asked on the phone"))
+	b.happened(mfa.Unsealed)
+	b.must(b.VerifyTOTP(t.Context(), "alice", phone.Code(0)))
+	b.kinds()
+	b.must(b.Unseal(t.Context(), "alice", "again")) // nothing was counted: nothing has happened
+	b.happened()
+}
+
+// An administrator cannot lift a wait without a trace either.
+func TestUnsealLiftsWaitsOnRecord(t *testing.T) {
+	b := newBench(t)
+	phone, _ := b.enroll("alice")
+	for range 5 {
+		b.is(b.VerifyTOTP(t.Context(), "alice", wrong(phone)), mfa.ErrInvalidCode)
+	}
+	throttled(t, b.VerifyTOTP(t.Context(), "alice", phone.Code(0)))
+	b.kinds()
+	b.must(b.Unseal(t.Context(), "alice", "asked on the phone"))
+	if detail := b.events[0].Detail; detail["reason"] != "asked on the phone" || detail["cause"] != "administrator" || detail["factor"] != "totp" {
+		t.Errorf("%+v", b.events[0])
+	}
 	b.happened(mfa.Unsealed)
 	b.must(b.VerifyTOTP(t.Context(), "alice", phone.Code(0)))
 }

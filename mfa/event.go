@@ -30,7 +30,7 @@ const (
 	Warned               Kind = "warned"                // the 5th failure in a row: tell the person; factor
 	Throttled            Kind = "throttled"             // a code was not looked at; factor
 	Sealed               Kind = "sealed"                // factor
-	Unsealed             Kind = "unsealed"              // factor, cause
+	Unsealed             Kind = "unsealed"              // factor, cause; an administrator's reason
 	WasReset             Kind = "reset"                 // all factors, codes and devices were taken away; reason
 	Unsealable           Kind = "unsealable"            // a secret at rest was moved, changed or lost its key; place
 )

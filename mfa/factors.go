@@ -20,7 +20,9 @@ type Authenticator struct {
 type Status struct {
 	Enrolled       bool
 	Authenticators []Authenticator // oldest first
+	Factors        []FactorStatus  // the registered ones that the person has
 	CodesLeft      int             // unused recovery codes
+	CodesMadeAt    time.Time       // when their set was made; zero: there is none
 	Devices        int             // remembered ones
 
 	Sealed         bool // no code of the app is looked at any more
@@ -33,10 +35,13 @@ type Status struct {
 // Status returns what a person has; a subject that is not known has nothing.
 func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 	known, err := s.store.Authenticators(ctx, subject)
-	if err != nil || len(known) == 0 {
+	if err != nil {
 		return Status{}, err
 	}
 	out := Status{Enrolled: true}
+	if out.Factors, err = s.standings(ctx, subject); err != nil || len(known)+len(out.Factors) == 0 {
+		return Status{}, err
+	}
 	for _, a := range known {
 		out.Authenticators = append(out.Authenticators, Authenticator{
 			ID: a.ID, Name: a.Name, AddedAt: a.AddedAt, LastUsedAt: a.LastUsedAt,
@@ -47,7 +52,7 @@ func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	out.CodesLeft = codes.unused()
+	out.CodesLeft, out.CodesMadeAt = codes.unused(), codes.CreatedAt
 	devices, err := s.live(ctx, subject)
 	if err != nil {
 		return Status{}, err
@@ -69,7 +74,7 @@ func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 		return ErrName
 	}
 	return s.change(ctx, subject, func(ctx context.Context) error {
-		_, old, err := s.authenticator(ctx, subject, id)
+		old, err := s.authenticator(ctx, subject, id)
 		if err != nil {
 			return err
 		}
@@ -80,11 +85,11 @@ func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 	})
 }
 
-// Remove takes an authenticator away, and with it remembered devices and enrolments that were begun. With the last one
-// MFA is off: the recovery codes go too. It returns [ErrNotFound].
+// Remove takes an authenticator away, and with it remembered devices and enrolments that were begun. With the last
+// factor of any kind MFA is off: the recovery codes go too. It returns [ErrNotFound].
 func (s *Service) Remove(ctx context.Context, subject, id string) error {
 	return s.change(ctx, subject, func(ctx context.Context) error {
-		count, gone, err := s.authenticator(ctx, subject, id)
+		gone, err := s.authenticator(ctx, subject, id)
 		if err != nil {
 			return err
 		}
@@ -94,17 +99,11 @@ func (s *Service) Remove(ctx context.Context, subject, id string) error {
 		if err := s.emit(ctx, subject, AuthenticatorRemoved, "name", gone.Name); err != nil {
 			return err
 		}
-		if count == 1 {
-			return s.removeAll(ctx, subject, Disabled)
-		}
-		if _, err := s.store.RemoveEnrollments(ctx, subject); err != nil {
-			return err
-		}
-		return s.forgetDevices(ctx, subject, string(AuthenticatorRemoved))
+		return s.dropped(ctx, subject, string(AuthenticatorRemoved))
 	})
 }
 
-// Disable turns MFA off, as the person's own act: all authenticators, recovery codes and remembered devices go.
+// Disable turns MFA off, as the person's own act: all factors, recovery codes and remembered devices go.
 // [ErrNotEnrolled] says that there was nothing to turn off.
 func (s *Service) Disable(ctx context.Context, subject string) error {
 	return s.change(ctx, subject, func(ctx context.Context) error {
@@ -123,10 +122,27 @@ func (s *Service) Reset(ctx context.Context, subject, reason string) error {
 	})
 }
 
-// Unseal forgets a subject's wrong codes, as an administrator's act.
-func (s *Service) Unseal(ctx context.Context, subject string) error {
+// Unseal forgets a subject's wrong codes, and with them seals and waits, as an administrator's act. The reason goes on
+// record for each factor that had any.
+func (s *Service) Unseal(ctx context.Context, subject, reason string) error {
 	return s.change(ctx, subject, func(ctx context.Context) error {
-		return s.clearAll(ctx, subject, "administrator")
+		for _, f := range s.counted() {
+			n, _, err := s.store.Attempts(ctx, f.key(subject))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue
+			}
+			if err := s.store.ClearAttempts(ctx, f.key(subject)); err != nil {
+				return err
+			}
+			err = s.emit(ctx, subject, Unsealed, "factor", string(f), "cause", "administrator", "reason", reason)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -140,17 +156,17 @@ func (s *Service) change(ctx context.Context, subject string, fn func(context.Co
 	})
 }
 
-// authenticator returns one of a subject's authenticators, and how many there are.
-func (s *Service) authenticator(ctx context.Context, subject, id string) (int, AuthenticatorRecord, error) {
+// authenticator returns one of a subject's authenticators.
+func (s *Service) authenticator(ctx context.Context, subject, id string) (AuthenticatorRecord, error) {
 	known, err := s.store.Authenticators(ctx, subject)
 	if err != nil {
-		return 0, AuthenticatorRecord{}, err
+		return AuthenticatorRecord{}, err
 	}
 	at := slices.IndexFunc(known, func(a AuthenticatorRecord) bool { return a.ID == id })
 	if at < 0 {
-		return 0, AuthenticatorRecord{}, ErrNotFound
+		return AuthenticatorRecord{}, ErrNotFound
 	}
-	return len(known), known[at], nil
+	return known[at], nil
 }
 
 func (s *Service) removeAll(ctx context.Context, subject string, kind Kind, detail ...string) error {
@@ -163,11 +179,16 @@ func (s *Service) removeAll(ctx context.Context, subject string, kind Kind, deta
 	if err := s.store.RemoveAll(ctx, subject); err != nil {
 		return err
 	}
+	for _, f := range s.others {
+		if err := f.Reset(ctx, subject); err != nil {
+			return err
+		}
+	}
 	return s.emit(ctx, subject, kind, detail...)
 }
 
 func (s *Service) clearAll(ctx context.Context, subject, cause string) error {
-	for _, f := range []factor{factorTOTP, factorRecovery} {
+	for _, f := range s.counted() {
 		if err := s.clear(ctx, subject, f, cause); err != nil {
 			return err
 		}

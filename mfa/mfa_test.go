@@ -86,7 +86,7 @@ func TestStatus(t *testing.T) {
 	b.must(b.VerifyTOTP(t.Context(), "alice", phone.Code(0)))
 	status, err := b.Status(t.Context(), "alice")
 	b.must(err)
-	want := mfa.Status{Enrolled: true, CodesLeft: 10, Authenticators: []mfa.Authenticator{{
+	want := mfa.Status{Enrolled: true, CodesLeft: 10, CodesMadeAt: added, Authenticators: []mfa.Authenticator{{
 		ID: status.Authenticators[0].ID, Name: "Authenticator app", AddedAt: added, LastUsedAt: b.clock(),
 		Offset: -9 * mfa.Period, // by the second of the two codes, which were given at once
 	}}}

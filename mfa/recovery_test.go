@@ -111,7 +111,7 @@ func TestSec_RC05_OneWinner(t *testing.T) {
 	})
 	_, codes := b.enroll("alice")
 	for _, code := range codes {
-		b.must(b.Unseal(t.Context(), "alice"))
+		b.must(b.Unseal(t.Context(), "alice", "asked on the phone"))
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		won := 0

@@ -1,0 +1,110 @@
+package mfa_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// clockModel says what the rules of RFC 6238 section 5.2 and of a stored offset come to: written from the rules, and
+// simpler than what it is compared with.
+type clockModel struct {
+	offset, last int64
+	edge, run    int64 // the edge of the window at which the last accepted codes came, and how many there were
+}
+
+// enter returns what a code of that step gets while the server is at step now.
+func (m *clockModel) enter(step, now int64) error {
+	distance := step - now - m.offset
+	fresh := step > m.last
+	switch {
+	case distance < -20 || distance > 1:
+		return mfa.ErrInvalidCode // as any wrong code, and not used up
+	case distance < -1 && (fresh || step < m.last-1):
+		m.last = max(m.last, step)
+		return &mfa.ClockError{Offset: time.Duration(m.offset+distance) * mfa.Period}
+	case !fresh:
+		return mfa.ErrReplayed
+	}
+	m.last = step
+	if distance == 0 || distance != m.edge {
+		m.edge, m.run = distance, 0
+	}
+	if m.run++; distance != 0 && m.run == 3 {
+		if moved := m.offset + distance; moved >= -20 && moved <= 20 {
+			m.offset = moved
+		}
+		m.edge, m.run = 0, 0
+	}
+	return nil
+}
+
+// TestSec_MF03_MF04_AnyHistory enters codes of any steps at any times, from phones whose clocks are off, jump and drift, to
+// servers whose clocks jump too: what is accepted, refused and said is always what the rules say, each step is accepted
+// once, and never an older one after it.
+func TestSec_MF03_MF04_AnyHistory(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(r *rapid.T) {
+		b := newBench(t)
+		off := rapid.Int64Range(-20, 19).Draw(r, "phone, in steps")
+		phone, _ := b.enroll("alice", time.Duration(off)*mfa.Period)
+		known, err := b.config.Store.Authenticators(t.Context(), "alice")
+		b.must(err)
+		model := clockModel{offset: known[0].Offset, last: known[0].LastStep}
+		if want := off + 1; max(want, -want) > 1 && model.offset != want || max(want, -want) <= 1 && model.offset != 0 {
+			r.Fatalf("a pair at %d steps stored %d", want, model.offset)
+		}
+		accepted := model.last
+		for range rapid.IntRange(1, 40).Draw(r, "codes") {
+			b.pass(time.Duration(rapid.SampledFrom([]int{0, 7, 30, 30, 60, 3600, -90}).Draw(r, "seconds")) * time.Second)
+			phone.Offset += time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, -1}).Draw(r, "drift")) * mfa.Period
+			ahead := rapid.SampledFrom([]int{0, 0, 0, -1, 1, -2, 2, 3, -5, -19, -20, -21, -22, -40, 20}).Draw(r, "ahead")
+			now := b.clock().Unix() / 30
+			step, code := now+int64(phone.Offset/mfa.Period)+int64(ahead), phone.Code(ahead)
+			if twice(phone, ahead, code) {
+				continue // two steps with the same digits: once in some ten thousand codes
+			}
+			b.must(b.config.Store.ClearAttempts(t.Context(), "totp/alice"))
+			got, want := b.VerifyTOTP(t.Context(), "alice", code), model.enter(step, now)
+			if !alike(got, want) {
+				r.Fatalf("step %d at %d with offset %d after %d: got %v, want %v", step, now, model.offset, model.last, got, want)
+			}
+			if got == nil && step <= accepted {
+				r.Fatalf("step %d is accepted after %d", step, accepted)
+			}
+			if got == nil {
+				accepted = step
+			}
+			known, err := b.config.Store.Authenticators(t.Context(), "alice")
+			b.must(err)
+			if known[0].Offset != model.offset || known[0].LastStep != model.last {
+				r.Fatalf("offset %d, last step %d; want %+v", known[0].Offset, known[0].LastStep, model)
+			}
+		}
+	})
+}
+
+// twice reports whether a step near the one of code has the same digits.
+func twice(phone interface{ Code(int) string }, ahead int, code string) bool {
+	for near := ahead - 45; near <= ahead+45; near++ {
+		if near != ahead && phone.Code(near) == code {
+			return true
+		}
+	}
+	return false
+}
+
+func alike(got, want error) bool {
+	var clock, wanted *mfa.ClockError
+	switch {
+	case want == nil:
+		return got == nil
+	case errors.As(want, &wanted):
+		return errors.As(got, &clock) && clock.Offset == wanted.Offset
+	}
+	return errors.Is(got, want)
+}
