@@ -51,13 +51,6 @@ var silent = map[Step]*fosite.RFC6749Error{
 	Consent: fosite.ErrConsentRequired,
 }
 
-// errUnmet is RFC 9470's answer to a level that was demanded and is unknown here.
-var errUnmet = &fosite.RFC6749Error{
-	ErrorField:       "unmet_authentication_requirements",
-	DescriptionField: "The demanded authentication context is not supported.",
-	CodeField:        http.StatusBadRequest,
-}
-
 // errAnother says that the session ended, or became another person's, while a page was open.
 var errAnother = errors.New("login: the session is another one now")
 
@@ -209,7 +202,7 @@ func (f *Flow) demand(req *oauth.Request) (aal2 bool, err error) {
 		}
 	}
 	if req.EssentialACR() && !known {
-		return false, errUnmet
+		return false, oauth.ErrUnmet
 	}
 	return aal2, nil
 }

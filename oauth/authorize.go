@@ -162,7 +162,7 @@ func (r *Request) check(auth *Authentication) error {
 	// An essential acr that is not met is a failed authentication (OpenID Connect Core 1.0 section 5.5.1.1).
 	if r.EssentialACR() {
 		if wanted := r.claims.IDToken["acr"].strings(); len(wanted) > 0 && !slices.Contains(wanted, auth.ACR) {
-			return errUnmet
+			return ErrUnmet
 		}
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 )
 
 // Client is a relying party. The JSON names are those of the contract's clients. It implements fosite's Client,
-// OpenIDConnectClient, ResponseModeClient and ClientWithCustomTokenLifespans. One that was
-// read is shared: change a copy.
+// OpenIDConnectClient, ResponseModeClient and ClientWithCustomTokenLifespans. One that was read is shared:
+// change a copy.
 type Client struct {
 	ID                      string              `json:"id"`
 	Name                    string              `json:"name"`

@@ -58,8 +58,9 @@ var errInvalidTarget = &fosite.RFC6749Error{
 	ErrorField: "invalid_target", DescriptionField: descriptions["invalid_target"], CodeField: http.StatusBadRequest,
 }
 
-// errUnmet is that of OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
-var errUnmet = &fosite.RFC6749Error{ErrorField: "unmet_authentication_requirements", CodeField: http.StatusBadRequest}
+// ErrUnmet is that of OpenID Connect Core Error Code unmet_authentication_requirements 1.0: what an [Interaction] returns
+// when a level is demanded that the sign-in cannot reach.
+var ErrUnmet = &fosite.RFC6749Error{ErrorField: "unmet_authentication_requirements", CodeField: http.StatusBadRequest}
 
 // descriptions are the sentences beside the error codes. They are fixed because a text made of the request would be
 // somebody else's text under our name.

@@ -24,9 +24,6 @@ const (
 // push is POST /oauth2/par (RFC 9126): a client hands over its authorization request itself, so that nobody can read or
 // change it on its way through the browser.
 func (s *Server) push(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("DPoP") != "" {
-		s.offerNonce(w)
-	}
 	uri, err := s.keepPushed(r)
 	if err != nil {
 		s.failJSON(w, r, err)
