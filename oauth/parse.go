@@ -98,7 +98,7 @@ func understood(text string, client *Client) string {
 func (s *Server) addressee(ctx context.Context, form url.Values) (*Client, *url.URL, error) {
 	client, err := s.store.client(ctx, form.Get("client_id"))
 	if errors.Is(err, fosite.ErrNotFound) {
-		return nil, nil, fault(fosite.ErrInvalidClient, "client_id", "There is no client of this client_id.")
+		return nil, nil, fault(fosite.ErrInvalidClient, "client_id", "No app is known here by this client_id.")
 	}
 	if err != nil {
 		return nil, nil, err

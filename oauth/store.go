@@ -31,7 +31,7 @@ type store struct {
 var errLost = errors.New("oauth: somebody else was quicker")
 
 // errClientGone says that the client was deleted a moment ago.
-var errClientGone = fault(fosite.ErrInvalidClient, "client_id", "There is no client of this client_id.")
+var errClientGone = fault(fosite.ErrInvalidClient, "client_id", "No app is known here by this client_id.")
 
 // unit is what one token request reads once and writes at its end.
 type unit struct {
