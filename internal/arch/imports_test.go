@@ -46,6 +46,7 @@ var rules = []rule{
 
 	// Satellites of mfa: whoever plugs it in chooses them one by one.
 	{"mfa/mfasql", "mfa internal/dbx", "its store"},
+	{"mfa/mfapasskey", "mfa internal/dbx", "a factor, with its tables"},
 	{"mfa/mfahttp", "mfa internal/cookie", "its pages; knows neither SQL nor OAuth"},
 	{"mfa/mfatest", "mfa", "a phone and conformance tests"},
 
@@ -79,12 +80,13 @@ var foreign = []struct{ pkg, only, why string }{
 	{"net/http", "oauth session mfa/mfahttp login console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
 		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
-	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql examples/fosite cmd/idp", "SQL goes through dbx"},
+	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
 	{"github.com/lib/pq/...", "internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
 	{"modernc.org/...", "internal/dbx cmd/idp examples/fosite", "dbx tells the engines apart"},
 	{"github.com/pressly/goose/v3/...", "migrations", "one place migrates"},
 	{"github.com/tink-crypto/tink-go/v2/...", "internal/seal", "one place holds keys"},
 	{"github.com/skip2/go-qrcode", "mfa mfa/mfahttp", "one function draws QR codes"},
+	{"github.com/go-webauthn/webauthn/...", "mfa/mfapasskey", "one package knows the WebAuthn library"},
 	{"math/rand", "", "every random number here is a secret or an identifier: crypto/rand"},
 	{"math/rand/v2", "", "as above"},
 	{"unsafe", "", "nothing here is that urgent"},

@@ -1,18 +1,22 @@
 package mfapasskey
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
+	"net/url"
 	"time"
 
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/jmoiron/sqlx"
 
+	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
 )
 
-// Name is the name of the factor, and what its events begin with: passkey_added, passkey_removed, passkey_renamed,
-// passkey_accepted, passkey_refused, passkey_cloned.
+// Name is the name of the factor, and what its events begin with: passkey_added, passkey_removed and passkey_renamed
+// (name; before), passkey_accepted, passkey_refused (failures) and passkey_cloned (name).
 const Name = "passkey"
 
 // What does not depend on the configuration.
@@ -22,10 +26,10 @@ const (
 )
 
 var (
-	// ErrCeremony says that the ceremony is over (five minutes, or one answer), or was begun for somebody else: the page
-	// begins another one.
+	// ErrCeremony says that the ceremony is over (five minutes, or one answer), or was begun for somebody else or
+	// something else: the page begins another one.
 	ErrCeremony = errors.New("mfapasskey: no such ceremony")
-	// ErrMalformed says that the response is no answer of a browser at all: the ceremony goes on.
+	// ErrMalformed says that the response is no answer of a browser at all; the ceremony goes on.
 	ErrMalformed = errors.New("mfapasskey: malformed response")
 	// ErrRefused says that a new passkey is not acceptable: of another origin or challenge, or contradicting itself.
 	ErrRefused = errors.New("mfapasskey: passkey refused")
@@ -33,6 +37,8 @@ var (
 	ErrTaken = errors.New("mfapasskey: passkey known already")
 	// ErrUnknown says that nobody has the passkey of a sign-in, any more.
 	ErrUnknown = errors.New("mfapasskey: unknown passkey")
+	// ErrOrigin says that browsers make no passkeys for the configured origin; a host may go on without them.
+	ErrOrigin = errors.New("mfapasskey: no passkeys for this origin")
 	// ErrCloned says that the passkey's counter did not move on: there may be a copy. It comes with [mfa.ErrInvalidCode].
 	ErrCloned = errors.New("mfapasskey: counter went back")
 )
@@ -40,65 +46,62 @@ var (
 // Config is what a [Service] needs. MFA, DB, Origin and Name are required.
 type Config struct {
 	MFA    *mfa.Service
-	DB     *sqlx.DB         // has the stream "mfa"; the handle that mfasql has
+	DB     *sqlx.DB         // has the stream "mfa"; the handle that mfasql has, so that both share transactions
 	Origin string           // of the pages, such as https://id.example.com; its host is the relying party's ID, for ever
 	Name   string           // what the browser's dialogue calls the server
 	Now    func() time.Time // nil: time.Now
 }
 
 // Service is a person's passkeys. It is safe for concurrent use, in any number of processes on one database.
-type Service struct{ config Config }
-
-// Passkey is a passkey that a person has.
-type Passkey struct {
-	ID, Name   string
-	AddedAt    time.Time
-	LastUsedAt time.Time // zero: never
-	Synced     bool      // it may be on several devices of the person
+type Service struct {
+	mfa *mfa.Service
+	db  *dbx.DB
+	web *webauthn.WebAuthn
+	now func() time.Time
 }
 
-var errUnfinished = errors.New("mfapasskey: not built yet")
-
-// New returns a Service, registered with config.MFA as a factor, or an error that names the setting at fault.
-func New(config Config) (*Service, error) { return nil, errUnfinished }
-
-// BeginAdd begins to add a passkey.
-func (s *Service) BeginAdd(ctx context.Context, owner mfa.Owner, account string) (options json.RawMessage, ceremony string, err error) {
-	return nil, "", errUnfinished
+// New returns a Service, registered with config.MFA as a factor, or an error that names the setting at fault. It is
+// [ErrOrigin] for a host that is an address or has no dot, and for http, but on localhost.
+func New(config Config) (*Service, error) {
+	if config.MFA == nil || config.DB == nil || config.Name == "" {
+		return nil, errors.New("mfapasskey: MFA, DB and Name are required")
+	}
+	host, err := hostOf(config.Origin)
+	if err != nil {
+		return nil, err
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	life := webauthn.TimeoutConfig{Timeout: CeremonyLife, TimeoutUVD: CeremonyLife}
+	web, err := webauthn.New(&webauthn.Config{
+		RPID: host, RPDisplayName: config.Name, RPOrigins: []string{config.Origin},
+		// Told to the browser; the end that counts is that of the ceremony's row, by our own clock.
+		Timeouts:              webauthn.TimeoutsConfig{Login: life, Registration: life},
+		AttestationPreference: protocol.PreferNoAttestation,
+		AuthenticatorSelection: protocol.AuthenticatorSelection{
+			ResidentKey: protocol.ResidentKeyRequirementPreferred, UserVerification: protocol.VerificationPreferred,
+		},
+		// Password managers report properties that nobody asked for; none is used here.
+		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q: %w", ErrOrigin, config.Origin, err)
+	}
+	s := &Service{mfa: config.MFA, db: dbx.Wrap(config.DB), web: web, now: config.Now}
+	return s, config.MFA.Register((*asFactor)(s))
 }
 
-// FinishAdd keeps the passkey that the browser made.
-func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name string, response []byte) (Passkey, error) {
-	return Passkey{}, errUnfinished
+// hostOf returns the host of an origin that browsers make passkeys for.
+func hostOf(origin string) (string, error) {
+	u, err := url.Parse(origin)
+	switch {
+	case err != nil, u.Scheme+"://"+u.Host != origin, u.Hostname() == "":
+		return "", fmt.Errorf("%w: %q: it is a scheme, a host and a port", ErrOrigin, origin)
+	case net.ParseIP(u.Hostname()) != nil:
+		return "", fmt.Errorf("%w: %q: they need a name, not an address", ErrOrigin, origin)
+	case u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost"):
+		return "", fmt.Errorf("%w: %q: they need https", ErrOrigin, origin)
+	}
+	return u.Hostname(), nil
 }
-
-// BeginVerify begins to ask for one of the person's passkeys, as a second factor.
-func (s *Service) BeginVerify(ctx context.Context, subject string) (options json.RawMessage, ceremony string, err error) {
-	return nil, "", errUnfinished
-}
-
-// FinishVerify accepts one of the person's passkeys.
-func (s *Service) FinishVerify(ctx context.Context, subject, ceremony string, response []byte) ([]mfa.Method, error) {
-	return nil, errUnfinished
-}
-
-// BeginSignIn begins to ask for any passkey.
-func (s *Service) BeginSignIn(ctx context.Context) (options json.RawMessage, ceremony string, err error) {
-	return nil, "", errUnfinished
-}
-
-// FinishSignIn accepts a passkey and returns whose it is.
-func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []byte) (subject string, methods []mfa.Method, err error) {
-	return "", nil, errUnfinished
-}
-
-// Passkeys returns the person's passkeys, oldest first.
-func (s *Service) Passkeys(ctx context.Context, subject string) ([]Passkey, error) {
-	return nil, errUnfinished
-}
-
-// Rename gives a passkey another name of up to 64 characters: [mfa.ErrName], [mfa.ErrNotFound].
-func (s *Service) Rename(ctx context.Context, subject, id, name string) error { return errUnfinished }
-
-// Remove takes a passkey away: [mfa.ErrNotFound].
-func (s *Service) Remove(ctx context.Context, subject, id string) error { return errUnfinished }
