@@ -142,7 +142,7 @@ func (c *Clients) download(ctx context.Context, uri string) (body []byte, kind, 
 	return body, kind, ""
 }
 
-// measureWebP reads the size of a picture from the first chunk of its container (RFC 9649 section 2).
+// measureWebP reads the size of a picture from the first chunk of its container.
 func measureWebP(r io.Reader) (size image.Config, err error) {
 	head := make([]byte, 30)
 	if _, err := io.ReadFull(r, head); err != nil {
