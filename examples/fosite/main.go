@@ -70,12 +70,22 @@ func run(ctx context.Context, listen, app, folder string) error {
 	fmt.Printf("user: alice  password: %s\nopen: %s\nsettings: %s/account/mfa\ndata: %s\n", password, home, origin, folder)
 	failed := make(chan error, 2)
 	go func() { failed <- serve(provider, s.handler()) }()
+	go s.prune(ctx)
 	go func() { failed <- serve(party, newParty(origin, home).handler()) }()
 	return <-failed
 }
 
 func serve(l net.Listener, handler http.Handler) error {
 	return (&http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}).Serve(l)
+}
+
+// prune removes what has ended, once an hour.
+func (s *server) prune(ctx context.Context) {
+	for range time.Tick(time.Hour) {
+		if err := s.mfa.Prune(ctx); err != nil {
+			log.Print(err)
+		}
+	}
 }
 
 // local is the address of a listener as a browser sees it: cookies without Secure work on localhost.

@@ -83,6 +83,6 @@ func plainTitle(page string) string {
 	return map[string]string{
 		PageChallenge: "MFA code", PageRecovery: "Recovery code", PageSettings: "Multi-Factor Authentication Settings",
 		PageStart: "Set up multi-factor authentication", PageScan: "Scan QR Code", PageCodes: "Enter 6-digit codes",
-		PageRecoveryCodes: "Recovery codes", PageDone: "Confirmation", PageRemind: "Few recovery codes are left",
+		PageRecoveryCodes: "Recovery codes", PageDone: "Confirmation", PageRemind: "Your recovery codes",
 	}[page]
 }
