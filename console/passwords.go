@@ -12,8 +12,18 @@ import (
 // ErrHasPassword refuses to invite somebody who has a password: they get a link to a new one.
 var ErrHasPassword = errors.New("console: this person has a password already")
 
-// The pages of links, by their purpose.
-var linkPath = map[string]string{account.PurposeReset: "/reset/password", account.PurposeInvite: "/invite"}
+// Where links lead.
+const (
+	resetPath  = "/reset/password"
+	invitePath = "/invite"
+)
+
+func linkPath(purpose string) string {
+	if purpose == account.PurposeInvite {
+		return invitePath
+	}
+	return resetPath
+}
 
 // SetPassword gives a person another password and ends what the old one opened: sessions but those to keep, grants,
 // remembered devices.
@@ -60,7 +70,7 @@ func (a *Actions) link(ctx context.Context, purpose, subject string, life time.D
 		if err != nil {
 			return err
 		}
-		link = a.PublicURL + linkPath[purpose] + "?token=" + token
+		link = a.PublicURL + linkPath(purpose) + "?token=" + token
 		return a.Mail(ctx, subject, purpose, templates.Letter{Life: life, Link: link})
 	})
 	if err != nil {

@@ -16,10 +16,10 @@ func (c *Console) mountLinks(mux *http.ServeMux) {
 	mux.HandleFunc("GET /reset", c.showReset)
 	mux.HandleFunc("POST /reset", c.askReset)
 	mux.HandleFunc("GET /reset/sent", c.resetSent)
-	for purpose, path := range linkPath {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { c.showLink(w, r, purpose) })
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { c.takeLink(w, r, purpose) })
-	}
+	mux.HandleFunc("GET "+resetPath, c.showLink(account.PurposeReset))
+	mux.HandleFunc("POST "+resetPath, c.takeLink(account.PurposeReset))
+	mux.HandleFunc("GET "+invitePath, c.showLink(account.PurposeInvite))
+	mux.HandleFunc("POST "+invitePath, c.takeLink(account.PurposeInvite))
 }
 
 // resetPage is the data of the page that asks who forgot their password.
@@ -71,15 +71,17 @@ func (c *Console) resetSent(w http.ResponseWriter, r *http.Request) {
 }
 
 // showLink shows the form to whoever has the one-time link. Looking at it does not spend it.
-func (c *Console) showLink(w http.ResponseWriter, r *http.Request, purpose string) {
-	token := r.URL.Query().Get("token")
-	if a, ok := c.linked(w, r, purpose, token); ok {
-		c.Pages.Render(w, r, http.StatusOK, "password", c.linkPage(purpose, token, a))
+func (c *Console) showLink(purpose string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token := r.URL.Query().Get("token")
+		if a, ok := c.linked(w, r, purpose, token); ok {
+			c.Pages.Render(w, r, http.StatusOK, "password", c.linkPage(purpose, token, a))
+		}
 	}
 }
 
 func (c *Console) linkPage(purpose, token string, a *account.Account) passwordPage {
-	return passwordPage{Action: linkPath[purpose], Username: a.Username, Token: token, MinPassword: c.Accounts.MinPassword()}
+	return passwordPage{Action: linkPath(purpose), Username: a.Username, Token: token, MinPassword: c.Accounts.MinPassword()}
 }
 
 // linked returns whose password token sets; otherwise it has said that it does not, without a form.
@@ -106,7 +108,11 @@ func (c *Console) linkFailed(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 // takeLink sets the password and leads to the sign-in, which asks for it and for what else is due.
-func (c *Console) takeLink(w http.ResponseWriter, r *http.Request, purpose string) {
+func (c *Console) takeLink(purpose string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { c.passwordByLink(w, r, purpose) }
+}
+
+func (c *Console) passwordByLink(w http.ResponseWriter, r *http.Request, purpose string) {
 	token := r.PostFormValue("token")
 	a, ok := c.linked(w, r, purpose, token)
 	if !ok {
