@@ -11,6 +11,9 @@
 //   - With mfa/mfasql: bring a *sqlx.DB (SQLite or PostgreSQL) and apply the migration stream "mfa".
 //   - With mfa/mfahttp: mount two handlers, and say who is signed in and what a page looks like.
 //
+// At each depth there may be factors that this package doesn't know: passkeys with mfa/mfapasskey, or a [Factor] of
+// your own, of which the example is a code by mail.
+//
 // # Between password and session
 //
 // One call stands there. In the handler that has just checked the password:

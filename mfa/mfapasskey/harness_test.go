@@ -44,13 +44,16 @@ func both(t *testing.T, fn func(t *testing.T, w *world)) {
 	for engine, url := range map[string]func(testing.TB, ...string) string{
 		"sqlite": dbxtest.SQLiteURL, "postgres": dbxtest.PostgresURL,
 	} {
-		t.Run(engine, func(t *testing.T) {
-			w := &world{t: t, now: time.Unix(1_800_000_000, 0)}
-			where := url(t, "mfa")
-			w.replica, w.other = w.start(where), w.start(where)
-			fn(t, w)
-		})
+		t.Run(engine, func(t *testing.T) { fn(t, newWorld(t, url)) })
 	}
+}
+
+func newWorld(t testing.TB, url func(testing.TB, ...string) string) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Unix(1_800_000_000, 0)}
+	where := url(t, "mfa")
+	w.replica, w.other = w.start(where), w.start(where)
+	return w
 }
 
 func (w *world) start(url string) replica {
