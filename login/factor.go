@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfahttp"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
@@ -86,7 +87,22 @@ func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 		f.Fail(w, r, err)
 		return
 	}
+	if f.spentLast(r, user, amr) {
+		query := url.Values{"to": {local(r.URL.Query().Get("to"))}}
+		http.Redirect(w, r, path[Remind]+"?"+query.Encode(), http.StatusSeeOther)
+		return
+	}
 	f.onward(w, r)
+}
+
+// spentLast reports whether that was the person's last recovery code, on the way to a page of ours: they are offered new
+// ones at once. Where an app waits, the dispatcher does that.
+func (f *Flow) spentLast(r *http.Request, user mfahttp.User, amr []string) bool {
+	if r.URL.Query().Get("request") != "" || !slices.Equal(amr, mfa.AMR(mfa.Password, mfa.RecoveryCode)) {
+		return false
+	}
+	status, err := f.MFA.Status(r.Context(), user.Subject)
+	return err == nil && status.Enrolled && status.CodesLeft == 0
 }
 
 func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User, amr []string) error {

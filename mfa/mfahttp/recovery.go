@@ -90,7 +90,7 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user U
 	default:
 		h.forgetShown(w)
 		h.notice(w, "notice.codes_replaced")
-		h.goTo(w, r, link(pathSettings, journey(r)))
+		h.goTo(w, r, h.onward(r))
 	}
 }
 
