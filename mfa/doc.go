@@ -9,7 +9,9 @@
 //
 //   - This package alone: bring a store and pages. Package mfatest has the tests that a store has to pass.
 //   - With mfa/mfasql: bring a *sqlx.DB (SQLite or PostgreSQL) and apply the migration stream "mfa".
-//   - With mfa/mfahttp: mount two handlers, and say who is signed in and what a page looks like.
+//   - With mfa/mfahttp: mount two handlers, and say who is signed in. Its plain pages will do, or bring your own.
+//
+// docs/mfa-library.md has a program for each, and examples/fosite is a server with all of it.
 //
 // At each depth there may be factors that this package doesn't know: passkeys with mfa/mfapasskey, or a [Factor] of
 // your own, of which the example is a code by mail.

@@ -18,6 +18,7 @@ import (
 
 // world is a host with these handlers, a fake clock, and the people and pages it has seen.
 type world struct {
+	plain  *plain
 	t      *testing.T
 	now    time.Time
 	store  *faultyStore
@@ -84,7 +85,7 @@ func newWorld(t *testing.T) *world { return newWorldRemembering(t, 30*24*time.Ho
 
 func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, user: alice, store: &faultyStore{Store: mfatest.Memory()},
+	w := &world{t: t, plain: Plain(nil).(*plain), user: alice, store: &faultyStore{Store: mfatest.Memory()},
 		now: time.Date(2026, 11, 2, 9, 0, 10, 0, time.UTC)}
 	cipher, err := mfa.NewCipher(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
