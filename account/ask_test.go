@@ -16,7 +16,7 @@ import (
 // answered returns who is answered of those who wait.
 func (f *fixture) answered() (subjects []string) {
 	f.t.Helper()
-	check(f.t, f.AnswerAsks(f.t.Context(), func(_ context.Context, a *Account) error {
+	check(f.t, f.AnswerAsks(f.t.Context(), func(_ context.Context, a *Account, _ string) error {
 		subjects = append(subjects, a.Username)
 		return nil
 	}))
@@ -34,9 +34,9 @@ func TestSec_PW15_AskingIsLimitedAndUniform(t *testing.T) {
 		var wait *throttle.Error
 		for _, name := range []string{"ada", "plain", "off", "nobody", "", "\x00", strings.Repeat("x", 200)} {
 			for range 3 {
-				check(t, f.AskReset(t.Context(), name, ""))
+				check(t, f.AskReset(t.Context(), name, "", ""))
 			}
-			if err := f.AskReset(t.Context(), " "+strings.ToUpper(name), ""); !errors.As(err, &wait) || wait.Until.Sub(f.now) != time.Hour {
+			if err := f.AskReset(t.Context(), " "+strings.ToUpper(name), "", ""); !errors.As(err, &wait) || wait.Until.Sub(f.now) != time.Hour {
 				t.Errorf("%.20q: the fourth: %v", name, err)
 			}
 		}
@@ -44,12 +44,12 @@ func TestSec_PW15_AskingIsLimitedAndUniform(t *testing.T) {
 			t.Errorf("answered %v", got)
 		}
 		// By another name of the same person nobody sees a wait, and nobody gets more mail.
-		check(t, f.AskReset(t.Context(), "ada@example.com", ""))
+		check(t, f.AskReset(t.Context(), "ada@example.com", "", ""))
 		if got := f.answered(); len(got) != 0 {
 			t.Errorf("a fourth mail in an hour to %v", got)
 		}
 		f.now = f.now.Add(time.Hour)
-		check(t, f.AskReset(t.Context(), "Ada", ""))
+		check(t, f.AskReset(t.Context(), "Ada", "", ""))
 		if got := f.answered(); !slices.Equal(got, []string{"ada"}) {
 			t.Errorf("an hour later: %v", got)
 		}
@@ -58,12 +58,12 @@ func TestSec_PW15_AskingIsLimitedAndUniform(t *testing.T) {
 		}
 		// One network asks thirty times an hour, for whomever.
 		for i := range 31 {
-			err := f.AskReset(t.Context(), "guess "+string(rune('a'+i)), "2001:db8::1")
+			err := f.AskReset(t.Context(), "guess "+string(rune('a'+i)), "2001:db8::1", "de")
 			if over := errors.As(err, &wait); over != (i == 30) {
 				t.Errorf("ask %d of a network: %v", i+1, err)
 			}
 		}
-		if err := f.AskReset(t.Context(), "ada@example.com", "2001:db8:0:0:ffff::9"); !errors.As(err, &wait) {
+		if err := f.AskReset(t.Context(), "ada@example.com", "2001:db8:0:0:ffff::9", "de"); !errors.As(err, &wait) {
 			t.Errorf("another address of the same network: %v", err)
 		}
 	})
@@ -72,14 +72,14 @@ func TestSec_PW15_AskingIsLimitedAndUniform(t *testing.T) {
 func TestAsksAreAnsweredOnceOrForgotten(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f.add("ada", func(n *NewAccount) { n.Email = "ada@example.com" })
-		check(t, f.AskReset(t.Context(), "ada", ""))
+		check(t, f.AskReset(t.Context(), "ada", "", "\xff\xfe"+strings.Repeat("ä", 99)))
 		boom := errors.New("boom")
-		want(t, f.AnswerAsks(t.Context(), func(context.Context, *Account) error { return boom }), boom)
+		want(t, f.AnswerAsks(t.Context(), func(context.Context, *Account, string) error { return boom }), boom)
 		var n atomic.Int32
 		var done sync.WaitGroup
 		for range 8 {
 			done.Go(func() {
-				if err := f.AnswerAsks(t.Context(), func(context.Context, *Account) error { n.Add(1); return nil }); err != nil {
+				if err := f.AnswerAsks(t.Context(), func(context.Context, *Account, string) error { n.Add(1); return nil }); err != nil {
 					t.Error(err)
 				}
 			})
@@ -88,7 +88,7 @@ func TestAsksAreAnsweredOnceOrForgotten(t *testing.T) {
 		if n.Load() != 1 {
 			t.Errorf("answered %d times", n.Load())
 		}
-		check(t, f.AskReset(t.Context(), "ada", ""))
+		check(t, f.AskReset(t.Context(), "ada", "", "\xff\xfe"+strings.Repeat("ä", 99)))
 		f.now = f.now.Add(time.Hour)
 		check(t, f.Prune(t.Context()))
 		if got := f.answered(); len(got) != 0 {

@@ -48,7 +48,8 @@ func (c *Console) askReset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var wait *throttle.Error
-	err := c.Accounts.AskReset(r.Context(), page.Username, audit.RequestOf(r.Context()).Address)
+	info := audit.RequestOf(r.Context())
+	err := c.Accounts.AskReset(r.Context(), page.Username, info.Address, info.Language)
 	switch {
 	case errors.As(err, &wait):
 		page.Problem = templates.Throttled(w, wait.Until, c.Now())

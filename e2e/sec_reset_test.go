@@ -49,12 +49,16 @@ func TestSec_PW15_AResetLinkEndsEverythingButTheSecondFactor(t *testing.T) {
 	b.Header.Set("X-Forwarded-Host", "evil.example")
 	b.Header.Set("Forwarded", "host=evil.example;proto=https")
 	b.Header.Set("X-Forwarded-Proto", "gopher")
+	b.Header.Set("Accept-Language", "de-CH, en;q=0.5")
 	page := secAt(t, s.begin(b, s.app), "/login").Follow("#forgot")
 	page = secAt(t, page, "/reset").Submit("reset-submit", "username", " Alice@Example.com ")
 	if secAt(t, page, "/reset/sent"); strings.Contains(page.Body, "evil.example") {
 		t.Error("the page leads elsewhere")
 	}
 	link := s.secMailed(mails)
+	if !strings.Contains(s.Mail.Sent()[mails].Text, "Guten Tag alice") {
+		t.Errorf("not in the reader's language: %s", s.Mail.Sent()[mails].Text)
+	}
 	if !strings.HasPrefix(link, s.Issuer+"/reset/password?token=") || strings.Contains(s.Mail.Sent()[mails].HTML, "evil.example") {
 		t.Errorf("the link is %s", link)
 	}
@@ -85,7 +89,7 @@ func TestSec_PW15_AResetLinkEndsEverythingButTheSecondFactor(t *testing.T) {
 	}
 	secAt(t, s.begin(device, s.app).Submit("login-submit", "username", "alice", "password", secOtherPassword), "/mfa")
 	s.Deliver(t.Context())
-	if sent := s.Mail.Sent()[mails+1:]; len(sent) != 1 || !strings.Contains(sent[0].Subject, "password was changed") {
+	if sent := s.Mail.Sent()[mails+1:]; len(sent) != 1 || !strings.Contains(sent[0].Subject, "Passwort wurde geändert") {
 		t.Errorf("mails: %+v", sent)
 	}
 	if page := s.Browser().Get(link); page.Status != http.StatusNotFound || page.Has("#password") {

@@ -7,6 +7,7 @@ ALTER TABLE accounts ADD COLUMN compromised BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE TABLE account_asks (
     id       TEXT   PRIMARY KEY,
     subject  TEXT   NOT NULL, -- '' where nobody has that name
+    language TEXT   NOT NULL, -- what their browser prefers, for the letter
     asked_at BIGINT NOT NULL  -- Unix seconds
 );
 CREATE INDEX account_asks_asked_at ON account_asks (asked_at);
