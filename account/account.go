@@ -44,7 +44,8 @@ type Account struct {
 	MFADueAt      time.Time // until when enrolment may be postponed; zero: not decided yet
 	CodesAskedAt  time.Time // when they were last asked whether they still have their recovery codes; zero: never
 
-	version int64 // of the row it was read from
+	askedAnyway bool  // by the policy as it was then: for a second factor, whatever the groups
+	version     int64 // of the row it was read from
 }
 
 // NewAccount is what [Service.Create] makes an account of.

@@ -79,6 +79,10 @@ func (p Policy) asks(a *Account) bool {
 		slices.ContainsFunc(a.Groups, func(name string) bool { return slices.Contains(p.MFARequiredGroups, name) })
 }
 
+// MayBeAsked reports whether the policy, as it was when a was read, can demand a second factor of a. When not, there is no
+// need to read it: grants are looked at often.
+func (a *Account) MayBeAsked() bool { return a.askedAnyway || len(a.Groups) > 0 }
+
 // MFADue says whether p demands a second factor of a, and until when enrolment may be postponed; an administrator's never
 // may. The first call under the policy, at a sign-in, stores that date once; afterwards a shorter grace brings it forward,
 // a longer one does not put it off, nor does leaving the group for a while.

@@ -96,6 +96,26 @@ func TestMFAIsDemandedOfEverybodyAndOfAdministrators(t *testing.T) {
 	})
 }
 
+func TestMayBeAsked(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		check(t, f.SetGroups(t.Context(), []Group{{Name: "staff"}}))
+		admin := f.add("root", func(n *NewAccount) { n.Admin = true })
+		member := f.add("ada", func(n *NewAccount) { n.Groups = []string{"staff"} })
+		guest := f.add("guest")
+		may := func(a *Account) bool { return f.read(a.Subject).MayBeAsked() }
+		if !may(admin) || !may(member) || may(guest) {
+			t.Errorf("%v %v %v", may(admin), may(member), may(guest))
+		}
+		for _, policy := range []string{MFAEverybody, "a word from a later release"} { // which closes
+			_, err := f.cfg.DB.Exec(t.Context(), `UPDATE account_policy SET mfa_required = $1`, policy)
+			check(t, err)
+			if !may(guest) {
+				t.Errorf("%s: a guest is not asked", policy)
+			}
+		}
+	})
+}
+
 func TestAPolicyThatNobodyKnowsLetsNobodyBy(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, odd := range []string{"", "nobody", "Everybody"} {

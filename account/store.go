@@ -30,6 +30,7 @@ type row struct {
 	PasswordAt    int64   `db:"password_at"`
 	MFADueAt      int64   `db:"mfa_due_at"`
 	CodesAskedAt  int64   `db:"codes_asked_at"`
+	AskedAnyway   bool    `db:"asked_anyway"`
 	Groups        string  `db:"groups"`
 }
 
@@ -37,6 +38,7 @@ type row struct {
 const selectAccounts = `
 	SELECT subject, username, username_key, email, email_key, email_verified, name, admin, disabled, compromised, profile,
 		password, version, created_at, updated_at, password_at, mfa_due_at, codes_asked_at,
+		admin OR (SELECT mfa_required <> 'groups' FROM account_policy WHERE id = 1) AS asked_anyway,
 		COALESCE((SELECT string_agg(group_name, ' ' ORDER BY group_name) FROM account_members
 			WHERE account_members.subject = accounts.subject), '') AS "groups"
 	FROM accounts `
@@ -46,7 +48,7 @@ func (r row) account() (*Account, error) {
 		Subject: r.Subject, Username: r.Username, Email: r.Email, Name: r.Name, EmailVerified: r.EmailVerified,
 		Admin: r.Admin, Disabled: r.Disabled, Compromised: r.Compromised, Groups: strings.Fields(r.Groups), CreatedAt: at(r.CreatedAt),
 		UpdatedAt: at(r.UpdatedAt), PasswordAt: at(r.PasswordAt), MFADueAt: at(r.MFADueAt),
-		CodesAskedAt: at(r.CodesAskedAt), version: r.Version,
+		CodesAskedAt: at(r.CodesAskedAt), askedAnyway: r.AskedAnyway, version: r.Version,
 	}
 	if err := json.Unmarshal([]byte(r.Profile), &a.Profile); err != nil {
 		return nil, fmt.Errorf("account: profile of %s: %w", r.Subject, err)
