@@ -147,7 +147,8 @@ func headers(next http.Handler, https bool) http.Handler {
 // opener keeps other sites from holding on to a window of ours, but for the pages of a sign-in: an app may have opened
 // it in a pop-up and waits there for its own page to come back.
 func opener(path string) string {
-	if protocol(path) || path == "/login" || path == "/mfa" || path == "/consent" || strings.HasPrefix(path, "/account/mfa/enrol/") {
+	if protocol(path) || path == "/login" || path == "/mfa" || path == "/consent" || path == "/account/password" ||
+		strings.HasPrefix(path, "/account/mfa/enrol/") {
 		return "unsafe-none"
 	}
 	return "same-origin"

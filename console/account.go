@@ -46,6 +46,7 @@ type passwordPage struct {
 	Action          string // where the form goes
 	Query, Username string
 	Token           string // "": the present password is asked for
+	First           bool   // there was none yet
 	Forced          bool   // somebody else may know the present one
 	Cancel          bool   // there is a request to refuse
 	MinPassword     int

@@ -82,7 +82,10 @@ func (c *Console) showLink(purpose string) http.HandlerFunc {
 }
 
 func (c *Console) linkPage(purpose, token string, a *account.Account) passwordPage {
-	return passwordPage{Action: linkPath(purpose), Username: a.Username, Token: token, MinPassword: c.Accounts.MinPassword()}
+	return passwordPage{
+		Action: linkPath(purpose), Username: a.Username, Token: token, First: purpose == account.PurposeInvite,
+		MinPassword: c.Accounts.MinPassword(),
+	}
 }
 
 // linked returns whose password token sets; otherwise it has said that it does not, without a form.

@@ -253,7 +253,7 @@ func TestSec_SS11_NoGetChangesState(t *testing.T) {
 
 // secOpener is what the page at a path says of the window that opened it: apps may open a sign-in in a pop-up.
 func secOpener(path string) string {
-	for _, part := range []string{"/oauth2/", "/login", "/mfa", "/consent", "/account/mfa/enrol/"} {
+	for _, part := range []string{"/oauth2/", "/login", "/mfa", "/consent", "/account/password", "/account/mfa/enrol/"} {
 		if strings.HasPrefix(path, part) && path != "/oauth2/jwks" {
 			return "unsafe-none"
 		}

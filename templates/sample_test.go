@@ -125,7 +125,7 @@ type (
 	}
 	passwordData struct {
 		Action, Query, Username, Token string
-		Forced, Cancel                 bool
+		First, Forced, Cancel          bool
 		MinPassword                    int
 		Problem                        *mistake
 	}
@@ -249,6 +249,7 @@ func samples(t *testing.T) []sample {
 		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
 		{"password", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
 		{"password new", "password", passwordData{Action: "/reset/password", Username: "alice", MinPassword: 15, Token: "t1"}},
+		{"password first", "password", passwordData{Action: "/invite", Username: "alice", MinPassword: 15, Token: "t1", First: true}},
 		{"password forced", "password", passwordData{Action: "/account/password", Query: query, Username: "alice", MinPassword: 15, Forced: true, Cancel: true}},
 		{"password forced, no app", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 15, Forced: true}},
 		{"sessions", "sessions", sessionsData{[]sessionData{{"s1", "Firefox", "Windows", "192.0.2.7", noon, noon, true},

@@ -158,7 +158,7 @@ func (s *Set) execute(out *bytes.Buffer, v *root) error {
 func policy(page string, frames []string) string {
 	p := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 	switch page {
-	case "login", "mfa", "recovery", "consent", "logout", "device",
+	case "login", "mfa", "recovery", "password", "consent", "logout", "device",
 		"mfa_start", "mfa_scan", "mfa_codes", "mfa_recovery", "mfa_done", "mfa_remind":
 	default:
 		p += "; form-action 'self'"

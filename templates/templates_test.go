@@ -181,7 +181,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: policy %q", sample.name, csp)
 		}
 		home := map[string]bool{"account": true, "mfa_settings": true, "setup": true}[sample.page]
-		away := strings.HasPrefix(sample.page, "mfa") && !home || sample.page == "login" || sample.page == "recovery" ||
+		away := strings.HasPrefix(sample.page, "mfa") && !home || sample.page == "login" || sample.page == "recovery" || sample.page == "password" ||
 			sample.page == "consent" || sample.page == "logout"
 		if has := strings.Contains(csp, "form-action 'self'"); home && !has || away && has {
 			t.Errorf("%s: form-action is wrong: %s", sample.name, csp)
