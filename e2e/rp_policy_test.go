@@ -66,6 +66,9 @@ func TestSec_MF15_EverybodyEnrolsWithAGraceOfOnesOwn(t *testing.T) {
 		t.Errorf("the page doesn't name the %s: %s", day, page.Text("[role=status]"))
 	}
 	secGranted(t, page.Submit("enrol-postpone"))
+	if day := ends.UTC().Format("2 January 2006"); !strings.Contains(b.Get("/account/mfa").Text("[role=status]"), day) {
+		t.Errorf("the settings don't name the %s", day)
+	}
 	// A longer grace does not put the date off, and the end of it ends what was granted before.
 	s.policy(account.Policy{MFARequired: account.MFAEverybody, MFAGrace: 90 * 24 * time.Hour})
 	s.Clock.Add(14*24*time.Hour + time.Second)
@@ -130,6 +133,9 @@ func TestSec_MF15_TurnedOffUnderAPolicy(t *testing.T) {
 	s.policy(account.Policy{MFARequired: account.MFAEverybody, MFAGrace: time.Hour})
 	b := s.Browser()
 	secGranted(t, alice.signIn(b, s.app))
+	if off := b.Get("/account/mfa").Text("section[aria-labelledby=off]"); !strings.Contains(off, "again at your next sign-in") {
+		t.Errorf("the settings don't say what turning off leads to: %s", off)
+	}
 	s.Clock.Add(2 * time.Hour)
 	if err := s.MFA.Disable(t.Context(), alice.Subject); err != nil {
 		t.Fatal(err)

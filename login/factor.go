@@ -21,7 +21,7 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c.User, c.SignIn, c.Fresh = f.user, f.toSignIn, f.fresh
 	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
 	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
-	c.Grace, c.Postpone, c.Remember = f.grace, f.postpone, f.mayRemember
+	c.Grace, c.Postpone, c.Remember, c.Demanded = f.grace, f.postpone, f.mayRemember, f.demanded
 	mux.Handle("/mfa", mfahttp.Challenge(c))
 	settings := f.gate(mfahttp.Settings(c))
 	mux.Handle("/account/mfa", settings)
@@ -167,6 +167,24 @@ func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) 
 		return
 	}
 	f.onward(w, r)
+}
+
+// demanded says whether the policy asks this person for a factor, and until when it waits, once that date is set. It is for
+// a sentence on a page: when it cannot be found out there is none.
+func (f *Flow) demanded(r *http.Request, user mfahttp.User) (bool, time.Time) {
+	a, err := f.Accounts.Active(r.Context(), user.Subject)
+	if err != nil {
+		return false, time.Time{}
+	}
+	rules, err := f.Accounts.Policy(r.Context())
+	if err != nil {
+		return false, time.Time{}
+	}
+	required, ends := f.Accounts.MFAGrace(a, rules)
+	if a.MFADueAt.IsZero() || !f.Now().Before(ends) {
+		ends = time.Time{}
+	}
+	return required, ends
 }
 
 // mayRemember reports whether the app that waits, if any, ever takes a remembered device for the code: where it does not,

@@ -67,8 +67,8 @@ type (
 		Devices                  []deviceData
 		BackName, BackURL, Query string
 		Notice                   string
-		Forced                   bool
-		Postpone                 time.Time
+		Forced, Demanded         bool
+		Postpone, DueBy          time.Time
 		Problem                  *mistake
 	}
 	startData struct {
@@ -189,6 +189,7 @@ func samples(t *testing.T) []sample {
 			{"d2", "Safari", "iPhone", noon.AddDate(0, 0, -9), noon.AddDate(0, 0, -2), noon.AddDate(0, 0, 21), false}}}
 	few := settings
 	few.CodesLeft, few.Devices, few.Authenticators, few.Forced, few.Notice = 2, nil, few.Authenticators[1:], true, ""
+	few.Demanded = true
 	few.Sealed, few.Problem = true, wrong("problem.settings.name", "name", nil)
 	scan := scanData{Query: query, Key: spaced(sampleKey), KeyRaw: sampleKey, Account: "alice@example.com",
 		Issuer: "Focus HQ", Algorithm: "SHA1", Next: "/account/mfa/enrol/codes?enrolment=e1&request=r%2F1",
@@ -244,6 +245,8 @@ func samples(t *testing.T) []sample {
 		{"settings", "mfa_settings", settings},
 		{"settings few", "mfa_settings", few},
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
+		{"settings off, demanded", "mfa_settings", settingsData{Demanded: true}},
+		{"settings off, demanded later", "mfa_settings", settingsData{Demanded: true, DueBy: noon.AddDate(0, 0, 14)}},
 		{"account", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com"}},
 		{"account-few", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", CodesLeft: 2, FewCodes: true}},
 		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},

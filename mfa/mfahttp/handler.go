@@ -88,6 +88,9 @@ type Config struct {
 	Back func(*http.Request) (name, url string)
 	// Cancel ends the sign-in, for people who cannot go on. Called inside one only. nil: no button.
 	Cancel http.HandlerFunc
+	// Demanded says whether a policy of the host's asks this person for a second factor, so that turning it off leads to
+	// another enrolment, and until when that may wait where a date is set. nil: it asks nobody.
+	Demanded func(*http.Request, User) (demanded bool, dueBy time.Time)
 	// Remember reports whether the person may have this device remembered: not where the app asks for the code every time.
 	// nil: they may.
 	Remember func(*http.Request) bool
@@ -164,6 +167,9 @@ func newHandler(c Config) *handler {
 	}
 	if c.Back == nil {
 		c.Back = func(*http.Request) (string, string) { return "", "" }
+	}
+	if c.Demanded == nil {
+		c.Demanded = func(*http.Request, User) (bool, time.Time) { return false, time.Time{} }
 	}
 	if c.Remember == nil {
 		c.Remember = func(*http.Request) bool { return true }

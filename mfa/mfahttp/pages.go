@@ -61,6 +61,8 @@ type SettingsPage struct {
 	Notice                 string // message id of what has just been done, "" for nothing
 	Forced                 bool   // a sign-in waits for the enrolment
 	Postpone               time.Time
+	Demanded               bool      // a policy asks this person for a factor: what is turned off is asked for again
+	DueBy                  time.Time // the day until which it waits for somebody without one; zero: none is set
 	Problem                *Problem
 }
 

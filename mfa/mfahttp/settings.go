@@ -32,6 +32,7 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 	}
 	page.BackName, page.BackURL = h.Back(r)
 	page.Postpone, _ = h.Grace(r, user)
+	page.Demanded, page.DueBy = h.Demanded(r, user)
 	h.Pages.Render(w, r, code, PageSettings, page)
 }
 
