@@ -53,12 +53,13 @@ func (s *Service) browserProof(subject string, passwordAt int64, id string) stri
 // triesOf returns under which key the tries of r's person are counted, and whether that is for a browser that they are
 // known in. A nil r is an unknown person, counted under person.
 func (s *Service) triesOf(r *row, person string, shown []string) (key string, known bool) {
-	if r == nil {
-		return person, false
+	subject, passwordAt := "", int64(0) // whom nobody has a token of: the same work, which takes the same time
+	if r != nil {
+		subject, passwordAt = r.Subject, r.PasswordAt
 	}
 	for _, token := range shown[:min(len(shown), maxBrowsers)] {
-		if id := s.browserOf(r.Subject, r.PasswordAt, token); id != "" {
-			return "browser/" + r.Subject + "/" + id, true
+		if id := s.browserOf(subject, passwordAt, token); id != "" {
+			return "browser/" + subject + "/" + id, true
 		}
 	}
 	return person, false
