@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,10 +57,22 @@ func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
 	letter, ok := map[string]string{
 		account.EventPasswordSet: "password_changed", account.EventCompromised: "password_compromised",
 	}[e.Kind]
+	if err == nil && e.Kind == account.EventEmailChanged { // whoever took the account over has changed it for that
+		return p.addressChanged(ctx, e)
+	}
 	if err != nil || !ok {
 		return err
 	}
 	return p.tell(ctx, e.Subject, letter, templates.Letter{When: p.now(), Reason: e.Detail["reason"]})
+}
+
+// addressChanged writes to the address that was replaced, and to the new one if there is one.
+func (p *IdP) addressChanged(ctx context.Context, e account.Event) error {
+	letter := templates.Letter{When: p.now()}
+	if err := p.tell(ctx, e.Subject, "email_changed", letter); err != nil {
+		return err
+	}
+	return p.write(ctx, e.Subject, e.Former, "email_changed", letter)
 }
 
 // oauthHappened records what clients did, and tells the person when somebody else may have their token.
@@ -77,11 +90,16 @@ func (p *IdP) oauthHappened(ctx context.Context, e oauth.Event) error {
 
 // tell puts a letter to the person into the outbox: sent only if the change is committed, and never in its way.
 func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.Letter) error {
+	return p.write(ctx, subject, "", name, letter)
+}
+
+// write is tell to another address than the person's own.
+func (p *IdP) write(ctx context.Context, subject, address, name string, letter templates.Letter) error {
 	if !p.mailing {
 		return nil
 	}
 	a, err := p.Accounts.BySubject(ctx, subject)
-	if errors.Is(err, account.ErrNotFound) || err == nil && a.Email == "" {
+	if errors.Is(err, account.ErrNotFound) {
 		return nil
 	}
 	if err == nil && a.Disabled && letter.Reason == console.Deleted {
@@ -89,6 +107,9 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 	}
 	if err != nil {
 		return err
+	}
+	if address = cmp.Or(address, a.Email); address == "" {
+		return nil
 	}
 	request := audit.RequestOf(ctx)
 	browser := useragent.Parse(request.Agent)
@@ -99,7 +120,7 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 	if err != nil {
 		return fmt.Errorf("idp: mail %s: %w", name, err)
 	}
-	err = p.outbox.Put(ctx, mail.Message{To: a.Email, Subject: title, Text: text, HTML: html})
+	err = p.outbox.Put(ctx, mail.Message{To: address, Subject: title, Text: text, HTML: html})
 	if errors.Is(err, mail.ErrInvalid) { // an address that no server takes must not keep its owner from a change
 		p.log.WarnContext(ctx, "no mail to this address", "subject", subject, "letter", name, "error", err)
 		return nil

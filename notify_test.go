@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,42 @@ func TestPeopleAreToldOfGuessing(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: mail %q, want %q", step.name, got, step.want)
 		}
+	}
+}
+
+// Whoever takes an account over changes its address first: the old one is told as well, but not of another spelling.
+func TestTheOldAddressIsToldOfTheNewOne(t *testing.T) {
+	p := idptest.Start(t)
+	a := p.AddUser("alice")
+	change := func(to string) (told []string) {
+		t.Helper()
+		before := len(p.Mail.Sent())
+		a.Email = to
+		if err := p.Accounts.Update(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		p.Deliver(t.Context())
+		for _, m := range p.Mail.Sent()[before:] {
+			if !strings.Contains(m.Subject, "address of your account") || strings.Contains(m.Text, "@") {
+				t.Errorf("%s: %s", m.Subject, m.Text)
+			}
+			told = append(told, m.To)
+		}
+		slices.Sort(told)
+		return told
+	}
+	for _, tt := range []struct{ to, told string }{
+		{"Alice@Example.com", ""},
+		{"a@example.org", "Alice@Example.com a@example.org"},
+		{"", "a@example.org"},
+		{"b@example.org", ""}, // there was nobody to tell
+	} {
+		if got := strings.Join(change(tt.to), " "); got != tt.told {
+			t.Errorf("%q: told %q, want %q", tt.to, got, tt.told)
+		}
+	}
+	if entries, err := p.Audit.List(t.Context(), audit.Filter{Limit: 100}); err != nil || strings.Contains(fmt.Sprint(entries), "example.org") {
+		t.Errorf("an address in the audit log: %v, %v", entries, err)
 	}
 }
 

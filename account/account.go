@@ -80,6 +80,7 @@ const (
 	EventEnabled       = "account.enabled"
 	EventDeleted       = "account.deleted"
 	EventEmailVerified = "account.email_verified"
+	EventEmailChanged  = "account.email_changed" // before the account.updated of the same change
 	EventPasswordSet   = "account.password_set"
 	EventCompromised   = "account.password_compromised" // Detail: reason
 	EventResetAsked    = "account.reset_asked"          // Subject "": nobody has that name
@@ -93,6 +94,7 @@ const (
 type Event struct {
 	Kind    string
 	Subject string // whose account; "": no one's in particular
+	Former  string // the e-mail address that was replaced or removed; it is for a letter to it, and not for a log
 	Detail  map[string]string
 }
 

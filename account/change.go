@@ -151,6 +151,9 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 		if n == 0 {
 			return ErrStale
 		}
+		if err := s.addressChanged(ctx, before.Email, &next); err != nil {
+			return err
+		}
 		return s.setMembership(ctx, a.Subject, next.Groups)
 	})
 	if err != nil {
@@ -159,6 +162,14 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 	next.version, next.UpdatedAt = a.version+1, s.now()
 	*a = next
 	return nil
+}
+
+// addressChanged tells the observer of an e-mail address that was replaced or removed.
+func (s *Service) addressChanged(ctx context.Context, former string, a *Account) error {
+	if former == "" || Canonical(former) == Canonical(a.Email) || s.cfg.Observe == nil {
+		return nil
+	}
+	return s.cfg.Observe(ctx, Event{Kind: EventEmailChanged, Subject: a.Subject, Former: former})
 }
 
 // VerifyEmail notes that the person of subject reads the address email; [ErrNotFound] when it isn't theirs (any

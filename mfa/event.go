@@ -19,7 +19,7 @@ const (
 	AuthenticatorRemoved Kind = "authenticator_removed" // name
 	Disabled             Kind = "disabled"              // the last factor is gone, recovery codes and devices with it
 	CodesReplaced        Kind = "codes_replaced"        // a new set of recovery codes stands
-	CodeAccepted         Kind = "code_accepted"         // name
+	CodeAccepted         Kind = "code_accepted"         // name; offset, when it was moved
 	CodeRefused          Kind = "code_refused"          // failures
 	CodeReplayed         Kind = "code_replayed"         // failures
 	ClockWrong           Kind = "clock_wrong"           // offset, failures

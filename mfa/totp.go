@@ -164,6 +164,7 @@ func (s *Service) search(known []AuthenticatorRecord, secrets [][]byte, digits s
 func (s *Service) settle(ctx context.Context, subject string, try int, hits []hit) (*refusal, error) {
 	kind, cause := CodeRefused, ErrInvalidCode
 	var accepted *hit
+	var moved []string
 	for _, h := range hits {
 		advance := Advance{Step: h.step, Offset: h.Offset, Run: h.Run}
 		inTime := h.distance >= -window
@@ -177,6 +178,9 @@ func (s *Service) settle(ctx context.Context, subject string, try int, hits []hi
 			return nil, err
 		case won && inTime:
 			accepted = &h
+			if advance.Offset != h.Offset { // the clock has been drifting for a while
+				moved = []string{"offset", (time.Duration(advance.Offset) * Period).String()}
+			}
 		case !inTime && (won || h.step < h.LastStep-1):
 			// Only a slow clock shows it now, whether it was still good or older than what was used last: that is one
 			// code, or the two of an enrolment.
@@ -191,7 +195,7 @@ func (s *Service) settle(ctx context.Context, subject string, try int, hits []hi
 	if err := s.clear(ctx, subject, factorTOTP, "code"); err != nil {
 		return nil, err
 	}
-	return nil, s.emit(ctx, subject, CodeAccepted, "name", accepted.Name)
+	return nil, s.emit(ctx, subject, CodeAccepted, append([]string{"name", accepted.Name}, moved...)...)
 }
 
 // correct follows a phone whose clock is drifting: edgeRun accepted codes in a row at the same edge of the window move

@@ -321,6 +321,9 @@ func TestOffsetFollowsADriftingClock(t *testing.T) {
 		if offset() != want {
 			t.Fatalf("after %d codes at the edge the offset is %v, want %v", i+1, offset(), want)
 		}
+		if last := b.events[len(b.events)-1]; (last.Detail["offset"] == "30s") != (i == 2) {
+			t.Fatalf("code %d: the move is on record when it happens: %+v", i+1, last)
+		}
 	}
 	phone.Offset = 2 * mfa.Period // one step past the correction
 	for range 2 {
