@@ -65,7 +65,7 @@ func TestSec_PW15_AResetLinkEndsEverythingButTheSecondFactor(t *testing.T) {
 
 	// Looking at it, and a password that is none, spend nothing.
 	for range 2 {
-		page = secAt(t, s.Browser().Get(link), "/reset/password")
+		secAt(t, s.Browser().Get(link), "/reset/password")
 	}
 	page = secAt(t, b.Get(link), "/reset/password")
 	if page = page.Submit("password-submit", "password", "short"); page.Status != http.StatusUnprocessableEntity || !page.Has("#password-error") {

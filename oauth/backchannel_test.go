@@ -182,7 +182,7 @@ func (w *world) wantOurs(token string, alg jose.SignatureAlgorithm) {
 	if err := json.Unmarshal([]byte(w.get("/oauth2/jwks").body), &keys); err != nil {
 		w.Fatal(err)
 	}
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{alg})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{alg})
 	if err != nil {
 		w.Fatal(err)
 	}
