@@ -111,7 +111,8 @@ type mfaView struct {
 	Authenticators []string `json:"authenticators"`
 	CodesLeft      int      `json:"recovery_codes_left"`
 	Devices        int      `json:"remembered_devices"`
-	Sealed         bool     `json:"sealed"`
+	Sealed         bool     `json:"sealed"`                // the app's codes
+	RecoverySealed bool     `json:"recovery_codes_sealed"` // likewise
 }
 
 type timeSpan struct {
@@ -181,7 +182,8 @@ func (c *userShowCmd) Run(a *app) error {
 			return err
 		}
 		v.MFAEnrolled = status.Enrolled
-		v.MFA = &mfaView{Authenticators: []string{}, CodesLeft: status.CodesLeft, Devices: status.Devices, Sealed: status.Sealed}
+		v.MFA = &mfaView{Authenticators: []string{}, CodesLeft: status.CodesLeft, Devices: status.Devices, Sealed: status.Sealed,
+			RecoverySealed: status.RecoverySealed}
 		for _, authenticator := range status.Authenticators {
 			v.MFA.Authenticators = append(v.MFA.Authenticators, authenticator.Name)
 		}
@@ -198,7 +200,7 @@ func (c *userShowCmd) Run(a *app) error {
 			{"password must be changed", yes(v.Compromised)},
 			{"MFA", yes(v.MFAEnrolled)}, {"authenticators", strings.Join(v.MFA.Authenticators, ", ")},
 			{"recovery codes left", fmt.Sprint(v.MFA.CodesLeft)}, {"remembered devices", fmt.Sprint(v.MFA.Devices)},
-			{"sealed", yes(v.MFA.Sealed)}, {"sessions", fmt.Sprint(len(v.Sessions))},
+			{"app codes sealed", yes(v.MFA.Sealed)}, {"recovery codes sealed", yes(v.MFA.RecoverySealed)}, {"sessions", fmt.Sprint(len(v.Sessions))},
 		})
 	})
 }
