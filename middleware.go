@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/templates"
@@ -328,7 +329,7 @@ func (p *IdP) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the browser went away
 	}
 	p.log.ErrorContext(r.Context(), "request failed", "id", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", r.URL.Path, "error", err)
-	if p.ping(r.Context(), time.Second) != nil {
+	if dbx.IsBusy(err) || p.ping(r.Context(), time.Second) != nil {
 		p.errorPage(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "", "")
 		return
 	}

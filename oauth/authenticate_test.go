@@ -365,8 +365,8 @@ func TestClients(t *testing.T) {
 			w.Error(secret, err)
 		}
 		var invalid *oauth.InvalidError
-		if _, err := clients.Create(w.Context(), &oauth.Client{ID: "short", RedirectURIs: []string{callback}}, "chosen-by-heart"); !errors.As(err, &invalid) {
-			w.Errorf("15 characters: %v", err)
+		if _, err := clients.Create(w.Context(), &oauth.Client{ID: "short", RedirectURIs: []string{callback}}, "by-hand"); !errors.As(err, &invalid) {
+			w.Errorf("7 characters: %v", err)
 		}
 	})
 }

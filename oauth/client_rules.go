@@ -11,8 +11,9 @@ import (
 	"github.com/go-jose/go-jose/v3"
 )
 
-// minSecret is the least length of a secret that somebody chose.
-const minSecret = 16
+// minSecret is the least length of a secret that somebody chose. It refuses slips, not guesses: those are limited, see
+// [Server.limited], and a secret that we make has 256 bits.
+const minSecret = 8
 
 // What a client may be.
 var (

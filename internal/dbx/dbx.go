@@ -142,5 +142,16 @@ func IsTaken(err error) bool {
 		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
+// IsBusy reports whether err says that the database had no room for the statement in time: the same request may succeed
+// when it is sent again.
+func IsBusy(err error) bool {
+	if pq.As(err, pqerror.QueryCanceled, pqerror.LockNotAvailable, pqerror.TooManyConnections, pqerror.TRSerializationFailure,
+		pqerror.TRDeadlockDetected) != nil || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // IsNotFound reports whether err says that no row was there.
 func IsNotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }

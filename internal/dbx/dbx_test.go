@@ -278,6 +278,32 @@ func TestIsTaken(t *testing.T) {
 	})
 }
 
+func TestIsBusy(t *testing.T) {
+	each(t, func(t *testing.T, db *dbx.DB) {
+		must(t, insert(t.Context(), db, "a"))
+		must(t, db.InTx(t.Context(), func(held context.Context) error {
+			must(t, exec(held, db, "UPDATE things SET n = 1"))
+			other, err := db.SQLX().Conn(t.Context())
+			must(t, err)
+			defer other.Close()
+			impatient := "PRAGMA busy_timeout = 1"
+			if db.Postgres() {
+				impatient = "SET lock_timeout = 1"
+			}
+			_, err = other.ExecContext(t.Context(), impatient)
+			must(t, err)
+			_, err = other.ExecContext(t.Context(), "UPDATE things SET n = 2")
+			if !dbx.IsBusy(fmt.Errorf("wrapped: %w", err)) {
+				t.Errorf("%v does not count as busy", err)
+			}
+			return nil
+		}))
+		if err := insert(t.Context(), db, "a"); dbx.IsBusy(err) || dbx.IsBusy(nil) {
+			t.Errorf("%v counts as busy", err)
+		}
+	})
+}
+
 // Forty tries at once, with four free ones: exactly those are looked at (a counter that is read, then written, lets
 // most of them through).
 func TestAttemptsAreExact(t *testing.T) {
