@@ -2,11 +2,7 @@
 
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
-.PHONY: help deps fmt lint vuln check test docs bench fuzz screens release
-
-# The race detector, but for what others wrote in Go that C or assembly does elsewhere: SQLite and password hashing would
-# take three times as long, and their locks are watched all the same.
-RACE := -race -gcflags=modernc.org/...=-race=false -gcflags=golang.org/x/crypto/...=-race=false
+.PHONY: help deps fmt lint vuln check test race docs bench fuzz screens release
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -32,7 +28,11 @@ check: lint ## format, vet, static analysis, tests without PostgreSQL and browse
 
 test: deps lint vuln ## everything: check, vulnerabilities, both databases, browser, race detector
 	@go run ./internal/secrows
-	TMPDIR=$$(scripts/scratch) go test $(RACE) -vet=off -timeout 20m ./...
+	TMPDIR=$$(scripts/scratch) go test -race -vet=off -timeout 20m $$(go list ./... | grep -v /e2e$$)
+	TMPDIR=$$(scripts/scratch) go test -vet=off -timeout 20m ./e2e
+
+race: deps ## e2e with the race detector: three times as slow, and the packages it goes through have been watched by test
+	TMPDIR=$$(scripts/scratch) go test -race -vet=off -timeout 30m ./e2e
 
 docs: ## renews docs/security-tests.md and docs/interop.md
 	go run ./internal/secrows -write
