@@ -13,21 +13,12 @@ import (
 // those that others present to it. Whatever else is asked for is inactive, and nothing more is said. token_type_hint is
 // not needed: our tokens show what they are.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	found, err := s.authenticate(ctx, r, r.PostForm)
-	if err == nil && found.IsPublic() {
-		err = fosite.ErrInvalidClient // anybody could say that he is a public client
-	}
+	client, token, err := s.presented(r, false)
 	if err != nil {
 		s.failJSON(w, r, err)
 		return
 	}
-	token := r.PostForm.Get("token")
-	if token == "" {
-		s.failJSON(w, r, fault(fosite.ErrInvalidRequest, "token", "The parameter token is missing."))
-		return
-	}
-	about, err := s.describe(ctx, found.(*Client), token)
+	about, err := s.describe(r.Context(), client, token)
 	if errors.Is(err, errInvalidToken) {
 		about, err = map[string]any{"active": false}, nil
 	}
@@ -36,6 +27,22 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, about)
+}
+
+// presented returns who sent r, which brings a token to introspect or to revoke, and that token. public says whether a
+// public client, which anybody can say to be, may do so.
+func (s *Server) presented(r *http.Request, public bool) (client *Client, token string, err error) {
+	found, err := s.authenticate(r.Context(), r, r.PostForm)
+	if err == nil && !public && found.IsPublic() {
+		err = fosite.ErrInvalidClient
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if token = r.PostForm.Get("token"); token == "" {
+		return nil, "", fault(fosite.ErrInvalidRequest, "token", "The parameter token is missing.")
+	}
+	return found.(*Client), token, nil
 }
 
 // describe returns what client may know of a token; errInvalidToken says that this is nothing.

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 
@@ -15,18 +14,12 @@ import (
 // the caller's token, or none, is answered in the same way and stays as it is (section 2.2). token_type_hint is not
 // needed: our tokens show what they are.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	found, err := s.authenticate(ctx, r, r.PostForm)
+	client, token, err := s.presented(r, true)
 	if err != nil {
 		s.failJSON(w, r, err)
 		return
 	}
-	token := r.PostForm.Get("token")
-	if token == "" {
-		s.failJSON(w, r, fault(fosite.ErrInvalidRequest, "token", "The parameter token is missing."))
-		return
-	}
-	err = s.giveBack(ctx, found.(*Client), token)
+	err = s.giveBack(r.Context(), client, token)
 	if err != nil && !errors.Is(err, errInvalidToken) {
 		s.failJSON(w, r, err) // never 200: the client would believe that the token is dead
 		return
@@ -45,8 +38,7 @@ func (s *Server) giveBack(ctx context.Context, client *Client, token string) err
 		if err != nil {
 			return err
 		}
-		good := subtle.ConstantTimeCompare(mac, s.store.refreshMAC(g.ID, generation, g.RTSeed)) == 1
-		if !good || generation > g.RTGen || g.ClientID != client.ID {
+		if !s.store.isRefresh(g, generation, mac) || g.ClientID != client.ID {
 			return errInvalidToken
 		}
 		_, err = s.store.revokeGrant(ctx, id, EventTokenRevoked)

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
@@ -248,8 +247,7 @@ func (s *store) GetRefreshTokenSession(ctx context.Context, token string, into f
 	if err != nil {
 		return nil, err
 	}
-	want := s.refreshMAC(g.ID, generation, g.RTSeed)
-	if g.RTGen == 0 || generation > g.RTGen || subtle.ConstantTimeCompare(mac, want) != 1 {
+	if !s.isRefresh(g, generation, mac) {
 		return nil, because(fosite.ErrNotFound, "", "the refresh token is none of ours")
 	}
 	now := s.now()

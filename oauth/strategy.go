@@ -126,6 +126,11 @@ func (s *store) refreshToken(id string, generation int64, seed []byte) (string, 
 	return base64.RawURLEncoding.EncodeToString(append(raw, s.refreshMAC(id, generation, seed)...)), nil
 }
 
+// isRefresh reports whether a refresh token of this generation and MAC was given for the grant g, however long ago.
+func (s *store) isRefresh(g *grant, generation int64, mac []byte) bool {
+	return g.RTGen > 0 && generation <= g.RTGen && hmac.Equal(mac, s.refreshMAC(g.ID, generation, g.RTSeed))
+}
+
 func (s *store) refreshMAC(id string, generation int64, seed []byte) []byte {
 	mac := hmac.New(sha256.New, s.refreshKey)
 	mac.Write([]byte(id))
