@@ -49,6 +49,7 @@ var rules = []rule{
 	{"mfa/mfapasskey", "mfa internal/dbx", "a factor, with its tables"},
 	{"mfa/mfahttp", "mfa internal/cookie", "its pages; knows neither SQL nor OAuth"},
 	{"mfa/mfatest", "mfa", "a phone and conformance tests"},
+	{"mfa/mfapasskey/passkeytest", "", "a browser with an authenticator; knows the standard only"},
 
 	// Pages.
 	{"login", "account audit consent mfa mfa/mfahttp oauth session templates internal/cookie internal/throttle",
@@ -73,7 +74,7 @@ var rules = []rule{
 }
 
 // forTests are our packages that only tests may import, and that may import package testing.
-var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "idptest", "e2e", "conformance"}
+var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "mfa/mfapasskey/passkeytest", "idptest", "e2e", "conformance"}
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{

@@ -49,7 +49,7 @@ func (s *Service) take(ctx context.Context, p purpose, owner mfa.Owner, id strin
 		WHERE hash = $1 AND purpose = $2 AND subject = $3 AND session = $4 AND expires_at > $5 RETURNING data`,
 		hashed(id), string(p), owner.Subject, owner.Session, s.now().Unix())
 	if dbx.IsNotFound(err) {
-		return webauthn.SessionData{}, ErrCeremony
+		return webauthn.SessionData{}, mfa.ErrCeremony
 	}
 	if err != nil {
 		return webauthn.SessionData{}, err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/focushq/idp/internal/dbxtest"
 	"github.com/focushq/idp/mfa"
-	"github.com/focushq/idp/mfa/mfapasskey"
 )
 
 // FuzzAnswers sends whatever a browser may send: nothing but the device's own answer to this very ceremony is one.
@@ -20,13 +19,13 @@ func FuzzAnswers(f *testing.F) {
 	w.must(err)
 	made, adding, err := w.BeginAdd(f.Context(), browser("bob"), "bob")
 	w.must(err)
-	d.origin = "https://id.example.org"
-	f.Add(d.get(asked))
-	f.Add(d.create(made))
+	d.Origin = "https://id.example.org"
+	f.Add(d.Get(asked))
+	f.Add(d.Create(made))
 	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA"}}`))
 
 	refusals := []error{
-		mfapasskey.ErrMalformed, mfapasskey.ErrCeremony, mfapasskey.ErrRefused, mfapasskey.ErrUnknown, mfa.ErrInvalidCode,
+		mfa.ErrMalformedResponse, mfa.ErrCeremony, mfa.ErrRefused, mfa.ErrUnknown, mfa.ErrInvalidCode,
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		_, err := w.FinishVerify(t.Context(), "alice", verifying, answer)

@@ -12,6 +12,7 @@ import (
 	"github.com/focushq/idp/internal/dbxtest"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfapasskey"
+	"github.com/focushq/idp/mfa/mfapasskey/passkeytest"
 	"github.com/focushq/idp/mfa/mfasql"
 	"github.com/focushq/idp/mfa/mfatest"
 )
@@ -129,33 +130,33 @@ func browser(subject string) mfa.Owner {
 }
 
 // add adds a passkey of a new device, which edit may bend before.
-func (w *world) add(subject string, edit ...func(*device)) (*device, mfapasskey.Passkey) {
+func (w *world) add(subject string, edit ...func(*passkeytest.Device)) (*passkeytest.Device, mfa.Credential) {
 	w.t.Helper()
-	d := newDevice(w.t)
+	d := passkeytest.New(w.t, origin)
 	for _, edit := range edit {
 		edit(d)
 	}
 	shown, ceremony, err := w.BeginAdd(w.t.Context(), browser(subject), subject+"@example.com")
 	w.must(err)
-	passkey, err := w.FinishAdd(w.t.Context(), browser(subject), ceremony, "", d.create(shown))
+	passkey, err := w.FinishAdd(w.t.Context(), browser(subject), ceremony, "", d.Create(shown))
 	w.must(err)
 	return d, passkey
 }
 
 // verify gives the second factor.
-func (w *world) verify(subject string, d *device) ([]mfa.Method, error) {
+func (w *world) verify(subject string, d *passkeytest.Device) ([]mfa.Method, error) {
 	w.t.Helper()
 	shown, ceremony, err := w.BeginVerify(w.t.Context(), subject)
 	w.must(err)
-	return w.FinishVerify(w.t.Context(), subject, ceremony, d.get(shown))
+	return w.FinishVerify(w.t.Context(), subject, ceremony, d.Get(shown))
 }
 
 // signIn signs in with nothing else.
-func (w *world) signIn(d *device) (string, []mfa.Method, error) {
+func (w *world) signIn(d *passkeytest.Device) (string, []mfa.Method, error) {
 	w.t.Helper()
 	shown, ceremony, err := w.BeginSignIn(w.t.Context())
 	w.must(err)
-	return w.FinishSignIn(w.t.Context(), ceremony, d.get(shown))
+	return w.FinishSignIn(w.t.Context(), ceremony, d.Get(shown))
 }
 
 // withCodes makes recovery codes that stand.

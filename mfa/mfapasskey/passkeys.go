@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -17,14 +16,6 @@ import (
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
 )
-
-// Passkey is a passkey that a person has.
-type Passkey struct {
-	ID, Name   string
-	AddedAt    time.Time
-	LastUsedAt time.Time // zero: never
-	Synced     bool      // it may be on several devices of the person
-}
 
 // handleLen is the length of a user handle, all of which is random (WebAuthn Level 3, section 14.6.1).
 const handleLen = 64
@@ -67,31 +58,31 @@ func (s *Service) BeginAdd(ctx context.Context, owner mfa.Owner, account string)
 // FinishAdd keeps the passkey that the browser made: response is the answer of navigator.credentials.create as JSON.
 // An empty name becomes "Passkey" with a number. For what follows upon the first factor see the package's comment.
 //
-// It returns [mfa.ErrName] and [ErrMalformed] (the ceremony goes on), [ErrCeremony], [ErrRefused], [ErrTaken] and
-// [mfa.ErrTooMany].
-func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name string, response []byte) (Passkey, error) {
+// It returns [mfa.ErrName] and [mfa.ErrMalformedResponse] (the ceremony goes on), [mfa.ErrCeremony], [mfa.ErrRefused],
+// [mfa.ErrTaken] and [mfa.ErrTooMany].
+func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name string, response []byte) (mfa.Credential, error) {
 	name = strings.TrimSpace(name)
 	if name != "" && !isName(name) {
-		return Passkey{}, mfa.ErrName
+		return mfa.Credential{}, mfa.ErrName
 	}
 	if len(response) > maxResponse {
-		return Passkey{}, ErrMalformed
+		return mfa.Credential{}, mfa.ErrMalformedResponse
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(response)
 	if err != nil {
-		return Passkey{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return mfa.Credential{}, fmt.Errorf("%w: %w", mfa.ErrMalformedResponse, err)
 	}
 	session, err := s.take(ctx, adding, owner, ceremony)
 	if err != nil {
-		return Passkey{}, err
+		return mfa.Credential{}, err
 	}
 	p, err := s.person(ctx, owner.Subject)
 	if err != nil {
-		return Passkey{}, err
+		return mfa.Credential{}, err
 	}
 	made, err := s.web.CreateCredential(p, session, parsed)
 	if err != nil {
-		return Passkey{}, fmt.Errorf("%w: %w", ErrRefused, err)
+		return mfa.Credential{}, fmt.Errorf("%w: %w", mfa.ErrRefused, err)
 	}
 	if name == "" {
 		name = freeName(p.rows)
@@ -104,7 +95,7 @@ func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name
 	}
 	err = s.mfa.Add(ctx, Name, owner.Subject, name, func(ctx context.Context) error { return s.keep(ctx, added, p.handle) })
 	if err != nil {
-		return Passkey{}, err
+		return mfa.Credential{}, err
 	}
 	return added.shown(), nil
 }
@@ -126,22 +117,22 @@ func (s *Service) keep(ctx context.Context, r row, handle []byte) error {
 		r.AAGUID, r.AddedAt, r.LastUsedAt, handle)
 	switch {
 	case dbx.IsTaken(err):
-		return ErrTaken
+		return mfa.ErrTaken
 	case err != nil:
 		return err
 	case written == 0:
-		return ErrCeremony
+		return mfa.ErrCeremony
 	}
 	return nil
 }
 
 // Passkeys returns the person's passkeys, oldest first.
-func (s *Service) Passkeys(ctx context.Context, subject string) ([]Passkey, error) {
+func (s *Service) Passkeys(ctx context.Context, subject string) ([]mfa.Credential, error) {
 	rows, err := s.rows(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
-	var out []Passkey
+	var out []mfa.Credential
 	for _, r := range rows {
 		out = append(out, r.shown())
 	}

@@ -3,6 +3,7 @@ package mfapasskey_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/focushq/idp/internal/dbxtest"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfapasskey"
+	"github.com/focushq/idp/mfa/mfapasskey/passkeytest"
 	"github.com/focushq/idp/mfa/mfatest"
 )
 
@@ -50,7 +52,7 @@ func TestThePasskeyAsFirstFactor(t *testing.T) {
 			t.Errorf("remembered %v, recovery code %v", remembered, err)
 		}
 		_, _, err = w.signIn(d)
-		w.is(err, mfapasskey.ErrUnknown)
+		w.is(err, mfa.ErrUnknown)
 		w.is(w.Remove(t.Context(), "alice", passkey.ID), mfa.ErrNotFound)
 	})
 }
@@ -89,19 +91,19 @@ func TestAPasskeyBesideAnApp(t *testing.T) {
 func TestAResetEndsCeremonies(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		d, _ := w.add("alice")
-		before := d.handle
+		before := d.Handle
 		shown, adding, err := w.BeginAdd(t.Context(), browser("alice"), "alice")
 		w.must(err)
 		asked, verifying, err := w.BeginVerify(t.Context(), "alice")
 		w.must(err)
 		w.must(w.mfa.Reset(t.Context(), "alice", "lost everything"))
-		_, err = w.FinishAdd(t.Context(), browser("alice"), adding, "", newDevice(t).create(shown))
-		w.is(err, mfapasskey.ErrCeremony)
-		_, err = w.FinishVerify(t.Context(), "alice", verifying, d.get(asked))
-		w.is(err, mfapasskey.ErrCeremony)
+		_, err = w.FinishAdd(t.Context(), browser("alice"), adding, "", passkeytest.New(t, origin).Create(shown))
+		w.is(err, mfa.ErrCeremony)
+		_, err = w.FinishVerify(t.Context(), "alice", verifying, d.Get(asked))
+		w.is(err, mfa.ErrCeremony)
 		again, _ := w.add("alice")
-		if bytes.Equal(before, again.handle) || len(again.handle) != 64 {
-			t.Errorf("handles %x, %x", before, again.handle)
+		if bytes.Equal(before, again.Handle) || len(again.Handle) != 64 {
+			t.Errorf("handles %x, %x", before, again.Handle)
 		}
 	})
 }
@@ -132,13 +134,13 @@ func TestNamesAndTheLimit(t *testing.T) {
 
 		shown, ceremony, err := w.BeginAdd(t.Context(), browser("bob"), "bob")
 		w.must(err)
-		answer := second.create(shown) // a key that is kept already, of alice's
+		answer := second.Create(shown) // a key that is kept already, of alice's
 		_, err = w.FinishAdd(t.Context(), browser("bob"), ceremony, "a\x00b", answer)
 		w.is(err, mfa.ErrName)
 		_, err = w.FinishAdd(t.Context(), mfa.Owner{Subject: "bob", Session: "another browser"}, ceremony, "", answer)
-		w.is(err, mfapasskey.ErrCeremony)
+		w.is(err, mfa.ErrCeremony)
 		_, err = w.FinishAdd(t.Context(), browser("bob"), ceremony, "", answer)
-		w.is(err, mfapasskey.ErrTaken)
+		w.is(err, mfa.ErrTaken)
 	})
 }
 
@@ -153,7 +155,7 @@ func TestTheLimitHoldsAtOnce(t *testing.T) {
 		for n := range answers {
 			shown, ceremony, err := w.BeginAdd(t.Context(), browser("alice"), "alice")
 			w.must(err)
-			answers[n], ceremonies[n] = newDevice(t).create(shown), ceremony
+			answers[n], ceremonies[n] = passkeytest.New(t, origin).Create(shown), ceremony
 		}
 		errs := make(chan error, 2)
 		for n, r := range []replica{w.replica, w.other} {
@@ -178,7 +180,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 		w.refuse = "passkey_added"
 		shown, ceremony, err := w.BeginAdd(t.Context(), browser("alice"), "alice")
 		w.must(err)
-		_, err = w.FinishAdd(t.Context(), browser("alice"), ceremony, "", newDevice(t).create(shown))
+		_, err = w.FinishAdd(t.Context(), browser("alice"), ceremony, "", passkeytest.New(t, origin).Create(shown))
 		w.is(err, errObserver)
 		w.refuse = "passkey_renamed"
 		w.is(w.Rename(t.Context(), "alice", passkey.ID, "Laptop"), errObserver)
@@ -192,14 +194,33 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 	})
 }
 
+// options are those that a browser gets, as far as these tests read them.
+type options struct {
+	Challenge          string
+	RP                 struct{ ID string }
+	User               struct{ Name string }
+	UserVerification   string
+	AllowCredentials   []struct{ ID string }
+	ExcludeCredentials []struct{ ID string }
+}
+
+func told(t *testing.T, raw []byte) options {
+	t.Helper()
+	var o options
+	if err := json.Unmarshal(raw, &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 func TestWhatTheBrowserIsTold(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		d, _ := w.add("alice")
 		raw, _, err := w.BeginAdd(t.Context(), browser("alice"), "alice@example.com")
 		w.must(err)
-		o := d.read(raw)
+		o := told(t, raw)
 		if o.RP.ID != "id.example.com" || o.User.Name != "alice@example.com" || len(o.ExcludeCredentials) != 1 ||
-			o.ExcludeCredentials[0].ID != b64(d.id) || strings.Contains(string(raw), b64([]byte("alice"))) {
+			o.ExcludeCredentials[0].ID != base64.RawURLEncoding.EncodeToString(d.ID) || strings.Contains(string(raw), base64.RawURLEncoding.EncodeToString([]byte("alice"))) {
 			t.Errorf("%s", raw)
 		}
 		if challenge, err := base64.RawURLEncoding.DecodeString(o.Challenge); err != nil || len(challenge) < 16 {
@@ -207,12 +228,12 @@ func TestWhatTheBrowserIsTold(t *testing.T) {
 		}
 		raw, _, err = w.BeginVerify(t.Context(), "alice")
 		w.must(err)
-		if o := d.read(raw); len(o.AllowCredentials) != 1 || o.UserVerification != "preferred" {
+		if o := told(t, raw); len(o.AllowCredentials) != 1 || o.UserVerification != "preferred" {
 			t.Errorf("%s", raw)
 		}
 		raw, _, err = w.BeginSignIn(t.Context())
 		w.must(err)
-		if o := d.read(raw); len(o.AllowCredentials) != 0 || o.UserVerification != "required" {
+		if o := told(t, raw); len(o.AllowCredentials) != 0 || o.UserVerification != "required" {
 			t.Errorf("%s", raw)
 		}
 	})

@@ -25,23 +25,8 @@ const (
 	CeremonyLife = 5 * time.Minute
 )
 
-var (
-	// ErrCeremony says that the ceremony is over (five minutes, or one answer), or was begun for somebody else or
-	// something else: the page begins another one.
-	ErrCeremony = errors.New("mfapasskey: no such ceremony")
-	// ErrMalformed says that the response is no answer of a browser at all; the ceremony goes on.
-	ErrMalformed = errors.New("mfapasskey: malformed response")
-	// ErrRefused says that a new passkey is not acceptable: of another origin or challenge, or contradicting itself.
-	ErrRefused = errors.New("mfapasskey: passkey refused")
-	// ErrTaken says that this passkey is kept already.
-	ErrTaken = errors.New("mfapasskey: passkey known already")
-	// ErrUnknown says that nobody has the passkey of a sign-in, any more.
-	ErrUnknown = errors.New("mfapasskey: unknown passkey")
-	// ErrOrigin says that browsers make no passkeys for the configured origin; a host may go on without them.
-	ErrOrigin = errors.New("mfapasskey: no passkeys for this origin")
-	// ErrCloned says that the passkey's counter did not move on: there may be a copy. It comes with [mfa.ErrInvalidCode].
-	ErrCloned = errors.New("mfapasskey: counter went back")
-)
+// ErrOrigin says that browsers make no passkeys for the configured origin; a host may go on without them.
+var ErrOrigin = errors.New("mfapasskey: no passkeys for this origin")
 
 // Config is what a [Service] needs. MFA, DB, Origin and Name are required.
 type Config struct {

@@ -29,8 +29,8 @@ type row struct {
 const columns = `id, subject, name, credential, public_key, sign_count, backup_eligible, backed_up, transports, aaguid,
 	added_at, last_used_at`
 
-func (r row) shown() Passkey {
-	out := Passkey{ID: r.ID, Name: r.Name, AddedAt: time.Unix(r.AddedAt, 0), Synced: r.BackupEligible}
+func (r row) shown() mfa.Credential {
+	out := mfa.Credential{ID: r.ID, Name: r.Name, AddedAt: time.Unix(r.AddedAt, 0), Synced: r.BackupEligible}
 	if r.LastUsedAt != 0 {
 		out.LastUsedAt = time.Unix(r.LastUsedAt, 0)
 	}

@@ -36,9 +36,9 @@ func (s *Service) BeginVerify(ctx context.Context, subject string) (options json
 // FinishVerify accepts one of the person's passkeys: response is the answer of navigator.credentials.get as JSON. It
 // returns the method, [mfa.Passkey] or [mfa.SyncedPasskey].
 //
-// The errors are [ErrMalformed] and [ErrCeremony] (neither counted), a [*mfa.ThrottledError], or [mfa.ErrInvalidCode],
-// from which [mfa.TriesLeft] tells how many tries are left and which is [ErrCloned] too when the counter went back. As
-// for [mfa.Service.Try]: not inside a transaction of the caller.
+// The errors are [mfa.ErrMalformedResponse] and [mfa.ErrCeremony] (neither counted), a [*mfa.ThrottledError], or
+// [mfa.ErrInvalidCode], from which [mfa.TriesLeft] tells how many tries are left and which is [mfa.ErrCloned] too when
+// the counter went back. As for [mfa.Service.Try]: not inside a transaction of the caller.
 func (s *Service) FinishVerify(ctx context.Context, subject, ceremony string, response []byte) ([]mfa.Method, error) {
 	parsed, err := parse(response)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Service) BeginSignIn(ctx context.Context) (options json.RawMessage, cer
 // FinishSignIn accepts a passkey and returns whose it is, and the methods: [mfa.Passkey] or [mfa.SyncedPasskey], and
 // [mfa.Verified], which are two factors. Whether that person may sign in is for the host to say.
 //
-// The errors are those of [Service.FinishVerify], and [ErrUnknown].
+// The errors are those of [Service.FinishVerify], and [mfa.ErrUnknown].
 func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []byte) (subject string, methods []mfa.Method, err error) {
 	parsed, err := parse(response)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []
 	}
 	err = s.db.Get(ctx, &subject, `SELECT subject FROM mfa_passkeys WHERE credential = $1`, parsed.RawID)
 	if dbx.IsNotFound(err) {
-		return "", nil, ErrUnknown
+		return "", nil, mfa.ErrUnknown
 	}
 	if err != nil {
 		return "", nil, err
@@ -99,11 +99,11 @@ func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []
 
 func parse(response []byte) (*protocol.ParsedCredentialAssertionData, error) {
 	if len(response) > maxResponse {
-		return nil, ErrMalformed
+		return nil, mfa.ErrMalformedResponse
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(response)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("%w: %w", mfa.ErrMalformedResponse, err)
 	}
 	return parsed, nil
 }
@@ -129,7 +129,7 @@ func (s *Service) try(ctx context.Context, subject string, validate func(person)
 		return s.advance(ctx, used, credential)
 	})
 	if cloned && errors.Is(err, mfa.ErrInvalidCode) {
-		err = fmt.Errorf("%w: %w", ErrCloned, err)
+		err = fmt.Errorf("%w: %w", mfa.ErrCloned, err)
 	}
 	return used, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfapasskey"
+	"github.com/focushq/idp/mfa/mfapasskey/passkeytest"
 )
 
 func TestSecondFactor(t *testing.T) {
@@ -20,7 +21,7 @@ func TestSecondFactor(t *testing.T) {
 			t.Errorf("%+v", added)
 		}
 		w.pass(time.Hour)
-		d.flags = present // no verification: the password is the other factor
+		d.Flags = passkeytest.Present // no verification: the password is the other factor
 		methods, err := w.verify("alice", d)
 		w.must(err)
 		w.happened("passkey_accepted")
@@ -48,48 +49,48 @@ func TestSignInWithAPasskeyAlone(t *testing.T) {
 			t.Errorf("%s, amr %v", subject, got)
 		}
 
-		d.flags = present // the device has not verified the person: one factor
+		d.Flags = passkeytest.Present // the device has not verified the person: one factor
 		_, _, err = w.signIn(d)
 		w.is(err, mfa.ErrInvalidCode)
-		d.flags = present | verified
+		d.Flags = passkeytest.Present | passkeytest.Verified
 
-		own := d.handle
-		d.handle = nil
+		own := d.Handle
+		d.Handle = nil
 		_, _, err = w.signIn(d)
 		w.is(err, mfa.ErrInvalidCode)
-		d.handle = []byte("somebody else")
+		d.Handle = []byte("somebody else")
 		_, _, err = w.signIn(d)
 		w.is(err, mfa.ErrInvalidCode)
-		d.handle = own
+		d.Handle = own
 
 		w.must(w.Remove(t.Context(), "alice", added.ID))
 		_, _, err = w.signIn(d)
-		w.is(err, mfapasskey.ErrUnknown)
+		w.is(err, mfa.ErrUnknown)
 	})
 }
 
 func TestSyncedPasskeys(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
-		d, added := w.add("alice", func(d *device) { d.flags |= backupEligible })
+		d, added := w.add("alice", func(d *passkeytest.Device) { d.Flags |= passkeytest.BackupEligible })
 		if !added.Synced {
 			t.Errorf("%+v", added)
 		}
-		d.flags |= backedUp // the copy came later
+		d.Flags |= passkeytest.BackedUp // the copy came later
 		subject, methods, err := w.signIn(d)
 		w.must(err)
 		if got := mfa.AMR(methods...); subject != "alice" || !slices.Equal(got, []string{"swk", "user", "mfa"}) {
 			t.Errorf("%s, amr %v", subject, got)
 		}
-		d.flags &^= backupEligible | backedUp // bound to the device all of a sudden
+		d.Flags &^= passkeytest.BackupEligible | passkeytest.BackedUp // bound to the device all of a sudden
 		_, err = w.verify("alice", d)
 		w.is(err, mfa.ErrInvalidCode)
 
-		odd := newDevice(t)
-		odd.flags |= backedUp // but not eligible
+		odd := passkeytest.New(t, origin)
+		odd.Flags |= passkeytest.BackedUp // but not eligible
 		shown, ceremony, err := w.BeginAdd(t.Context(), browser("alice"), "alice")
 		w.must(err)
-		_, err = w.FinishAdd(t.Context(), browser("alice"), ceremony, "", odd.create(shown))
-		w.is(err, mfapasskey.ErrRefused)
+		_, err = w.FinishAdd(t.Context(), browser("alice"), ceremony, "", odd.Create(shown))
+		w.is(err, mfa.ErrRefused)
 	})
 }
 
@@ -100,34 +101,34 @@ func TestCountersNeverGoBack(t *testing.T) {
 			_, err := w.verify("alice", d)
 			w.must(err)
 		}
-		d.count, d.step = 10, 1
+		d.Count, d.Step = 10, 1
 		_, err := w.verify("alice", d)
 		w.must(err)
 		w.forget()
 		for _, count := range []uint32{11, 10, 0} { // the same again, an earlier one, none
-			d.count, d.step = count, 0
+			d.Count, d.Step = count, 0
 			_, err := w.verify("alice", d)
-			w.is(err, mfapasskey.ErrCloned)
+			w.is(err, mfa.ErrCloned)
 			w.is(err, mfa.ErrInvalidCode)
 			w.happened("passkey_cloned", "passkey_refused")
 		}
-		d.count = 12
+		d.Count = 12
 		_, err = w.verify("alice", d)
 		w.must(err)
 	})
 }
 
 // bend is what an attacker, or a page of somebody else, changes about an answer.
-var bends = map[string]func(d *device){
-	"http":           func(d *device) { d.origin = "http://id.example.com:8443" },
-	"another port":   func(d *device) { d.origin = "https://id.example.com" },
-	"a subdomain":    func(d *device) { d.origin = "https://evil.id.example.com:8443" },
-	"the parent":     func(d *device) { d.origin = "https://example.com:8443" },
-	"a longer name":  func(d *device) { d.origin = "https://id.example.com.evil.test:8443" },
-	"a path":         func(d *device) { d.origin = origin + "@evil.test" },
-	"no origin":      func(d *device) { d.origin = "" },
-	"another RP":     func(d *device) { d.rpID = "example.com" },
-	"nobody present": func(d *device) { d.flags &^= present },
+var bends = map[string]func(d *passkeytest.Device){
+	"http":           func(d *passkeytest.Device) { d.Origin = "http://id.example.com:8443" },
+	"another port":   func(d *passkeytest.Device) { d.Origin = "https://id.example.com" },
+	"a subdomain":    func(d *passkeytest.Device) { d.Origin = "https://evil.id.example.com:8443" },
+	"the parent":     func(d *passkeytest.Device) { d.Origin = "https://example.com:8443" },
+	"a longer name":  func(d *passkeytest.Device) { d.Origin = "https://id.example.com.evil.test:8443" },
+	"a path":         func(d *passkeytest.Device) { d.Origin = origin + "@evil.test" },
+	"no origin":      func(d *passkeytest.Device) { d.Origin = "" },
+	"another RP":     func(d *passkeytest.Device) { d.RPID = "example.com" },
+	"nobody present": func(d *passkeytest.Device) { d.Flags &^= passkeytest.Present },
 }
 
 func TestAnswersOfElsewhere(t *testing.T) {
@@ -143,11 +144,11 @@ func TestAnswersOfElsewhere(t *testing.T) {
 			if got, _, err := w.signIn(&bent); got != "" || !errors.Is(err, mfa.ErrInvalidCode) {
 				t.Errorf("%s, sign-in: %q %v", name, got, err)
 			}
-			fresh := newDevice(t)
+			fresh := passkeytest.New(t, origin)
 			bend(fresh)
 			shown, ceremony, err := w.BeginAdd(t.Context(), browser(subject), "account")
 			w.must(err)
-			if _, err := w.FinishAdd(t.Context(), browser(subject), ceremony, "", fresh.create(shown)); !errors.Is(err, mfapasskey.ErrRefused) {
+			if _, err := w.FinishAdd(t.Context(), browser(subject), ceremony, "", fresh.Create(shown)); !errors.Is(err, mfa.ErrRefused) {
 				t.Errorf("%s, new: %v", name, err)
 			}
 			if _, err := w.verify(subject, good); err != nil {
@@ -163,15 +164,15 @@ func TestReplaysAndOtherPeoplesCeremonies(t *testing.T) {
 		bobs, _ := w.add("bob")
 		shown, ceremony, err := w.BeginVerify(t.Context(), "alice")
 		w.must(err)
-		answer := alices.get(shown)
+		answer := alices.Get(shown)
 		_, err = w.FinishVerify(t.Context(), "bob", ceremony, answer)
-		w.is(err, mfapasskey.ErrCeremony)
+		w.is(err, mfa.ErrCeremony)
 		_, _, err = w.FinishSignIn(t.Context(), ceremony, answer)
-		w.is(err, mfapasskey.ErrCeremony)
+		w.is(err, mfa.ErrCeremony)
 		_, err = w.FinishVerify(t.Context(), "alice", ceremony, answer)
 		w.must(err)
 		_, err = w.other.FinishVerify(t.Context(), "alice", ceremony, answer) // once, on any replica
-		w.is(err, mfapasskey.ErrCeremony)
+		w.is(err, mfa.ErrCeremony)
 
 		_, another, err := w.BeginVerify(t.Context(), "alice")
 		w.must(err)
@@ -183,7 +184,7 @@ func TestReplaysAndOtherPeoplesCeremonies(t *testing.T) {
 		w.is(err, mfa.ErrInvalidCode)
 
 		forged := *alices
-		forged.key = bobs.key // her identifier, his key
+		forged.Key = bobs.Key // her identifier, his key
 		_, err = w.verify("alice", &forged)
 		w.is(err, mfa.ErrInvalidCode)
 		if left, ok := mfa.TriesLeft(err); !ok || left != 2 {
@@ -198,15 +199,15 @@ func TestCeremoniesEndAfterFiveMinutes(t *testing.T) {
 		shown, ceremony, err := w.BeginVerify(t.Context(), "alice")
 		w.must(err)
 		w.pass(mfapasskey.CeremonyLife)
-		_, err = w.FinishVerify(t.Context(), "alice", ceremony, d.get(shown))
-		w.is(err, mfapasskey.ErrCeremony)
+		_, err = w.FinishVerify(t.Context(), "alice", ceremony, d.Get(shown))
+		w.is(err, mfa.ErrCeremony)
 		w.must(w.Prune(t.Context()))
 		_, ceremony, err = w.BeginSignIn(t.Context())
 		w.must(err)
 		w.must(w.Prune(t.Context()))
 		for _, junk := range []string{"", "{}", "null", "[]", `{"id":"x"}`, strings.Repeat("x", 1<<17)} {
 			_, _, err := w.FinishSignIn(t.Context(), ceremony, []byte(junk))
-			w.is(err, mfapasskey.ErrMalformed)
+			w.is(err, mfa.ErrMalformedResponse)
 		}
 		w.forget()
 	})
@@ -217,7 +218,7 @@ func TestLimitsAndSeal(t *testing.T) {
 		phone := w.withApp("alice")
 		d, _ := w.add("alice")
 		codes := w.withCodes("alice")
-		wrong := newDevice(t)
+		wrong := passkeytest.New(t, origin)
 		for n := range 4 {
 			_, err := w.verify("alice", wrong)
 			if left, _ := mfa.TriesLeft(err); left != 4-n {
@@ -259,14 +260,14 @@ func TestOneCeremonyOneAnswer(t *testing.T) {
 		d, _ := w.add("alice")
 		shown, verifying, err := w.BeginVerify(t.Context(), "alice")
 		w.must(err)
-		answer := d.get(shown)
+		answer := d.Get(shown)
 		accepted := race(t, w, func(r replica) error {
 			_, err := r.FinishVerify(t.Context(), "alice", verifying, answer)
 			return err
 		})
 		shown, adding, err := w.BeginAdd(t.Context(), browser("bob"), "bob")
 		w.must(err)
-		fresh := newDevice(t).create(shown)
+		fresh := passkeytest.New(t, origin).Create(shown)
 		added := race(t, w, func(r replica) error {
 			_, err := r.FinishAdd(t.Context(), browser("bob"), adding, "", fresh)
 			return err
@@ -293,7 +294,7 @@ func race(t *testing.T, w *world, fn func(replica) error) int {
 			switch {
 			case err == nil:
 				won++
-			case !errors.Is(err, mfapasskey.ErrCeremony):
+			case !errors.Is(err, mfa.ErrCeremony):
 				t.Errorf("neither accepted nor over: %v", err)
 			}
 		})
