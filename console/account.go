@@ -165,13 +165,10 @@ func (c *Console) endSession(w http.ResponseWriter, r *http.Request) {
 	notice := "notice.session_ended"
 	var err error
 	if id := r.PostFormValue("id"); id != "" {
-		err = c.Sessions.EndOne(r.Context(), a.Subject, id)
+		err = c.Actions.EndSession(r.Context(), a.Subject, id)
 	} else {
 		notice = "notice.sessions_ended"
-		_, err = c.Sessions.EndAll(r.Context(), a.Subject, s.ID)
-		if err == nil {
-			err = c.Actions.MFA.ForgetDevices(r.Context(), a.Subject, "sessions ended")
-		}
+		err = c.Actions.EndSessions(r.Context(), a.Subject, s.ID)
 	}
 	if errors.Is(err, session.ErrNotFound) {
 		c.Pages.Render(w, r, http.StatusNotFound, "error", notFound())

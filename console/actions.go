@@ -36,6 +36,42 @@ func (a *Actions) Disable(ctx context.Context, subject string) error {
 	return a.end(ctx, subject)
 }
 
+// EventSessionEnded is the action of the audit row of a session that was ended, by its person or by an administrator, without
+// signing out. Detail: session, its public id.
+const EventSessionEnded = "session.ended"
+
+// EndSession ends one session of a person's, with the tokens that belong to it and a notice to the apps that were used in it;
+// what offline_access gave stays. [session.ErrNotFound] when the person has no session of that id, whether or not somebody
+// else has.
+func (a *Actions) EndSession(ctx context.Context, subject, id string) error {
+	return a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := a.Sessions.EndOne(ctx, subject, id); err != nil {
+			return err
+		}
+		return a.Audit.Record(ctx, audit.Event{Action: EventSessionEnded, Subject: subject, Detail: map[string]string{"session": id}})
+	})
+}
+
+// EndSessions ends every session of a person's but those to keep, likewise, and forgets the remembered devices.
+func (a *Actions) EndSessions(ctx context.Context, subject string, keep ...string) error {
+	return a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
+		ended, err := a.Sessions.EndAll(ctx, subject, keep...)
+		if err != nil {
+			return err
+		}
+		if err := a.MFA.ForgetDevices(ctx, subject, "sessions ended"); err != nil {
+			return err
+		}
+		for _, id := range ended {
+			event := audit.Event{Action: EventSessionEnded, Subject: subject, Detail: map[string]string{"session": id}}
+			if err := a.Audit.Record(ctx, event); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Disconnect takes back what a person allowed to a client, and every token that it got.
 func (a *Actions) Disconnect(ctx context.Context, subject, client string) error {
 	if err := a.Consents.Revoke(ctx, subject, client); err != nil {

@@ -51,15 +51,9 @@ func (a *person) signedIn() bool { return a.browser.Get("/account").URL.Path == 
 // granted reports whether the app's tokens still work.
 func (a *person) granted(t *testing.T) (access, refresh bool) {
 	t.Helper()
-	r, _ := http.NewRequest("GET", a.p.Issuer+"/oauth2/userinfo", nil)
-	r.Header.Set("Authorization", "Bearer "+a.token.AccessToken)
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
+	status := a.userInfo(t, a.token.AccessToken)
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.token.RefreshToken}}
-	r, _ = http.NewRequest("POST", a.app.Endpoint.TokenURL, strings.NewReader(form.Encode()))
+	r, _ := http.NewRequest("POST", a.app.Endpoint.TokenURL, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(a.app.ClientID, a.app.ClientSecret)
 	refreshed, err := http.DefaultClient.Do(r)
@@ -67,7 +61,33 @@ func (a *person) granted(t *testing.T) (access, refresh bool) {
 		t.Fatal(err)
 	}
 	refreshed.Body.Close()
-	return response.StatusCode == 200, refreshed.StatusCode == 200
+	return status == 200, refreshed.StatusCode == 200
+}
+
+// userInfo returns the status of userinfo for an access token.
+func (a *person) userInfo(t *testing.T, access string) int {
+	t.Helper()
+	r, _ := http.NewRequest("GET", a.p.Issuer+"/oauth2/userinfo", nil)
+	r.Header.Set("Authorization", "Bearer "+access)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// request is one of the browser's, to ask whose it is.
+func (a *person) request(t *testing.T) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest("GET", a.p.Issuer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range a.browser.Jar.Cookies(r.URL) {
+		r.AddCookie(c)
+	}
+	return r
 }
 
 // asked returns the first page after the password of a new sign-in in the browser that is remembered.

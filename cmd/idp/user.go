@@ -15,6 +15,8 @@ type userCmd struct {
 	Add                   userAddCmd           `cmd:"" help:"Add a person; the password comes from standard input or IDP_PASSWORD."`
 	List                  userListCmd          `cmd:"" help:"List people."`
 	Show                  userShowCmd          `cmd:"" help:"Show a person, with factors and sessions."`
+	Sessions              userSessionsCmd      `cmd:"" help:"List where a person is signed in."`
+	EndSession            userEndSessionCmd    `cmd:"" name:"end-session" help:"End one session of a person, with its tokens; what offline_access gave to apps goes on."`
 	Disable               userDisableCmd       `cmd:"" help:"Keep a person from signing in; ends sessions and tokens."`
 	Enable                userEnableCmd        `cmd:"" help:"Let a disabled person sign in again."`
 	SetPassword           userSetPasswordCmd   `cmd:"" help:"Set a password, from standard input or IDP_PASSWORD; ends sessions and tokens."`
