@@ -34,12 +34,21 @@ func (m *Manager) CheckForm(r *http.Request) error {
 	return nil
 }
 
-// formToken returns the token of r's browser; "" when no cookie binds it. The two kinds cannot stand for each other.
-func (m *Manager) formToken(r *http.Request) string {
+// Bind returns a mark on what for r's browser, which no other browser gets, nor this one after a sign-in or a second
+// factor: what was handed to the browser by a page can come back from that page alone. It is "" when no cookie binds the
+// browser, which a form that passed [Manager.CheckForm] has.
+func (m *Manager) Bind(r *http.Request, what string) string { return m.mac(r, "bound", "\x00"+what) }
+
+// formToken returns the token of r's browser; "" when no cookie binds it.
+func (m *Manager) formToken(r *http.Request) string { return m.mac(r, "form token", "") }
+
+// mac authenticates what for the cookie that binds r's browser; "" when none does. Neither the kinds of marks nor those
+// of cookies can stand for each other.
+func (m *Manager) mac(r *http.Request, kind, what string) string {
 	for _, name := range []string{sessionCookie, formCookie} {
 		if value := m.cookie(r, name); value != "" {
 			mac := hmac.New(sha256.New, m.Key)
-			mac.Write([]byte("form token, " + name + "\x00" + value))
+			mac.Write([]byte(kind + ", " + name + "\x00" + value + what))
 			return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 		}
 	}

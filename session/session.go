@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ type Session struct {
 	Subject     string    // who
 	AMR         []string  // the methods of this sign-in, RFC 8176
 	AuthTime    time.Time // the password or passkey
-	FactorAt    time.Time // the second factor since AuthTime; zero: none
+	FactorAt    time.Time // the second factor since AuthTime, or the passkey that was two; zero: none
 	PostponedAt time.Time // "not now" to enrolment since AuthTime; zero: not said
 	RemindedAt  time.Time // the reminder about few recovery codes since AuthTime; zero: not seen
 	CreatedAt   time.Time
@@ -95,15 +96,19 @@ func (m *Manager) Of(r *http.Request) (*Session, error) {
 	return s, nil
 }
 
-// Start signs subject in on this browser after a password (or passkey) and sets a new secret. When the browser's
-// session is the same subject's it goes on under its ID, with everything since the last AuthTime forgotten; another
-// subject's session ends. Form tokens made before are void.
+// Start signs subject in on this browser after a password (or passkey) and sets a new secret. When amr holds "mfa" there
+// were two factors at once, and FactorAt is AuthTime. When the browser's session is the same subject's it goes on under
+// its ID, with everything since the last AuthTime forgotten; another subject's session ends. Form tokens made before are
+// void.
 func (m *Manager) Start(w http.ResponseWriter, r *http.Request, subject string, amr []string) (*Session, error) {
 	now := m.now()
 	value, secret := newSecret()
 	s := &Session{
 		ID: rand.Text(), Subject: subject, AMR: amr, AuthTime: now, CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(m.overall()), Agent: oneLine(r.UserAgent()), Address: m.address(r), secret: secret,
+	}
+	if slices.Contains(amr, "mfa") {
+		s.FactorAt = now
 	}
 	err := m.DB.InTx(r.Context(), func(ctx context.Context) error {
 		before, err := m.Of(r.WithContext(ctx))
