@@ -18,6 +18,7 @@ const (
 	admitWindow       = 10 * time.Minute
 	requestsOfNetwork = 600    // suspended requests
 	pushedOfNetwork   = 600    // pushed by public clients
+	keptOfNetwork     = 600    // of the host's, of each kind
 	devicesOfNetwork  = 200    // asked for by public clients
 	devicesOfClient   = 10_000 // whoever asks in its name
 
@@ -40,6 +41,12 @@ func bounded(kept url.Values) error {
 		return fault(fosite.ErrInvalidRequest, "", "The parameters must not be longer than 8192 bytes together, form-encoded.")
 	}
 	return nil
+}
+
+// Admit counts what the host is about to keep for a stranger beside ours, by a name of the host's and the stranger's
+// address: 600 in ten minutes for a network. A [*throttle.Error] says that there are that many.
+func (s *Server) Admit(ctx context.Context, what, address string) error {
+	return s.admitNetwork(ctx, "host/"+what, address, keptOfNetwork)
 }
 
 // admitNetwork is admit for the network of an IP address.
