@@ -18,7 +18,7 @@ type Letter struct {
 	System  string
 	Address string        // IP address
 	URL     string        // the account's page, to look for oneself; it does nothing by being opened
-	Name    string        // of the authenticator or the app
+	Name    string        // of the authenticator, the passkey or the app
 	Left    int           // recovery codes left
 	Life    time.Duration // how long the device is remembered, or the link is good
 	Reason  string        // an administrator's
@@ -47,7 +47,7 @@ func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
 
 // Mail returns the mail called name: mfa_on, mfa_off, authenticator_added, authenticator_removed, codes_replaced,
 // recovery_used, device_remembered, device_copied, password_changed, password_compromised, email_changed, app_ended, mfa_reset, warned, warned_recovery, sealed,
-// sealed_recovery, unsealed; reset and invite carry a link. The subject is one line.
+// sealed_recovery, unsealed, passkey_added, passkey_removed, passkey_cloned, mfa_on_passkey, warned_passkey, sealed_passkey; reset and invite carry a link. The subject is one line.
 func (s *Set) Mail(name string, data Letter) (subject, plain, html string, err error) {
 	lang := s.mailed.closest(data.Language)
 	if !s.mailed.ids["mail."+name+".subject"] {

@@ -15,7 +15,8 @@ func TestMails(t *testing.T) {
 		URL: "https://id.example/account", Name: "<Phone>", Left: 1, Life: 720 * time.Hour}
 	names := []string{"mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "codes_replaced",
 		"recovery_used", "device_remembered", "device_copied", "password_changed", "password_compromised", "app_ended", "mfa_reset", "warned",
-		"warned_recovery", "sealed", "sealed_recovery", "unsealed"}
+		"warned_recovery", "warned_passkey", "sealed", "sealed_recovery", "sealed_passkey", "unsealed", "mfa_on_passkey", "passkey_added", "passkey_removed",
+		"passkey_cloned"}
 	subjects := map[string]bool{}
 	for _, name := range names {
 		subject, text, html, err := s.Mail(name, letter)
