@@ -46,6 +46,7 @@ var demoBinary = sync.OnceValues(func() (string, error) {
 type demo struct {
 	Provider, App string // origins
 	passwords     map[string]string
+	folder        string // its data
 }
 
 // demoStart runs the demo until the test ends, on the two ports or, without any, on free ones.
@@ -58,8 +59,8 @@ func demoStart(t *testing.T, ports ...int) *demo {
 	if len(ports) == 0 {
 		ports = demoPorts(t, 2)
 	}
-	cmd := exec.Command(binary, "demo", "--port", strconv.Itoa(ports[0]), "--rp-port", strconv.Itoa(ports[1]))
-	cmd.Dir = t.TempDir()
+	d := &demo{Provider: "http://localhost:" + strconv.Itoa(ports[0]), passwords: map[string]string{}, folder: t.TempDir()}
+	cmd := exec.Command(binary, "demo", "--data", d.folder, "--port", strconv.Itoa(ports[0]), "--rp-port", strconv.Itoa(ports[1]))
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
@@ -70,7 +71,6 @@ func demoStart(t *testing.T, ports ...int) *demo {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { demoStop(t, cmd, &complaints) })
-	d := &demo{Provider: "http://localhost:" + strconv.Itoa(ports[0]), passwords: map[string]string{}}
 	lines := bufio.NewScanner(out)
 	for d.App == "" && lines.Scan() {
 		key, value, _ := strings.Cut(lines.Text(), ": ")
@@ -87,6 +87,27 @@ func demoStart(t *testing.T, ports ...int) *demo {
 	}
 	go io.Copy(io.Discard, out)
 	return d
+}
+
+// command runs the command on the demo's data, while the demo goes on. As an operator's would be, its environment is
+// the server's: it writes the same mails, which the demo sends.
+func (d *demo) command(t *testing.T, args ...string) string {
+	t.Helper()
+	binary, err := demoBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Dir = d.folder
+	cmd.Env = append(os.Environ(),
+		"IDP_PUBLIC_URL="+d.Provider, "IDP_DATABASE_URL=sqlite:"+filepath.Join(d.folder, "idp.db"),
+		"IDP_KEYSET_FILE="+filepath.Join(d.folder, "keyset.json"),
+		"IDP_SMTP_URL=smtp://127.0.0.1:9", "IDP_SMTP_FROM=idp@example.com")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("idp %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 // demoStop tells the demo to end, as Ctrl-C does, and expects that it does.
