@@ -13,6 +13,9 @@ type Credential struct {
 	Synced     bool      // it may be on several devices of the person
 }
 
+// MaxCredentials is how many of a kind a person may have.
+const MaxCredentials = 10
+
 // The answers of a factor that works by ceremonies, which are two requests: one for the options, one with the browser's
 // answer. They stand here so that pages can tell them apart without knowing who does the cryptography.
 var (

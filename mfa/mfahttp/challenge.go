@@ -8,7 +8,8 @@ import (
 	"github.com/focushq/idp/mfa"
 )
 
-// challenge asks for a code of the app, or with way=recovery for a recovery code: the app always comes first.
+// challenge asks for a code of the app or, with way, for something else that the person has. The app comes first,
+// except for somebody who has passkeys only.
 func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	switch {
@@ -16,32 +17,43 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 		h.Fail(w, r, err)
 	case !status.Enrolled:
 		h.goTo(w, r, h.onward(r))
-	case r.URL.Query().Get("way") == "recovery":
+	case way(r) == "recovery":
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
-		h.showRecovery(w, r, http.StatusOK, &RecoveryPage{CodesLeft: status.CodesLeft, Problem: problem, Wait: wait})
+		h.showRecovery(w, r, http.StatusOK, status, &RecoveryPage{Problem: problem, Wait: wait})
+	case h.passkeyStatus(status) != nil && (way(r) == "passkey" || len(status.Authenticators) == 0):
+		keys := h.passkeyStatus(status)
+		problem, wait := h.standing("key", keys.Sealed, keys.RetryAt)
+		h.showKey(w, r, http.StatusOK, status, &KeyPage{Problem: problem, Wait: wait, Notice: h.takeThis(w, r, noticeTryKey)})
 	default:
 		problem, wait := h.standing("code", status.Sealed, status.RetryAt)
-		h.showChallenge(w, r, http.StatusOK, user, &ChallengePage{Problem: problem, Wait: wait})
+		h.showChallenge(w, r, http.StatusOK, user, status, &ChallengePage{Problem: problem, Wait: wait})
 	}
 }
 
-func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, status int, user User, page *ChallengePage) {
+// way is what the person wants to give instead of the app's code.
+func way(r *http.Request) string { return r.URL.Query().Get("way") }
+
+func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
+	page *ChallengePage) {
 	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = h.Client(r)
 	page.RememberDays = h.rememberDays(r)
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
+	page.KeyURL = h.keyURL(r, status)
 	page.Cancel = h.mayCancel(r)
-	h.Pages.Render(w, r, status, PageChallenge, page)
+	h.Pages.Render(w, r, code, PageChallenge, page)
 }
 
-// answer takes what one of the two forms sent.
+// answer takes what one of the forms sent. Of a form that could not be read only the way is known.
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
 	switch {
 	case h.mayCancel(r) && r.PostFormValue("cancel") != "":
 		h.Cancel(w, r)
 	case r.PostForm.Has("recovery_code"):
 		h.useRecoveryCode(w, r, user)
+	case h.Passkeys != nil && (r.PostForm.Has("response") || way(r) == "passkey"):
+		h.useKey(w, r, user)
 	default:
 		h.useCode(w, r, user)
 	}
@@ -59,16 +71,26 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user User) {
 			h.Fail(w, r, err)
 			return
 		}
-		h.showChallenge(w, r, h.status(w, err), user, &ChallengePage{Problem: problem, Wait: h.wait(err)})
+		status, lookup := h.MFA.Status(r.Context(), user.Subject)
+		if lookup != nil {
+			h.Fail(w, r, lookup)
+			return
+		}
+		h.showChallenge(w, r, h.status(w, err), user, status, &ChallengePage{Problem: problem, Wait: h.wait(err)})
 		return
 	}
+	h.pass(w, r, user, mfa.Password, mfa.TOTP)
+}
+
+// pass goes on after the right answer, and honours the box of the page.
+func (h *handler) pass(w http.ResponseWriter, r *http.Request, user User, methods ...mfa.Method) {
 	if r.PostFormValue("remember") != "" && h.Remember(r) {
 		if err := h.rememberDevice(w, r, user.Subject); err != nil {
 			h.Fail(w, r, err)
 			return
 		}
 	}
-	h.Passed(w, r, user, mfa.AMR(mfa.Password, mfa.TOTP))
+	h.Passed(w, r, user, mfa.AMR(methods...))
 }
 
 // rememberDays is what the box says; zero hides it.

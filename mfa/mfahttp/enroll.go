@@ -31,6 +31,7 @@ func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	page.BackName, page.BackURL = h.Back(r)
 	page.Postpone, _ = h.Grace(r, user)
+	page.KeyURL = h.addKeyURL(r)
 	h.Pages.Render(w, r, status, PageStart, page)
 }
 

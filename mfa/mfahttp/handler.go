@@ -1,6 +1,7 @@
 package mfahttp
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -12,19 +13,26 @@ import (
 // The pages' paths. No step's path is a prefix of another step's.
 const (
 	pathChallenge = "/mfa"
-	pathSettings  = "/account/mfa"
-	pathStart     = "/account/mfa/enrol/start"
-	pathPostpone  = "/account/mfa/enrol/postpone"
-	pathScan      = "/account/mfa/enrol/scan"
-	pathCodes     = "/account/mfa/enrol/codes"
-	pathRecovery  = "/account/mfa/enrol/recovery"
-	pathDone      = "/account/mfa/enrol/done"
-	pathNewCodes  = "/account/mfa/codes"
-	pathGoOn      = "/account/mfa/codes/later"
-	pathRename    = "/account/mfa/rename"
-	pathRemove    = "/account/mfa/remove"
-	pathOff       = "/account/mfa/off"
-	pathForget    = "/account/mfa/devices/forget"
+
+	pathVerifyOptions = "/mfa/passkey"
+	pathAddKey        = "/account/mfa/passkeys/add"
+	pathAddOptions    = "/account/mfa/passkeys/options"
+	pathRenameKey     = "/account/mfa/passkeys/rename"
+	pathRemoveKey     = "/account/mfa/passkeys/remove"
+
+	pathSettings = "/account/mfa"
+	pathStart    = "/account/mfa/enrol/start"
+	pathPostpone = "/account/mfa/enrol/postpone"
+	pathScan     = "/account/mfa/enrol/scan"
+	pathCodes    = "/account/mfa/enrol/codes"
+	pathRecovery = "/account/mfa/enrol/recovery"
+	pathDone     = "/account/mfa/enrol/done"
+	pathNewCodes = "/account/mfa/codes"
+	pathGoOn     = "/account/mfa/codes/later"
+	pathRename   = "/account/mfa/rename"
+	pathRemove   = "/account/mfa/remove"
+	pathOff      = "/account/mfa/off"
+	pathForget   = "/account/mfa/devices/forget"
 )
 
 const formLimit = 64 << 10
@@ -57,8 +65,12 @@ type Config struct {
 	MFA     *mfa.Service
 	Pages   Pages
 	Cookies Cookies
-	Now     func() time.Time // nil: time.Now
-	Origin  string           // the public origin, for a host behind a proxy that changes the Host header; "": not needed
+
+	// Passkeys, such as a *mfapasskey.Service over MFA, may stand in for the app. nil: there are none.
+	Passkeys Passkeys
+
+	Now    func() time.Time // nil: time.Now
+	Origin string           // the public origin, for a host behind a proxy that changes the Host header; "": not needed
 
 	// User tells whose password has been checked. For Settings a host answers false (or lets SignIn lead to /mfa) when
 	// a second factor is due first, except where the sign-in itself forces an enrolment.
@@ -103,13 +115,17 @@ type Config struct {
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
 
-// Challenge returns the handler of /mfa, the second factor while signing in. It panics when a required field of c is
-// missing.
+// Challenge returns the handler of /mfa and everything below it, the second factor while signing in. It panics when a
+// required field of c is missing.
 func Challenge(c Config) http.Handler {
 	h := newHandler(c)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathChallenge, h.person(h.challenge))
 	mux.HandleFunc("POST "+pathChallenge, h.person(h.answer))
+	if h.Passkeys != nil {
+		mux.HandleFunc("POST "+pathVerifyOptions, h.person(h.verifyOptions))
+		mux.HandleFunc("GET "+PasskeyScript(), servePasskeyScript)
+	}
 	return h.sameOrigin(mux)
 }
 
@@ -118,7 +134,7 @@ func Challenge(c Config) http.Handler {
 func Settings(c Config) http.Handler {
 	h := newHandler(c)
 	mux := http.NewServeMux()
-	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request, User){
+	serve := map[string]func(http.ResponseWriter, *http.Request, User){
 		"GET " + pathSettings:  h.settings,
 		"GET " + pathStart:     h.start,
 		"POST " + pathStart:    h.enroll,
@@ -136,12 +152,16 @@ func Settings(c Config) http.Handler {
 		"POST " + pathRemove:   h.remove,
 		"POST " + pathOff:      h.turnOff,
 		"POST " + pathForget:   h.forget,
-	} {
-		mux.HandleFunc(pattern, h.person(serve))
+		// Where the browser lands when Fresh has interrupted a POST.
+		"GET " + pathRemove: h.again,
+		"GET " + pathOff:    h.again,
+		"GET " + pathForget: h.again,
 	}
-	// Where the browser lands when Fresh has interrupted a POST.
-	for _, path := range []string{pathRemove, pathOff, pathForget} {
-		mux.HandleFunc("GET "+path, h.person(h.again))
+	if h.Passkeys != nil {
+		maps.Copy(serve, h.passkeySettings())
+	}
+	for pattern, serve := range serve {
+		mux.HandleFunc(pattern, h.person(serve))
 	}
 	return h.sameOrigin(mux)
 }

@@ -10,6 +10,8 @@ import (
 // The names of the pages. Whoever implements [Pages] gets one of them with a pointer to its struct.
 const (
 	PageChallenge     = "mfa"          // *ChallengePage
+	PageKey           = "mfa_key"      // *KeyPage
+	PagePair          = "mfa_pair"     // *PairPage
 	PageRecovery      = "recovery"     // *RecoveryPage
 	PageSettings      = "mfa_settings" // *SettingsPage
 	PageStart         = "mfa_start"    // *StartPage
@@ -17,6 +19,7 @@ const (
 	PageCodes         = "mfa_codes"    // *CodesPage
 	PageRecoveryCodes = "mfa_recovery" // *RecoveryCodesPage
 	PageDone          = "mfa_done"     // *DonePage
+	PageAddKey        = "mfa_add_key"  // *AddKeyPage
 	PageRemind        = "mfa_remind"   // *RemindPage
 )
 
@@ -32,6 +35,40 @@ type ChallengePage struct {
 	RememberDays int    // 0: no box
 	Problem      *Problem
 	RecoveryURL  string // the same step with a recovery code
+	KeyURL       string // the same step with a passkey, "" without any
+	PairURL      string // the same step with two codes in a row, "" while there is no need for that
+	Cancel       bool
+	Wait         time.Duration // no code is looked at before; 0: now
+}
+
+// KeyPage asks for a passkey. Form: POST /mfa with ceremony and response, which the script Script fills in with options
+// from OptionsURL, and remember=1 when ticked.
+type KeyPage struct {
+	Query        string
+	OptionsURL   string
+	Script       string // see [PasskeyScript]
+	Client       string // the app that asks, "" for none
+	RememberDays int    // 0: no box
+	Problem      *Problem
+	Notice       string // message id of what has just been done, "" for nothing
+	CodeURL      string // the same step with a code of the app, "" without an app
+	RecoveryURL  string // the same step with a recovery code
+	Cancel       bool
+	Wait         time.Duration // no passkey is looked at before; 0: now
+}
+
+// PairPage asks for two codes, one after the other, which find out how the phone's clock goes. Form: POST /mfa with code1
+// and code2, and remember=1 when ticked.
+type PairPage struct {
+	Query        string
+	Entry        string // the entry to look for in the app: "Issuer: account"
+	Client       string // the app that asks, "" for none
+	RememberDays int    // 0: no box
+	Problem      *Problem
+	Remaining    int    // seconds until the app shows the next code
+	Code1, Code2 string // as they were typed
+	BackURL      string // the same step with one code
+	RecoveryURL  string // the same step with a recovery code
 	Cancel       bool
 	Wait         time.Duration // no code is looked at before; 0: now
 }
@@ -40,7 +77,8 @@ type ChallengePage struct {
 type RecoveryPage struct {
 	Query     string
 	Problem   *Problem
-	BackURL   string // to the app's code
+	BackURL   string // to the app's code, "" for somebody who has a passkey and no app
+	KeyURL    string // to the passkey, "" without any
 	CodesLeft int
 	Cancel    bool
 	Wait      time.Duration
@@ -48,7 +86,8 @@ type RecoveryPage struct {
 
 // SettingsPage shows what the person has; for somebody without a factor it explains, like [StartPage]. Forms: POST
 // /account/mfa/rename with id and name, /remove with id, /off, /devices/forget with id (without: all of them), and
-// /enrol/start to add an authenticator. New recovery codes: a link to /account/mfa/codes.
+// /enrol/start to add an authenticator; /passkeys/rename with id and name, /passkeys/remove with id. New recovery codes:
+// a link to /account/mfa/codes.
 type SettingsPage struct {
 	Query                  string
 	Enrolled               bool
@@ -56,6 +95,9 @@ type SettingsPage struct {
 	CodesLeft              int
 	Devices                []mfa.Device
 	Sealed, RecoverySealed bool // too many wrong codes: none is looked at
+	Passkeys               []mfa.Credential
+	AddKeyURL              string // to add a passkey, "" where there are none
+	KeySealed              bool   // too many wrong passkeys: none is looked at
 	RememberDays           int
 	BackName, BackURL      string
 	Notice                 string // message id of what has just been done, "" for nothing
@@ -75,7 +117,23 @@ type StartPage struct {
 	Postpone          time.Time // until when POST /account/mfa/enrol/postpone is possible; zero: it is not
 	Cancel            bool
 	BackName, BackURL string
+	KeyURL            string // to a passkey instead of an app, "" where there are none
 	Problem           *Problem
+}
+
+// AddKeyPage offers to make a passkey. Form: POST /account/mfa/passkeys/add with name, ceremony and response; the script
+// Script fills in the last two with options from OptionsURL.
+type AddKeyPage struct {
+	Query      string
+	OptionsURL string
+	Script     string // see [PasskeyScript]
+	Name       string // as it was typed; an empty one becomes "Passkey"
+	First      bool   // nothing else is enrolled: recovery codes follow
+	Forced     bool   // a sign-in waits for the enrolment
+	Client     string // the app that asks, "" for none
+	Cancel     bool
+	Problem    *Problem
+	BackURL    string // without a passkey: to the settings, or to the explanation with the app
 }
 
 // ScanPage shows the key of a pending enrolment.
@@ -119,7 +177,8 @@ type RecoveryCodesPage struct {
 	DownloadURI  template.URL // data: a text file, for browsers without scripts too
 	Reloaded     bool         // codes that were shown before and not confirmed are void now
 	Problem      *Problem
-	Replacement  bool // the old codes are good until these are confirmed
+	Replacement  bool // no part of an app's enrolment; the old codes are good until these are confirmed
+	First        bool // a Replacement of nothing: the first factor was a passkey
 }
 
 // DonePage says that the enrolment is complete.

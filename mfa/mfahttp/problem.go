@@ -14,6 +14,8 @@ import (
 //
 //	problem.code.malformed, .wrong, .replayed, .clock, .sealed           a code at sign-in
 //	problem.recovery.malformed, .wrong, .sealed                          a recovery code at sign-in
+//	problem.key.refused, .cloned, .ceremony, .malformed, .sealed         a passkey at sign-in
+//	problem.key.refused, .taken, .ceremony, .malformed, .too_many        a new passkey
 //	problem.throttled                                                    not looked at; Args Wait
 //	problem.enrol.same, .swapped, .gap, .field1, .field2, .malformed,
 //	    .wrong_entry, .other_entry, .other_abandoned, .clock             the two codes of an enrolment
@@ -23,7 +25,7 @@ import (
 //
 // Args may hold Left (int: tries left, when only one or two are), Wait (time.Duration: no code is looked at before),
 // Offset (time.Duration: the phone's clock minus ours), Name ("Issuer: account", the entry to look for in the app), Other
-// (the entry that the codes came from) and Max (int: the most authenticators).
+// (the entry that the codes came from) and Max (int: the most authenticators, or passkeys).
 type Problem struct {
 	ID    string
 	Field string // name of the input at fault, "" when it is the whole form
@@ -33,13 +35,11 @@ type Problem struct {
 // fewTries is from how many on the page says how many are left.
 const fewTries = 2
 
-// codeProblem puts the refusal of a code at sign-in, of kind "code" or "recovery", into a problem. It is nil for an
-// error that is not the person's.
+// codeProblem puts the refusal of a factor at sign-in, of kind "code", "recovery" or "key", into a problem. It is nil
+// for an error that is not the person's.
 func (h *handler) codeProblem(kind string, err error) *Problem {
-	p := &Problem{Field: "code", Args: map[string]any{}}
-	if kind == "recovery" {
-		p.Field = "recovery_code"
-	}
+	field := map[string]string{"code": "code", "recovery": "recovery_code"}[kind]
+	p := &Problem{Field: field, Args: map[string]any{}}
 	var throttled *mfa.ThrottledError
 	var clock *mfa.ClockError
 	switch {
@@ -54,6 +54,10 @@ func (h *handler) codeProblem(kind string, err error) *Problem {
 		p.Args["Offset"] = clock.Offset
 	case errors.Is(err, mfa.ErrReplayed) && kind == "code":
 		p.ID = "code.replayed"
+	case errors.Is(err, mfa.ErrCloned):
+		p.ID = kind + ".cloned"
+	case errors.Is(err, mfa.ErrInvalidCode) && kind == "key":
+		p.ID = "key.refused"
 	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, mfa.ErrReplayed):
 		p.ID = kind + ".wrong"
 	default:
@@ -120,8 +124,12 @@ func (h *handler) status(w http.ResponseWriter, err error) int {
 	case throttled.Sealed: // no waiting helps
 		return http.StatusForbidden
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(h.wait(err)/time.Second))))
+	retryAfter(w, h.wait(err))
 	return http.StatusTooManyRequests
+}
+
+func retryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait/time.Second))))
 }
 
 // wait returns how long no code is looked at after err, in whole seconds rounded up.

@@ -13,11 +13,15 @@ import (
 	"github.com/focushq/idp/mfa"
 )
 
-func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, status int, page *RecoveryPage) {
+func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, page *RecoveryPage) {
 	page.Query = journey(r, "way", "recovery")
-	page.BackURL = link(pathChallenge, journey(r))
+	page.CodesLeft = status.CodesLeft
+	page.KeyURL = h.keyURL(r, status)
+	if page.BackURL = codeURL(r, status); page.BackURL == "" && page.KeyURL == "" {
+		page.BackURL = link(pathChallenge, journey(r)) // a factor of the host's
+	}
 	page.Cancel = h.mayCancel(r)
-	h.Pages.Render(w, r, status, PageRecovery, page)
+	h.Pages.Render(w, r, code, PageRecovery, page)
 }
 
 // useRecoveryCode lets a recovery code stand in for the app. It never remembers the device, whatever the form says: it
@@ -37,15 +41,13 @@ func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user U
 	case errors.Is(err, mfa.ErrNotEnrolled) && !status.Enrolled:
 		h.goTo(w, r, h.onward(r))
 	case errors.Is(err, mfa.ErrNotEnrolled): // all codes are used
-		h.showRecovery(w, r, http.StatusUnprocessableEntity, &RecoveryPage{
+		h.showRecovery(w, r, http.StatusUnprocessableEntity, status, &RecoveryPage{
 			Problem: &Problem{ID: "problem.recovery.wrong", Field: "recovery_code"},
 		})
 	case problem == nil:
 		h.Fail(w, r, err)
 	default:
-		h.showRecovery(w, r, h.status(w, err), &RecoveryPage{
-			CodesLeft: status.CodesLeft, Problem: problem, Wait: h.wait(err),
-		})
+		h.showRecovery(w, r, h.status(w, err), status, &RecoveryPage{Problem: problem, Wait: h.wait(err)})
 	}
 }
 
@@ -76,7 +78,12 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user U
 		}
 		return
 	}
-	err := h.MFA.ConfirmRecoveryCodes(r.Context(), h.owner(user), r.PostFormValue("set"))
+	before, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	err = h.MFA.ConfirmRecoveryCodes(r.Context(), h.owner(user), r.PostFormValue("set"))
 	switch {
 	case errors.Is(err, mfa.ErrReplaced):
 		if h.Fresh(w, r, user) {
@@ -89,7 +96,11 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user U
 		h.Reminded(w, r, user)
 	default:
 		h.forgetShown(w)
-		h.notice(w, "notice.codes_replaced")
+		notice := "notice.codes_replaced"
+		if before.CodesMadeAt.IsZero() {
+			notice = "notice.key_on"
+		}
+		h.notice(w, notice)
 		h.goTo(w, r, h.onward(r))
 	}
 }
@@ -115,6 +126,12 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	page.Reloaded = page.Reloaded || problem != nil // whoever confirmed has seen a set
 	if enrollment == "" {
+		status, err := h.MFA.Status(r.Context(), user.Subject)
+		if err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		page.First = status.CodesMadeAt.IsZero()
 		page.Query = journey(r, "make", "1")
 	} else {
 		page.Query = journey(r, "enrolment", enrollment)

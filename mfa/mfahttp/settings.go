@@ -30,6 +30,14 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 		RememberDays: h.rememberDays(r), Forced: signingIn(r) && !status.Enrolled, Problem: problem,
 		Notice: h.takeNotice(w, r),
 	}
+	if page.AddKeyURL = h.addKeyURL(r); page.AddKeyURL != "" {
+		if page.Passkeys, err = h.Passkeys.Passkeys(r.Context(), user.Subject); err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		keys := h.passkeyStatus(status)
+		page.KeySealed = keys != nil && keys.Sealed
+	}
 	page.BackName, page.BackURL = h.Back(r)
 	page.Postpone, _ = h.Grace(r, user)
 	page.Demanded, page.DueBy = h.Demanded(r, user)
@@ -38,7 +46,10 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 
 // rename gives an authenticator another name. A name is no secret: no fresh proof is asked for.
 func (h *handler) rename(w http.ResponseWriter, r *http.Request, user User) {
-	err := h.MFA.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name"))
+	h.renamed(w, r, user, h.MFA.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name")))
+}
+
+func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user User, err error) {
 	if errors.Is(err, mfa.ErrName) {
 		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &Problem{ID: "problem.settings.name", Field: "name"})
 		return
@@ -110,4 +121,12 @@ func (h *handler) takeNotice(w http.ResponseWriter, r *http.Request) string {
 		h.Cookies.jar().Clear(w, noticeCookie)
 	}
 	return id
+}
+
+// takeThis is takeNotice for a page that has only this one to say.
+func (h *handler) takeThis(w http.ResponseWriter, r *http.Request, id string) string {
+	if h.Cookies.jar().Get(r, noticeCookie) != id {
+		return ""
+	}
+	return h.takeNotice(w, r)
 }

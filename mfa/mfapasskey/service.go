@@ -21,7 +21,7 @@ const Name = "passkey"
 
 // What does not depend on the configuration.
 const (
-	MaxPasskeys  = 10
+	MaxPasskeys  = mfa.MaxCredentials
 	CeremonyLife = 5 * time.Minute
 )
 

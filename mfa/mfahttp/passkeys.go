@@ -1,0 +1,175 @@
+package mfahttp
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// Passkeys is what the pages need of passkeys; *mfapasskey.Service is one. It registers itself with the mfa.Service as
+// the factor "passkey". The methods' contracts are those of that package; the errors that the pages tell apart are
+// package mfa's.
+type Passkeys interface {
+	BeginAdd(ctx context.Context, owner mfa.Owner, account string) (options json.RawMessage, ceremony string, err error)
+	FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name string, response []byte) (mfa.Credential, error)
+	BeginVerify(ctx context.Context, subject string) (options json.RawMessage, ceremony string, err error)
+	FinishVerify(ctx context.Context, subject, ceremony string, response []byte) ([]mfa.Method, error)
+	Passkeys(ctx context.Context, subject string) ([]mfa.Credential, error)
+	Rename(ctx context.Context, subject, id, name string) error
+	Remove(ctx context.Context, subject, id string) error
+}
+
+// factorPasskey is the name under which passkeys stand in mfa.Status.
+const factorPasskey = "passkey"
+
+//go:embed passkey.js
+var passkeyScript string
+
+// PasskeyScript returns the path of the script that forms with a passkey need; [Challenge] serves it, to everybody. Its
+// name changes with its content. A page's Content-Security-Policy has to allow script-src and connect-src 'self'.
+func PasskeyScript() string { return pathChallenge + "/passkey-" + short(passkeyScript) + ".js" }
+
+func servePasskeyScript(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	_, _ = io.WriteString(w, passkeyScript) // fails only when nobody reads any more
+}
+
+// passkeyStatus returns how the person's passkeys stand, nil when they have none or the host has none.
+func (h *handler) passkeyStatus(status mfa.Status) *mfa.FactorStatus {
+	if h.Passkeys == nil {
+		return nil
+	}
+	at := slices.IndexFunc(status.Factors, func(f mfa.FactorStatus) bool { return f.Name == factorPasskey })
+	if at < 0 {
+		return nil
+	}
+	return &status.Factors[at]
+}
+
+// keyURL is where the person's passkey is asked for, "" when they have none.
+func (h *handler) keyURL(r *http.Request, status mfa.Status) string {
+	if h.passkeyStatus(status) == nil {
+		return ""
+	}
+	return link(pathChallenge, journey(r, "way", "passkey"))
+}
+
+// codeURL is where a code of the person's app is asked for, "" when they have none.
+func codeURL(r *http.Request, status mfa.Status) string {
+	if len(status.Authenticators) == 0 {
+		return ""
+	}
+	return link(pathChallenge, journey(r))
+}
+
+// verifyOptions returns what the browser needs to ask for a passkey as the second factor.
+func (h *handler) verifyOptions(w http.ResponseWriter, r *http.Request, user User) {
+	status, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	keys := h.passkeyStatus(status)
+	if keys == nil { // removed while the page was open
+		h.goTo(w, r, link(pathChallenge, journey(r)))
+		return
+	}
+	if problem, wait := h.standing("key", keys.Sealed, keys.RetryAt); problem != nil {
+		h.noOptions(w, problem, wait)
+		return
+	}
+	options, ceremony, err := h.Passkeys.BeginVerify(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	writeOptions(w, options, ceremony)
+}
+
+func writeOptions(w http.ResponseWriter, options json.RawMessage, ceremony string) {
+	writeJSON(w, http.StatusOK, map[string]any{"ceremony": ceremony, "options": options})
+}
+
+// noOptions says why there are none: 429 when waiting helps, else 422.
+func (h *handler) noOptions(w http.ResponseWriter, problem *Problem, wait time.Duration) {
+	if wait == 0 {
+		writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"problem": problem.ID, "wait": 0})
+		return
+	}
+	retryAfter(w, wait)
+	writeJSON(w, http.StatusTooManyRequests, map[string]any{"problem": problem.ID, "wait": int(wait / time.Second)})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body map[string]any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // fails only when nobody reads any more
+}
+
+// showKey asks for a passkey.
+func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, page *KeyPage) {
+	page.Query = journey(r, "way", "passkey")
+	page.OptionsURL = link(pathVerifyOptions, journey(r))
+	page.Script = PasskeyScript()
+	page.Client = h.Client(r)
+	page.RememberDays = h.rememberDays(r)
+	page.CodeURL = codeURL(r, status)
+	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
+	page.Cancel = h.mayCancel(r)
+	h.Pages.Render(w, r, code, PageKey, page)
+}
+
+// useKey takes the browser's answer as the second factor.
+func (h *handler) useKey(w http.ResponseWriter, r *http.Request, user User) {
+	methods, err := h.Passkeys.FinishVerify(r.Context(), user.Subject, r.PostFormValue("ceremony"),
+		[]byte(r.PostFormValue("response")))
+	if err == nil {
+		h.pass(w, r, user, append(methods, mfa.Password)...)
+		return
+	}
+	problem := h.keyProblem(err)
+	status, lookup := h.MFA.Status(r.Context(), user.Subject)
+	switch {
+	case lookup != nil:
+		h.Fail(w, r, lookup)
+	case problem == nil:
+		h.Fail(w, r, err)
+	case !status.Enrolled: // turned off while the page was open
+		h.goTo(w, r, h.onward(r))
+	default:
+		h.showKey(w, r, h.status(w, err), status, &KeyPage{Problem: problem, Wait: h.wait(err)})
+	}
+}
+
+// keyProblem puts the refusal of a passkey into a problem, of a used and of a new one. It is nil for an error that is
+// not the person's.
+func (h *handler) keyProblem(err error) *Problem {
+	id := ""
+	switch {
+	case errors.Is(err, mfa.ErrName):
+		return &Problem{ID: "problem.settings.name", Field: "name"}
+	case errors.Is(err, mfa.ErrTooMany):
+		return tooManyKeys()
+	case errors.Is(err, mfa.ErrCeremony):
+		id = "ceremony"
+	case errors.Is(err, mfa.ErrMalformedResponse):
+		id = "malformed"
+	case errors.Is(err, mfa.ErrTaken):
+		id = "taken"
+	case errors.Is(err, mfa.ErrRefused), errors.Is(err, mfa.ErrUnknown):
+		id = "refused"
+	default:
+		return h.codeProblem("key", err)
+	}
+	return &Problem{ID: "problem.key." + id}
+}

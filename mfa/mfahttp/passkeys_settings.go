@@ -1,0 +1,138 @@
+package mfahttp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// passkeySettings are the routes of people's passkeys.
+func (h *handler) passkeySettings() map[string]func(http.ResponseWriter, *http.Request, User) {
+	return map[string]func(http.ResponseWriter, *http.Request, User){
+		"GET " + pathAddKey:      h.addKey,
+		"POST " + pathAddKey:     h.keepKey,
+		"POST " + pathAddOptions: h.addOptions,
+		"POST " + pathRenameKey:  h.renameKey,
+		"POST " + pathRemoveKey:  h.removeKey,
+		// Where the browser lands when Fresh has interrupted a POST.
+		"GET " + pathAddOptions: h.backToAddKey,
+		"GET " + pathRemoveKey:  h.again,
+	}
+}
+
+// addKeyURL is where a passkey is added, "" where there are none.
+func (h *handler) addKeyURL(r *http.Request) string {
+	if h.Passkeys == nil {
+		return ""
+	}
+	return link(pathAddKey, journey(r))
+}
+
+// addKey offers to add a passkey.
+func (h *handler) addKey(w http.ResponseWriter, r *http.Request, user User) {
+	if !h.Fresh(w, r, user) {
+		return
+	}
+	status, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	known, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
+	switch {
+	case err != nil:
+		h.Fail(w, r, err)
+	case len(known) >= mfa.MaxCredentials: // said before somebody makes one in vain
+		h.showAddKey(w, r, http.StatusUnprocessableEntity, status, tooManyKeys())
+	default:
+		h.showAddKey(w, r, http.StatusOK, status, nil)
+	}
+}
+
+func tooManyKeys() *Problem {
+	return &Problem{ID: "problem.key.too_many", Args: map[string]any{"Max": mfa.MaxCredentials}}
+}
+
+func (h *handler) showAddKey(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, problem *Problem) {
+	page := &AddKeyPage{
+		Query: journey(r), OptionsURL: link(pathAddOptions, journey(r)), Script: PasskeyScript(),
+		Name: r.PostFormValue("name"), First: !status.Enrolled, Forced: signingIn(r) && !status.Enrolled,
+		Client: h.Client(r), Cancel: h.mayCancel(r), Problem: problem, BackURL: link(pathSettings, journey(r)),
+	}
+	if page.First {
+		page.BackURL = link(pathStart, journey(r)) // where the app is the other choice
+	}
+	h.Pages.Render(w, r, code, PageAddKey, page)
+}
+
+// addOptions returns what the browser needs to make a passkey.
+func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user User) {
+	if !h.Fresh(w, r, user) {
+		return
+	}
+	options, ceremony, err := h.Passkeys.BeginAdd(r.Context(), h.owner(user), user.Account)
+	switch {
+	case errors.Is(err, mfa.ErrTooMany):
+		h.noOptions(w, tooManyKeys(), 0)
+	case err != nil:
+		h.Fail(w, r, err)
+	default:
+		writeOptions(w, options, ceremony)
+	}
+}
+
+// keepKey keeps the passkey that the browser made. It counts at once, and is no factor of this session: without an
+// attestation it has proved nothing. So the first one leads to the codes by way of the host's second step, where it is
+// used for the first time.
+func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user User) {
+	if h.mayCancel(r) && r.PostFormValue("cancel") != "" {
+		h.Cancel(w, r)
+		return
+	}
+	if !h.Fresh(w, r, user) {
+		return
+	}
+	before, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	_, err = h.Passkeys.FinishAdd(r.Context(), h.owner(user), r.PostFormValue("ceremony"), r.PostFormValue("name"),
+		[]byte(r.PostFormValue("response")))
+	switch problem := h.keyProblem(err); {
+	case problem != nil:
+		h.showAddKey(w, r, http.StatusUnprocessableEntity, before, problem)
+	case err != nil:
+		h.Fail(w, r, err)
+	case before.CodesLeft > 0:
+		h.notice(w, "notice.key_added")
+		h.goTo(w, r, h.onward(r))
+	default:
+		if !before.Enrolled {
+			h.notice(w, noticeTryKey)
+		}
+		h.goTo(w, r, link(pathNewCodes, journey(r, "make", "1")))
+	}
+}
+
+// noticeTryKey is what the second step says after the first passkey was added.
+const noticeTryKey = "notice.key_try"
+
+// renameKey gives a passkey another name.
+func (h *handler) renameKey(w http.ResponseWriter, r *http.Request, user User) {
+	err := h.Passkeys.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name"))
+	h.renamed(w, r, user, err)
+}
+
+// removeKey takes a passkey away; when nothing else is left MFA is off.
+func (h *handler) removeKey(w http.ResponseWriter, r *http.Request, user User) {
+	if h.Fresh(w, r, user) {
+		h.changed(w, r, user, h.Passkeys.Remove(r.Context(), user.Subject, r.PostFormValue("id")), "notice.key_removed")
+	}
+}
+
+// backToAddKey receives the browser when Fresh has interrupted a request for options.
+func (h *handler) backToAddKey(w http.ResponseWriter, r *http.Request, _ User) {
+	h.goTo(w, r, link(pathAddKey, journey(r)))
+}
