@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,46 +115,61 @@ func (s *Service) policy(f factor) throttle.Policy {
 	return s.config.Limits.Others.policy()
 }
 
-// reserve counts a try and returns its number in the series, or a [*ThrottledError]. It comes before any comparison
-// and is committed by itself: parallel guesses, and a sign-in that is rolled back, cost what they should.
-func (s *Service) reserve(ctx context.Context, subject string, f factor) (int, error) {
-	n, err := throttle.Reserve(ctx, s.store, s.policy(f), f.key(subject), s.config.Now())
+// tries are the numbers, in a series of failures, of what is looked at together.
+type tries struct{ first, last int }
+
+func (t tries) include(n int) bool { return t.first <= n && n <= t.last }
+
+// reserve counts a try, or a [*ThrottledError] says that it must not be looked at. It comes before any comparison and
+// is committed by itself: parallel guesses, and a sign-in that is rolled back, cost what they should.
+func (s *Service) reserve(ctx context.Context, subject string, f factor) (tries, error) {
+	return s.reserveTogether(ctx, subject, f, 1)
+}
+
+// reserveTogether is reserve for several tries at once.
+func (s *Service) reserveTogether(ctx context.Context, subject string, f factor, count int) (tries, error) {
+	n, err := throttle.ReserveTogether(ctx, s.store, s.policy(f), f.key(subject), count, s.config.Now())
 	var throttled *throttle.Error
 	if !errors.As(err, &throttled) {
-		return n, err
+		return tries{n - count + 1, n}, err
 	}
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		return s.emit(ctx, subject, Throttled, "factor", string(f), "sealed", strconv.FormatBool(throttled.Sealed))
 	})
 	if err != nil {
-		return 0, err
+		return tries{}, err
 	}
-	return 0, &ThrottledError{Until: throttled.Until, Sealed: throttled.Sealed}
+	return tries{}, &ThrottledError{Until: throttled.Until, Sealed: throttled.Sealed}
 }
 
-// refuse puts the n-th failure on record and returns what the page is told: cause, and what is left.
-func (s *Service) refuse(ctx context.Context, subject string, f factor, n int, kind Kind, cause error) (*refusal, error) {
-	detail := []string{"factor", string(f), "failures", strconv.Itoa(n)}
+// refuse puts failures on record and returns what the page is told: cause, and what is left.
+func (s *Service) refuse(ctx context.Context, subject string, f factor, failed tries, kind Kind, cause error) (*refusal, error) {
+	n := failed.last
+	counted := []string{"factor", string(f), "failures", strconv.Itoa(n)}
+	detail := slices.Clone(counted)
 	var clock *ClockError
 	if errors.As(cause, &clock) {
 		detail = append(detail, "offset", clock.Offset.String())
+	}
+	if failed.first < n {
+		detail = append(detail, "pair", "true")
 	}
 	if err := s.emit(ctx, subject, kind, detail...); err != nil {
 		return nil, err
 	}
 	policy := s.policy(f)
-	if n == warnAt {
-		if err := s.emit(ctx, subject, Warned, detail[:4]...); err != nil {
+	if failed.include(warnAt) {
+		if err := s.emit(ctx, subject, Warned, counted...); err != nil {
 			return nil, err
 		}
 	}
-	if n == policy.Seal {
-		if err := s.emit(ctx, subject, Sealed, detail[:4]...); err != nil {
+	if failed.include(policy.Seal) {
+		if err := s.emit(ctx, subject, Sealed, counted...); err != nil {
 			return nil, err
 		}
 	}
 	out := &refusal{error: cause, left: policy.Left(n)}
-	if pause := policy.After(n); pause > 0 {
+	if pause := policy.Pause(failed.first-1, n-failed.first+1); pause > 0 {
 		out.until = s.config.Now().Add(pause)
 	}
 	return out, nil
@@ -180,11 +196,15 @@ func (s *Service) standing(ctx context.Context, subject string, f factor) (seale
 	if err != nil {
 		return false, time.Time{}, err
 	}
-	if n >= s.policy(f).Seal {
-		return true, time.Time{}, nil
+	sealed, retryAt = s.refuses(f, n, until, 1)
+	return sealed, retryAt, nil
+}
+
+// refuses is standing for so many tries together, of a factor with n failures that waits until then.
+func (s *Service) refuses(f factor, n int, until time.Time, count int) (sealed bool, retryAt time.Time) {
+	var refused *throttle.Error
+	if errors.As(s.policy(f).Refuses(n, until, count, s.config.Now()), &refused) {
+		return refused.Sealed, refused.Until
 	}
-	if s.config.Now().Before(until) {
-		return false, until, nil
-	}
-	return false, time.Time{}, nil
+	return false, time.Time{}
 }

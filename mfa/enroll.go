@@ -140,16 +140,9 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	if pending.Proven {
 		return Drift{Offset: time.Duration(pending.Offset) * Period}, nil
 	}
-	digits, ok := normalizeCode(code)
-	if !ok {
-		return Drift{}, &PairError{Field: "code1", Err: ErrMalformedCode}
-	}
-	nextDigits, ok := normalizeCode(next)
-	if !ok {
-		return Drift{}, &PairError{Field: "code2", Err: ErrMalformedCode}
-	}
-	if digits == nextDigits {
-		return Drift{}, ErrSameCode
+	digits, nextDigits, err := twoCodes(code, next)
+	if err != nil {
+		return Drift{}, err
 	}
 	counted, err := s.store.CountPair(ctx, owner.Subject, id, maxPairs)
 	if err != nil {
@@ -168,7 +161,7 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	if err != nil {
 		return Drift{}, err
 	}
-	last, wrong := typed.judge()
+	last, wrong := typed.explain()
 	if wrong != nil && !typed.belongs() {
 		if err := s.otherEntry(ctx, owner.Subject, others, digits, nextDigits, now); err != nil {
 			return Drift{}, err
@@ -177,10 +170,7 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	if wrong != nil {
 		return Drift{}, wrong
 	}
-	offset := last - now
-	if offset >= -window && offset <= window { // slow typing and a wrong clock look alike
-		offset = 0
-	}
+	offset := typed.offset(last)
 	if _, err := s.store.Prove(ctx, owner.Subject, id, offset, last); err != nil {
 		return Drift{}, err
 	}

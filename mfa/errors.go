@@ -26,7 +26,7 @@ var (
 	// ErrReplayed says that the code was right and has been used already.
 	ErrReplayed = errors.New("mfa: code already used")
 
-	// ErrSameCode says that both fields of an enrolment hold the same code.
+	// ErrSameCode says that both fields of a pair hold the same code.
 	ErrSameCode = errors.New("mfa: the same code twice")
 	// ErrSwapped says that the two codes are right and stand in the wrong order.
 	ErrSwapped = errors.New("mfa: codes in the wrong order")
@@ -40,8 +40,8 @@ var (
 	ErrReplaced = errors.New("mfa: recovery codes were replaced")
 )
 
-// PairError says which of an enrolment's two codes is wrong. It wraps [ErrInvalidCode] (the other one is right) or
-// [ErrMalformedCode].
+// PairError says which of two codes is wrong. It wraps [ErrMalformedCode] or, while enrolling only, [ErrInvalidCode]
+// (the other one is right).
 type PairError struct {
 	Field string // "code1" or "code2": the one to correct
 	Err   error
@@ -63,8 +63,8 @@ func (e *OtherEntryError) Error() string { return fmt.Sprintf("%v: %q", ErrOther
 // Unwrap returns [ErrOtherEntry].
 func (e *OtherEntryError) Unwrap() error { return ErrOtherEntry }
 
-// ClockError says that the code is right for another time. At sign-in the offset is always negative (the phone is
-// slow): nothing is ever said about codes that are still to come. While enrolling it has either sign.
+// ClockError says that the code is right for another time. Of a single code the offset is always negative (the phone is
+// slow): nothing is ever said about one that is still to come. Of two codes it has either sign.
 type ClockError struct {
 	Offset time.Duration // the phone's clock minus ours
 }

@@ -19,10 +19,10 @@ const (
 	AuthenticatorRemoved Kind = "authenticator_removed" // name
 	Disabled             Kind = "disabled"              // the last factor is gone, recovery codes and devices with it
 	CodesReplaced        Kind = "codes_replaced"        // a new set of recovery codes stands
-	CodeAccepted         Kind = "code_accepted"         // name; offset, when it was moved
-	CodeRefused          Kind = "code_refused"          // failures
-	CodeReplayed         Kind = "code_replayed"         // failures
-	ClockWrong           Kind = "clock_wrong"           // offset, failures
+	CodeAccepted         Kind = "code_accepted"         // name; offset, when it was moved; pair: of two codes, which set it
+	CodeRefused          Kind = "code_refused"          // failures; pair: of two codes, which count twice
+	CodeReplayed         Kind = "code_replayed"         // failures; pair
+	ClockWrong           Kind = "clock_wrong"           // offset, failures; pair
 	RecoveryUsed         Kind = "recovery_used"         // left
 	RecoveryRefused      Kind = "recovery_refused"      // failures
 	DeviceRemembered     Kind = "device_remembered"     // device, browser, system

@@ -112,13 +112,13 @@ func (s *mapStore) Attempts(ctx context.Context, key string) (c int, until time.
 	return c, until, s.InTx(ctx, func(context.Context) error { c, until = s.counts[key].n, s.counts[key].until; return nil })
 }
 
-func (s *mapStore) CountAttempt(ctx context.Context, key string, n int, until time.Time) (won bool, err error) {
+func (s *mapStore) CountAttempt(ctx context.Context, key string, n, more int, until time.Time) (won bool, err error) {
 	if ctx.Value(inTx{}) == s {
 		return false, errors.New("one writer: this count would be undone with its transaction")
 	}
 	return won, s.InTx(ctx, func(context.Context) error {
 		if won = s.counts[key].n == n; won {
-			s.counts[key] = tries{n + 1, until}
+			s.counts[key] = tries{n + more, until}
 		}
 		return nil
 	})
@@ -194,7 +194,7 @@ func (s *mapStore) AddAuthenticator(ctx context.Context, a mfa.AuthenticatorReco
 func (s *mapStore) AdvanceStep(ctx context.Context, subject, id string, to mfa.Advance) (bool, error) {
 	return s.edit(ctx, subject, func(p *person) bool {
 		a := p.app(id)
-		if a == nil || a.LastStep >= to.Step {
+		if a == nil || a.LastStep >= to.First() {
 			return false
 		}
 		if a.LastStep, a.Offset, a.Run = to.Step, to.Offset, to.Run; !to.At.IsZero() {

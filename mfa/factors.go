@@ -25,10 +25,12 @@ type Status struct {
 	CodesMadeAt    time.Time       // when their set was made; zero: there is none
 	Devices        int             // remembered ones
 
+	Failures       int  // wrong codes of the app in a row, each wrong pair being two
 	Sealed         bool // no code of the app is looked at any more
 	RecoverySealed bool
-	// When the next code is looked at; zero: at once.
+	// When the next code is looked at, or the next pair of codes; zero: at once, or never.
 	RetryAt         time.Time
+	PairRetryAt     time.Time
 	RecoveryRetryAt time.Time
 }
 
@@ -58,9 +60,13 @@ func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 		return Status{}, err
 	}
 	out.Devices = len(devices)
-	if out.Sealed, out.RetryAt, err = s.standing(ctx, subject, factorTOTP); err != nil {
+	failures, until, err := s.store.Attempts(ctx, factorTOTP.key(subject))
+	if err != nil {
 		return Status{}, err
 	}
+	out.Failures = failures
+	out.Sealed, out.RetryAt = s.refuses(factorTOTP, failures, until, 1)
+	_, out.PairRetryAt = s.refuses(factorTOTP, failures, until, pairTries)
 	if out.RecoverySealed, out.RecoveryRetryAt, err = s.standing(ctx, subject, factorRecovery); err != nil {
 		return Status{}, err
 	}

@@ -178,6 +178,14 @@ func (b *bench) is(err, target error) {
 	}
 }
 
+// records returns the subject's authenticators as they are kept.
+func (b *bench) records(subject string) []mfa.AuthenticatorRecord {
+	b.t.Helper()
+	out, err := b.config.Store.Authenticators(b.t.Context(), subject)
+	b.must(err)
+	return out
+}
+
 // wrong returns a code that the phone shows nowhere near.
 func wrong(phone *mfatest.Phone) string {
 	for n := 0; ; n++ {

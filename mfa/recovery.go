@@ -209,20 +209,20 @@ func (s *Service) VerifyRecoveryCode(ctx context.Context, subject, code string) 
 }
 
 // tryRecovery counts a try and runs the hash. The gate comes first: nothing is counted that a busy server turns away.
-func (s *Service) tryRecovery(ctx context.Context, subject, code string, salt []byte) (try int, hash []byte, err error) {
+func (s *Service) tryRecovery(ctx context.Context, subject, code string, salt []byte) (try tries, hash []byte, err error) {
 	release, err := s.config.Gate(ctx)
 	if err != nil {
-		return 0, nil, err
+		return tries{}, nil, err
 	}
 	defer release()
 	if try, err = s.reserve(ctx, subject, factorRecovery); err != nil {
-		return 0, nil, err
+		return tries{}, nil, err
 	}
 	return try, s.kdf(code, salt), nil
 }
 
 // spend uses up the n-th code of a set and returns how many are left.
-func (s *Service) spend(ctx context.Context, set CodeSet, n, try int) (int, *refusal, error) {
+func (s *Service) spend(ctx context.Context, set CodeSet, n int, try tries) (int, *refusal, error) {
 	if err := s.store.Lock(ctx, set.Subject); err != nil {
 		return 0, nil, err
 	}

@@ -20,10 +20,10 @@ type Store interface {
 
 	// Attempts returns how often key was counted and until when it waits; zero for an unknown key.
 	Attempts(ctx context.Context, key string) (n int, until time.Time, err error)
-	// CountAttempt moves key from n to n+1 with a wait until then; false when it does not stand at n any more. It is
-	// committed by itself: a transaction of the caller's that is rolled back must not take it back. A Store that cannot
-	// do that returns an error inside a transaction.
-	CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error)
+	// CountAttempt moves key from n to n+tries with a wait until then; false when it does not stand at n any more. It
+	// is committed by itself: a transaction of the caller's that is rolled back must not take it back. A Store that
+	// cannot do that returns an error inside a transaction.
+	CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error)
 	// ClearAttempts forgets key.
 	ClearAttempts(ctx context.Context, key string) error
 
@@ -42,8 +42,8 @@ type Store interface {
 	Authenticators(ctx context.Context, subject string) ([]AuthenticatorRecord, error)
 	// AddAuthenticator keeps an authenticator; an identifier that exists is an error.
 	AddAuthenticator(ctx context.Context, a AuthenticatorRecord) error
-	// AdvanceStep moves an authenticator's last step to a.Step; false when it stands there or further already, or is
-	// gone. Offset and Run are set along with it, and the last use unless a.At is zero.
+	// AdvanceStep moves an authenticator's last step to a.Step; false when it stands at a.First() or further already, or
+	// is gone. Offset and Run are set along with it, and the last use unless a.At is zero.
 	AdvanceStep(ctx context.Context, subject, id string, a Advance) (bool, error)
 	// RenameAuthenticator and RemoveAuthenticator return false when the subject has no such authenticator.
 	RenameAuthenticator(ctx context.Context, subject, id, name string) (bool, error)
@@ -127,6 +127,15 @@ type Advance struct {
 	Step, Offset int64
 	Run          int
 	At           time.Time
+	Pair         bool // two codes, of Step and of the step before it: neither may have been used up
+}
+
+// First returns the first step that is used up: [Store.AdvanceStep] asks for a last step before it.
+func (a Advance) First() int64 {
+	if a.Pair {
+		return a.Step - 1
+	}
+	return a.Step
 }
 
 // CodeSet is a set of recovery codes.

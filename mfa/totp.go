@@ -102,18 +102,9 @@ func (s *Service) VerifyTOTP(ctx context.Context, subject, code string) error {
 	if !ok {
 		return ErrMalformedCode
 	}
-	known, err := s.store.Authenticators(ctx, subject)
+	known, secrets, err := s.apps(ctx, subject)
 	if err != nil {
 		return err
-	}
-	if len(known) == 0 {
-		return ErrNotEnrolled
-	}
-	secrets := make([][]byte, len(known))
-	for i, a := range known {
-		if secrets[i], err = s.unseal(ctx, PlaceAuthenticator, a.ID, subject, a.Secret); err != nil {
-			return err
-		}
 	}
 	try, err := s.reserve(ctx, subject, factorTOTP)
 	if err != nil {
@@ -132,6 +123,23 @@ func (s *Service) VerifyTOTP(ctx context.Context, subject, code string) error {
 		return err
 	}
 	return refused
+}
+
+// apps returns the person's authenticators and their secrets, or [ErrNotEnrolled].
+func (s *Service) apps(ctx context.Context, subject string) (known []AuthenticatorRecord, secrets [][]byte, err error) {
+	if known, err = s.store.Authenticators(ctx, subject); err != nil {
+		return nil, nil, err
+	}
+	if len(known) == 0 {
+		return nil, nil, ErrNotEnrolled
+	}
+	secrets = make([][]byte, len(known))
+	for i, a := range known {
+		if secrets[i], err = s.unseal(ctx, PlaceAuthenticator, a.ID, subject, a.Secret); err != nil {
+			return nil, nil, err
+		}
+	}
+	return known, secrets, nil
 }
 
 // hit is an authenticator that a code fits, at the given distance from its clock's current step.
@@ -161,7 +169,7 @@ func (s *Service) search(known []AuthenticatorRecord, secrets [][]byte, digits s
 
 // settle uses up what the code fits and puts the outcome on record. A code older than the window is used up as well:
 // else the sentence about the clock would tell a guesser what is good. Nothing is said about codes still to come.
-func (s *Service) settle(ctx context.Context, subject string, try int, hits []hit) (*refusal, error) {
+func (s *Service) settle(ctx context.Context, subject string, try tries, hits []hit) (*refusal, error) {
 	kind, cause := CodeRefused, ErrInvalidCode
 	var accepted *hit
 	var moved []string
@@ -192,10 +200,15 @@ func (s *Service) settle(ctx context.Context, subject string, try int, hits []hi
 	if accepted == nil {
 		return s.refuse(ctx, subject, factorTOTP, try, kind, cause)
 	}
+	return nil, s.accept(ctx, subject, accepted.AuthenticatorRecord, moved...)
+}
+
+// accept follows upon the right code, or the right two, of an app.
+func (s *Service) accept(ctx context.Context, subject string, a AuthenticatorRecord, detail ...string) error {
 	if err := s.clear(ctx, subject, factorTOTP, "code"); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, s.emit(ctx, subject, CodeAccepted, append([]string{"name", accepted.Name}, moved...)...)
+	return s.emit(ctx, subject, CodeAccepted, append([]string{"name", a.Name}, detail...)...)
 }
 
 // correct follows a phone whose clock is drifting: edgeRun accepted codes in a row at the same edge of the window move

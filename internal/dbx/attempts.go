@@ -27,14 +27,15 @@ func (a Attempts) Attempts(ctx context.Context, key string) (int, time.Time, err
 	return row.N, time.Unix(row.Until, 0), err
 }
 
-// CountAttempt moves key from n to n+1 with a wait until then, and reports false when it does not stand at n any more.
-func (a Attempts) CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error) {
-	query := "UPDATE " + a.Table + " SET n = $2 + 1, until = $3 WHERE key = $1 AND n = $2"
+// CountAttempt moves key from n to n+tries with a wait until then, and reports false when it does not stand at n any
+// more.
+func (a Attempts) CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error) {
+	query := "UPDATE " + a.Table + " SET n = $4, until = $3 WHERE key = $1 AND n = $2"
 	if n == 0 {
-		query = "INSERT INTO " + a.Table + " (key, n, until) VALUES ($1, $2 + 1, $3) " +
+		query = "INSERT INTO " + a.Table + " (key, n, until) VALUES ($1, $4, $3) " +
 			"ON CONFLICT (key) DO UPDATE SET n = excluded.n, until = excluded.until WHERE " + a.Table + ".n = $2"
 	}
-	rows, err := a.DB.Exec(ctx, query, key, n, until.Unix())
+	rows, err := a.DB.Exec(ctx, query, key, n, until.Unix(), n+tries)
 	return rows == 1, err
 }
 

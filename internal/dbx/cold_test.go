@@ -60,7 +60,7 @@ func TestAttemptsFromZero(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if won, err := a.CountAttempt(ctx, "k", 0, time.Now()); err != nil || !won {
+		if won, err := a.CountAttempt(ctx, "k", 0, 1, time.Now()); err != nil || !won {
 			t.Fatalf("won %v, %v", won, err)
 		}
 		if n, _, err := a.Attempts(ctx, "k"); err != nil || n != 1 {

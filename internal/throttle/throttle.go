@@ -17,9 +17,9 @@ import (
 type Counter interface {
 	// Attempts returns how often key was counted and until when it waits; zero for an unknown key.
 	Attempts(ctx context.Context, key string) (n int, until time.Time, err error)
-	// CountAttempt moves key from n to n+1 with a wait until then. It reports false, without an error, when key does
-	// not stand at n any more.
-	CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error)
+	// CountAttempt moves key from n to n+tries with a wait until then. It reports false, without an error, when key
+	// does not stand at n any more.
+	CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error)
 	// ClearAttempts forgets key.
 	ClearAttempts(ctx context.Context, key string) error
 }
@@ -89,20 +89,57 @@ func (e *Error) Error() string {
 // Reserve counts one try for key and returns its number in the series, or a [*Error] when it must not be looked at.
 // It is called before anything is compared: counting afterwards lets parallel tries through.
 func Reserve(ctx context.Context, c Counter, p Policy, key string, now time.Time) (int, error) {
+	return ReserveTogether(ctx, c, p, key, 1, now)
+}
+
+// ReserveTogether counts so many tries for key, all of them or none, and returns the number of the last one. They cost
+// what they would cost one after the other: the pauses between them are waited before, and by a key that has no tries
+// yet, and so nothing to wait from, after them. Where not all of them are left before the seal, it is sealed for them.
+func ReserveTogether(ctx context.Context, c Counter, p Policy, key string, tries int, now time.Time) (int, error) {
 	for {
 		n, until, err := c.Attempts(ctx, key)
-		switch {
-		case err != nil:
+		if err != nil {
 			return 0, err
-		case p.Seal > 0 && n >= p.Seal:
-			return 0, &Error{Sealed: true}
-		case now.Before(until):
-			return 0, &Error{Until: until}
 		}
-		if won, err := c.CountAttempt(ctx, key, n, now.Add(p.After(n+1))); err != nil || won {
-			return n + 1, err
+		if err := p.Refuses(n, until, tries, now); err != nil {
+			return 0, err
+		}
+		if won, err := c.CountAttempt(ctx, key, n, tries, now.Add(p.Pause(n, tries))); err != nil || won {
+			return n + tries, err
 		}
 	}
+}
+
+// Refuses returns the [*Error] that so many tries together would get at that time from a key that stands at n and waits
+// until then, nil when they would be looked at.
+func (p Policy) Refuses(n int, until time.Time, tries int, now time.Time) error {
+	if p.Seal > 0 && n+tries > p.Seal {
+		return &Error{Sealed: true}
+	}
+	if n > 0 {
+		until = until.Add(p.between(n, tries))
+	}
+	if now.Before(until) {
+		return &Error{Until: until}
+	}
+	return nil
+}
+
+// Pause returns the pause that follows so many tries together after the n-th.
+func (p Policy) Pause(n, tries int) time.Duration {
+	if n == 0 {
+		return p.After(tries) + p.between(0, tries)
+	}
+	return p.After(n + tries)
+}
+
+// between returns the pauses that lie between the tries that follow the n-th.
+func (p Policy) between(n, tries int) time.Duration {
+	var sum time.Duration
+	for i := 1; i < tries; i++ {
+		sum += p.After(n + i)
+	}
+	return sum
 }
 
 // NetworkKey names the network of an IP address (a /64 of IPv6) and the hour of now: a count per hour, because behind

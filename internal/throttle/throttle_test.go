@@ -28,7 +28,7 @@ func (c *counter) Attempts(_ context.Context, key string) (int, time.Time, error
 	return c.n[key], c.until[key], nil
 }
 
-func (c *counter) CountAttempt(_ context.Context, key string, n int, until time.Time) (bool, error) {
+func (c *counter) CountAttempt(_ context.Context, key string, n, tries int, until time.Time) (bool, error) {
 	if c.fail != nil {
 		return false, c.fail
 	}
@@ -40,7 +40,7 @@ func (c *counter) CountAttempt(_ context.Context, key string, n int, until time.
 	if c.n[key] != n {
 		return false, nil
 	}
-	c.n[key], c.until[key] = n+1, until
+	c.n[key], c.until[key] = n+tries, until
 	return true, nil
 }
 
@@ -111,6 +111,88 @@ func TestReserveKeepsToThePolicy(t *testing.T) {
 	})
 }
 
+// Tries together are looked at no sooner than the last of them would be if they came one after the other, each at the
+// first moment that it may; and after them the next one has to wait no less.
+func TestTogetherCostsWhatOneByOneDoes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, now := policies(t), start
+		together, single := newCounter(), newCounter()
+		var due time.Time // when the next single try is looked at, had all come one by one
+		for range rapid.IntRange(1, 30).Draw(t, "rounds") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 4000).Draw(t, "pause")) * time.Second)
+			tries, before := rapid.IntRange(1, 3).Draw(t, "tries"), together.n["key"]
+			got, err := throttle.ReserveTogether(t.Context(), together, p, "key", tries, now)
+			if err != nil {
+				var refused *throttle.Error
+				if !errors.As(err, &refused) || together.n["key"] != before {
+					t.Fatalf("%v, and %d became %d", err, before, together.n["key"])
+				}
+				if sealed := p.Seal > 0 && before+tries > p.Seal; refused.Sealed != sealed || !sealed && !refused.Until.After(now) {
+					t.Fatalf("%d tries after %d with the seal at %d: %+v", tries, before, p.Seal, refused)
+				}
+				if refused.Sealed {
+					continue
+				}
+				now = refused.Until // as it was told
+				if got, err = throttle.ReserveTogether(t.Context(), together, p, "key", tries, now); err != nil {
+					t.Fatalf("waited as told: %v", err)
+				}
+			}
+			if got != before+tries {
+				t.Fatalf("%d tries after %d are number %d", tries, before, got)
+			}
+			for range tries {
+				if _, err := throttle.Reserve(t.Context(), single, p, "key", due); err != nil {
+					t.Fatalf("one by one: %v", err)
+				}
+				if due = single.until["key"]; due.IsZero() {
+					due = start
+				}
+			}
+			if together.until["key"].Before(due) {
+				t.Fatalf("after %d tries the next is looked at %v before its time", got, due.Sub(together.until["key"]))
+			}
+		}
+	})
+}
+
+func TestTogether(t *testing.T) {
+	p := throttle.Policy{Waits: []throttle.Wait{{From: 5, For: time.Minute}, {From: 10, For: time.Hour}}, Seal: 12}
+	for _, tt := range []struct {
+		n    int
+		want throttle.Error // of two tries right after the wait of the n-th
+		then time.Duration  // the pause after them
+	}{
+		{0, throttle.Error{}, 0},
+		{3, throttle.Error{}, time.Minute},
+		{4, throttle.Error{Until: start.Add(time.Minute)}, time.Minute}, // one is left before the wait
+		{5, throttle.Error{Until: start.Add(time.Minute)}, time.Minute},
+		{9, throttle.Error{Until: start.Add(time.Hour)}, time.Hour},
+		{10, throttle.Error{Until: start.Add(time.Hour)}, time.Hour},
+		{11, throttle.Error{Sealed: true}, 0}, // one is left before the seal
+		{12, throttle.Error{Sealed: true}, 0},
+	} {
+		c, now := newCounter(), start
+		c.n["key"], c.until["key"] = tt.n, start
+		_, err := throttle.ReserveTogether(t.Context(), c, p, "key", 2, now)
+		var refused *throttle.Error
+		if errors.As(err, &refused) != (tt.want != throttle.Error{}) || refused != nil && *refused != tt.want {
+			t.Errorf("after %d: %v, want %+v", tt.n, err, tt.want)
+			continue
+		}
+		if refused != nil && refused.Sealed {
+			continue
+		}
+		if refused != nil {
+			now = refused.Until
+			_, err = throttle.ReserveTogether(t.Context(), c, p, "key", 2, now)
+		}
+		if err != nil || c.n["key"] != tt.n+2 || c.until["key"].Sub(now) != tt.then {
+			t.Errorf("after %d: %v, counted %d, then a pause of %v", tt.n, err, c.n["key"], c.until["key"].Sub(now))
+		}
+	}
+}
+
 // The bound that a policy promises: however the guesser times the tries, a day has room for a computable number.
 func TestPolicyBoundsADay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -119,8 +201,9 @@ func TestPolicyBoundsADay(t *testing.T) {
 		looked := 0
 		for now := start; now.Before(start.Add(24 * time.Hour)); now = now.Add(30 * time.Second) {
 			for range 5 {
-				if _, err := throttle.Reserve(t.Context(), c, p, "key", now); err == nil {
-					looked++
+				tries := rapid.IntRange(1, 2).Draw(t, "together")
+				if _, err := throttle.ReserveTogether(t.Context(), c, p, "key", tries, now); err == nil {
+					looked += tries
 				}
 			}
 		}

@@ -111,7 +111,7 @@ func (s *Store) AddAuthenticator(ctx context.Context, a mfa.AuthenticatorRecord)
 func (s *Store) AdvanceStep(ctx context.Context, subject, id string, a mfa.Advance) (bool, error) {
 	return s.one(ctx, `UPDATE mfa_authenticators SET last_step = $3, step_offset = $4, run = $5,
 		last_used_at = CASE WHEN $6 > last_used_at THEN $6 ELSE last_used_at END
-		WHERE id = $1 AND subject = $2 AND last_step < $3`, id, subject, a.Step, a.Offset, a.Run, unix(a.At))
+		WHERE id = $1 AND subject = $2 AND last_step < $7`, id, subject, a.Step, a.Offset, a.Run, unix(a.At), a.First())
 }
 
 // RenameAuthenticator gives an authenticator another name.

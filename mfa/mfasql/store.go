@@ -47,9 +47,9 @@ func (s *Store) Attempts(ctx context.Context, key string) (int, time.Time, error
 	return s.tries.Attempts(ctx, key)
 }
 
-// CountAttempt counts a try outside of the transaction of ctx. On SQLite, which has one writer, it fails inside one.
-func (s *Store) CountAttempt(ctx context.Context, key string, n int, until time.Time) (bool, error) {
-	return s.tries.CountAttempt(s.db.Apart(ctx), key, n, until)
+// CountAttempt counts tries outside of the transaction of ctx. On SQLite, which has one writer, it fails inside one.
+func (s *Store) CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error) {
+	return s.tries.CountAttempt(s.db.Apart(ctx), key, n, tries, until)
 }
 
 // ClearAttempts forgets key.

@@ -112,13 +112,13 @@ func (m *memory) Attempts(ctx context.Context, key string) (int, time.Time, erro
 	return c.n, c.until, nil
 }
 
-func (m *memory) CountAttempt(_ context.Context, key string, n int, until time.Time) (bool, error) {
+func (m *memory) CountAttempt(_ context.Context, key string, n, tries int, until time.Time) (bool, error) {
 	m.counting.Lock()
 	defer m.counting.Unlock()
 	if m.counts[key].n != n {
 		return false, nil
 	}
-	m.counts[key] = count{n + 1, until.Truncate(time.Second)}
+	m.counts[key] = count{n + tries, until.Truncate(time.Second)}
 	return true, nil
 }
 
@@ -238,7 +238,7 @@ func (m *memory) changeAuthenticator(ctx context.Context, subject, id string, fn
 
 func (m *memory) AdvanceStep(ctx context.Context, subject, id string, to mfa.Advance) (bool, error) {
 	return m.changeAuthenticator(ctx, subject, id, func(a *mfa.AuthenticatorRecord) bool {
-		if a.LastStep >= to.Step {
+		if a.LastStep >= to.First() {
 			return false
 		}
 		a.LastStep, a.Offset, a.Run = to.Step, to.Offset, to.Run

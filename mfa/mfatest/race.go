@@ -16,6 +16,15 @@ func raceAdvance(t *testing.T, s mfa.Store) {
 			return s.AdvanceStep(t.Context(), owner.Subject, "a", mfa.Advance{Step: step, At: at})
 		})
 	}
+	// Two pairs that share a code, and a pair and one of its codes by itself.
+	for _, rivals := range [][2]mfa.Advance{
+		{{Step: 111, Pair: true}, {Step: 112, Pair: true}},
+		{{Step: 121, Pair: true}, {Step: 120}},
+	} {
+		one(t, func(caller int) (bool, error) {
+			return s.AdvanceStep(t.Context(), owner.Subject, "a", rivals[caller%2])
+		})
+	}
 }
 
 func raceCode(t *testing.T, s mfa.Store) {
@@ -36,8 +45,15 @@ func raceCode(t *testing.T, s mfa.Store) {
 }
 
 func raceCount(t *testing.T, s mfa.Store) {
-	for n := range 3 {
-		one(t, func(int) (bool, error) { return s.CountAttempt(t.Context(), "totp/alice", n, at) })
+	for range 4 {
+		n, _, err := s.Attempts(t.Context(), "totp/alice")
+		must(t, err)
+		one(t, func(caller int) (bool, error) { // some count one try, some two
+			return s.CountAttempt(t.Context(), "totp/alice", n, 1+caller%2, at)
+		})
+		if now, _, err := s.Attempts(t.Context(), "totp/alice"); err != nil || now < n+1 || now > n+2 {
+			t.Fatalf("%d became %d, %v", n, now, err)
+		}
 	}
 }
 

@@ -128,11 +128,15 @@ func testAttempts(t *testing.T, s mfa.Store) {
 		}
 	}
 	stands(0, time.Time{})
-	check(t, "first", true)(s.CountAttempt(ctx, "totp/alice", 0, at))
-	check(t, "first again", false)(s.CountAttempt(ctx, "totp/alice", 0, at))
-	check(t, "third before the second", false)(s.CountAttempt(ctx, "totp/alice", 2, at))
-	check(t, "second", true)(s.CountAttempt(ctx, "totp/alice", 1, at.Add(time.Minute)))
-	check(t, "somebody else", true)(s.CountAttempt(ctx, "totp/bob", 0, at))
+	check(t, "first", true)(s.CountAttempt(ctx, "totp/alice", 0, 1, at))
+	check(t, "first again", false)(s.CountAttempt(ctx, "totp/alice", 0, 1, at))
+	check(t, "third before the second", false)(s.CountAttempt(ctx, "totp/alice", 2, 1, at))
+	check(t, "second", true)(s.CountAttempt(ctx, "totp/alice", 1, 1, at.Add(time.Minute)))
+	check(t, "somebody else, two at once", true)(s.CountAttempt(ctx, "totp/bob", 0, 2, at))
+	check(t, "first after two at once", false)(s.CountAttempt(ctx, "totp/bob", 1, 1, at))
+	check(t, "two more", true)(s.CountAttempt(ctx, "totp/bob", 2, 2, at))
+	check(t, "two more again", false)(s.CountAttempt(ctx, "totp/bob", 2, 2, at))
+	check(t, "fifth", true)(s.CountAttempt(ctx, "totp/bob", 4, 1, at))
 	stands(2, at.Add(time.Minute))
 	err := s.InTx(ctx, func(ctx context.Context) error {
 		must(t, s.ClearAttempts(ctx, "totp/alice"))
@@ -153,7 +157,7 @@ func testAttemptsApart(t *testing.T, s mfa.Store) {
 		soon, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 		defer cancel()
 		var err error
-		if counted, err = s.CountAttempt(soon, "totp/alice", 0, at); err != nil {
+		if counted, err = s.CountAttempt(soon, "totp/alice", 0, 1, at); err != nil {
 			return err // a store with one writer can only refuse
 		}
 		return errUndo
@@ -221,9 +225,17 @@ func testAuthenticators(t *testing.T, s mfa.Store) {
 	check(t, "a newer step", true)(s.AdvanceStep(ctx, owner.Subject, "z", used))
 	check(t, "once", false)(s.AdvanceStep(ctx, owner.Subject, "z", used))
 	check(t, "burnt", true)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 105, Offset: 4, Run: -2}))
+	pair := mfa.Advance{Step: 106, Offset: 6, At: used.At, Pair: true}
+	check(t, "a pair that begins with the last step", false)(s.AdvanceStep(ctx, owner.Subject, "z", pair))
+	pair.Step++
+	check(t, "foreign pair", false)(s.AdvanceStep(ctx, "bob", "z", pair))
+	check(t, "a pair", true)(s.AdvanceStep(ctx, owner.Subject, "z", pair))
+	check(t, "the same pair", false)(s.AdvanceStep(ctx, owner.Subject, "z", pair))
+	check(t, "the first of the pair", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 106}))
+	check(t, "the second of the pair", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 107}))
 	check(t, "foreign name", false)(s.RenameAuthenticator(ctx, "bob", "z", "Mine"))
 	check(t, "name", true)(s.RenameAuthenticator(ctx, owner.Subject, "z", "Téléphone"))
-	first.LastStep, first.Offset, first.Run, first.LastUsedAt, first.Name = 105, 4, -2, used.At, "Téléphone"
+	first.LastStep, first.Offset, first.Run, first.LastUsedAt, first.Name = 107, 6, 0, used.At, "Téléphone"
 	check(t, "changed", []mfa.AuthenticatorRecord{first, second})(s.Authenticators(ctx, owner.Subject))
 
 	check(t, "foreign removal", false)(s.RemoveAuthenticator(ctx, "bob", "z"))
