@@ -20,6 +20,9 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 	case way(r) == "recovery":
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
 		h.showRecovery(w, r, http.StatusOK, status, &RecoveryPage{Problem: problem, Wait: wait})
+	case way(r) == "pair" && len(status.Authenticators) > 0:
+		problem, wait := h.standing("pair", status.Sealed, status.PairRetryAt)
+		h.showPair(w, r, http.StatusOK, user, &PairPage{Problem: problem, Wait: wait})
 	case h.passkeyStatus(status) != nil && (way(r) == "passkey" || len(status.Authenticators) == 0):
 		keys := h.passkeyStatus(status)
 		problem, wait := h.standing("key", keys.Sealed, keys.RetryAt)
@@ -41,6 +44,7 @@ func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int
 	page.RememberDays = h.rememberDays(r)
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
 	page.KeyURL = h.keyURL(r, status)
+	page.PairURL = h.pairURL(r, status, page.Problem)
 	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, code, PageChallenge, page)
 }
@@ -54,6 +58,8 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
 		h.useRecoveryCode(w, r, user)
 	case h.Passkeys != nil && (r.PostForm.Has("response") || way(r) == "passkey"):
 		h.useKey(w, r, user)
+	case r.PostForm.Has("code1"), way(r) == "pair":
+		h.usePair(w, r, user)
 	default:
 		h.useCode(w, r, user)
 	}

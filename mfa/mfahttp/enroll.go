@@ -95,15 +95,14 @@ func (h *handler) codes(w http.ResponseWriter, r *http.Request, user User) {
 	case e.Proven && e.First:
 		h.goTo(w, r, link(pathRecovery, journey(r, "enrolment", e.ID)))
 	default:
-		h.showPair(w, r, http.StatusOK, e, nil)
+		h.showProof(w, r, http.StatusOK, e, nil)
 	}
 }
 
-func (h *handler) showPair(w http.ResponseWriter, r *http.Request, status int, e *mfa.Enrollment, problem *Problem) {
-	period := int64(mfa.Period / time.Second)
+func (h *handler) showProof(w http.ResponseWriter, r *http.Request, status int, e *mfa.Enrollment, problem *Problem) {
 	h.Pages.Render(w, r, status, PageCodes, &CodesPage{
 		Query: journey(r, "enrolment", e.ID), Second: !e.First, Problem: problem,
-		Entry: entry(e.Issuer, e.Account), Remaining: int(period - h.Now().Unix()%period),
+		Entry: entry(e.Issuer, e.Account), Remaining: h.remaining(),
 		Code1: cut(r.PostFormValue("code1")), Code2: cut(r.PostFormValue("code2")),
 		ScanURL: link(pathScan, journey(r, "enrolment", e.ID)),
 	})
@@ -123,7 +122,7 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
 		_, err := h.MFA.VerifyEnrollment(r.Context(), h.owner(user), e.ID, code, next)
 		if err != nil {
 			if problem := h.pairProblem(e, err); problem != nil {
-				h.showPair(w, r, http.StatusUnprocessableEntity, e, problem)
+				h.showProof(w, r, http.StatusUnprocessableEntity, e, problem)
 				return
 			}
 			h.lost(w, r, user, e.ID, err)

@@ -16,8 +16,8 @@ var plainFiles embed.FS
 // Layout writes the document around main, which is a page's HTML below its heading.
 type Layout func(w http.ResponseWriter, r *http.Request, status int, title string, main template.HTML)
 
-// Plain returns [Pages] for hosts that have none of their own: in English, without styles and scripts, so that they fit
-// under any Content-Security-Policy. layout puts them into the host's own look; nil makes bare documents. A host that
+// Plain returns [Pages] for hosts that have none of their own: in English, without styles, and without scripts but for
+// passkeys (see [PasskeyScript]), so that they fit under any Content-Security-Policy. layout puts them into the host's own look; nil makes bare documents. A host that
 // wants other words writes its own Pages, for which plain.html is a beginning. A page that Plain does not know is
 // answered with 500.
 func Plain(layout Layout) Pages {
@@ -84,5 +84,6 @@ func plainTitle(page string) string {
 		PageChallenge: "MFA code", PageRecovery: "Recovery code", PageSettings: "Multi-Factor Authentication Settings",
 		PageStart: "Set up multi-factor authentication", PageScan: "Scan QR Code", PageCodes: "Enter 6-digit codes",
 		PageRecoveryCodes: "Recovery codes", PageDone: "Confirmation", PageRemind: "Your recovery codes",
+		PageKey: "Passkey", PageAddKey: "Add a passkey", PagePair: "Two MFA codes",
 	}[page]
 }

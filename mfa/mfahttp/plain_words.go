@@ -18,8 +18,25 @@ func plainSentence(p *Problem) (string, error) {
 
 		"recovery.malformed": "A recovery code has 16 letters and digits. Enter it as it stands on your list.",
 		"recovery.wrong":     "This is none of your unused recovery codes. Each works once: try another one.",
-		"recovery.sealed":    "After too many wrong tries, recovery codes are not accepted any more. Use a code of the app.",
+		"recovery.sealed":    "After too many wrong tries, recovery codes are not accepted any more. Use your app or passkey.",
 		"throttled":          "Too many tries.",
+
+		"key.refused":   "This passkey was not accepted. Use another one that you have added here.",
+		"key.cloned":    "This passkey was not accepted: there seems to be a copy of it. Remove it in the settings, and add a new one.",
+		"key.ceremony":  "That took too long, or was sent already. Try again.",
+		"key.malformed": "Your browser sent no passkey. Try again.",
+		"key.sealed":    "After too many wrong tries, passkeys are not accepted any more. Sign in with a recovery code.",
+		"key.taken":     "This passkey is known already.",
+		"key.too_many":  "You have {Max} passkeys, which is as many as there can be. Remove one first.",
+
+		"pair.malformed": "A code has 6 digits. Enter both as the app shows them.",
+		"pair.same":      "Both codes are the same. Enter the first one, wait for the app to show another, and enter that.",
+		"pair.swapped":   "The codes are in the wrong order: the older one comes first.",
+		"pair.wrong":     "These are not two codes of this entry. Look for it in the app, and enter two new ones.",
+		"pair.replayed":  "These codes were used before. Enter two new ones.",
+		"pair.clock": "Your phone's clock is {Offset}, which is too much. Let the phone set its clock automatically, then " +
+			"enter two new codes.",
+		"pair.sealed": "After too many wrong codes, codes of the app are not accepted any more. Sign in with a recovery code.",
 
 		"enrol.malformed":       "A code has 6 digits. Enter both as the app shows them.",
 		"enrol.same":            "Both codes are the same. Enter the first one, wait for the app to show another, and enter that.",
@@ -66,7 +83,10 @@ func plainNotice(id string) string {
 		"codes_replaced": "Your new recovery codes are good, the old ones are void.", "renamed": "The name is changed.",
 		"removed": "The authenticator is removed.", "off": "Multi-factor authentication is off.",
 		"device_forgotten": "That browser is forgotten.", "devices_forgotten": "All browsers are forgotten.",
-		"again": "You have shown that it is you. Please choose again.",
+		"key_added": "The passkey is added.", "key_removed": "The passkey is removed.",
+		"key_try": "The passkey is added. Use it now, to see that it works.",
+		"key_on":  "Multi-factor authentication is on, and your recovery codes are good.",
+		"again":   "You have shown that it is you. Please choose again.",
 	}[strings.TrimPrefix(id, "notice.")]
 }
 

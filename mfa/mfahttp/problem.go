@@ -13,6 +13,8 @@ import (
 // Problem is what was wrong with a form: the page chooses the sentence by ID.
 //
 //	problem.code.malformed, .wrong, .replayed, .clock, .sealed           a code at sign-in
+//	problem.pair.malformed, .same, .swapped, .wrong, .replayed, .clock,
+//	    .sealed                                                          two codes at sign-in
 //	problem.recovery.malformed, .wrong, .sealed                          a recovery code at sign-in
 //	problem.key.refused, .cloned, .ceremony, .malformed, .sealed         a passkey at sign-in
 //	problem.key.refused, .taken, .ceremony, .malformed, .too_many        a new passkey
@@ -35,10 +37,10 @@ type Problem struct {
 // fewTries is from how many on the page says how many are left.
 const fewTries = 2
 
-// codeProblem puts the refusal of a factor at sign-in, of kind "code", "recovery" or "key", into a problem. It is nil
-// for an error that is not the person's.
+// codeProblem puts the refusal of a factor at sign-in, of kind "code", "pair", "recovery" or "key", into a problem.
+// It is nil for an error that is not the person's.
 func (h *handler) codeProblem(kind string, err error) *Problem {
-	field := map[string]string{"code": "code", "recovery": "recovery_code"}[kind]
+	field := map[string]string{"code": "code", "pair": "code1", "recovery": "recovery_code"}[kind]
 	p := &Problem{Field: field, Args: map[string]any{}}
 	var throttled *mfa.ThrottledError
 	var clock *mfa.ClockError
@@ -52,13 +54,13 @@ func (h *handler) codeProblem(kind string, err error) *Problem {
 	case errors.As(err, &clock):
 		p.ID = kind + ".clock"
 		p.Args["Offset"] = clock.Offset
-	case errors.Is(err, mfa.ErrReplayed) && kind == "code":
-		p.ID = "code.replayed"
+	case errors.Is(err, mfa.ErrReplayed) && kind != "recovery":
+		p.ID = kind + ".replayed"
 	case errors.Is(err, mfa.ErrCloned):
 		p.ID = kind + ".cloned"
 	case errors.Is(err, mfa.ErrInvalidCode) && kind == "key":
 		p.ID = "key.refused"
-	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, mfa.ErrReplayed):
+	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, mfa.ErrReplayed), errors.Is(err, mfa.ErrSwapped):
 		p.ID = kind + ".wrong"
 	default:
 		return nil
