@@ -142,11 +142,13 @@ func (s *Service) reserveTogether(ctx context.Context, subject string, f factor,
 	return tries{}, &ThrottledError{Until: throttled.Until, Sealed: throttled.Sealed}
 }
 
-// refuse puts failures on record and returns what the page is told: cause, and what is left.
-func (s *Service) refuse(ctx context.Context, subject string, f factor, failed tries, kind Kind, cause error) (*refusal, error) {
+// refuse puts failures on record, with more details in pairs, and returns what the page is told: cause, and what is left.
+func (s *Service) refuse(
+	ctx context.Context, subject string, f factor, failed tries, kind Kind, cause error, more ...string,
+) (*refusal, error) {
 	n := failed.last
 	counted := []string{"factor", string(f), "failures", strconv.Itoa(n)}
-	detail := slices.Clone(counted)
+	detail := append(slices.Clone(counted), more...)
 	var clock *ClockError
 	if errors.As(cause, &clock) {
 		detail = append(detail, "offset", clock.Offset.String())

@@ -64,15 +64,15 @@ func (f *MailedCodes) Mail(subject string) {
 // Verify takes the code that was typed. Try counts it before the comparison, has people wait after the fifth wrong one,
 // and looks at none after the sixtieth.
 func (f *MailedCodes) Verify(ctx context.Context, subject, typed string) error {
-	return f.MFA.Try(ctx, f.Name(), subject, func(context.Context) (bool, error) {
+	return f.MFA.Try(ctx, f.Name(), subject, func(context.Context) (string, bool, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		box := f.people[subject]
 		if time.Now().After(box.until) || subtle.ConstantTimeCompare([]byte(box.code), []byte(typed)) != 1 {
-			return false, nil
+			return "", false, nil
 		}
 		f.people[subject] = mailbox{address: box.address} // once
-		return true, nil
+		return "", true, nil
 	})
 }
 

@@ -61,13 +61,16 @@ func (s *Service) known(name string) error {
 // Try looks at one proof of a registered factor: it counts the try, calls compare, and puts the outcome on record.
 // Waits, seal and notices are those of [Limits.Others], counted per person and factor; a success clears the count.
 //
-// compare reports whether the proof is right, and uses it up by one conditional statement if it is. It runs inside the
-// store's transaction, with its context, and again when that is repeated; its error undoes what it did, but the try
-// stays counted. Whatever can be told without comparing (no such factor, a text that is no code) is to be told before.
+// compare reports whether the proof is right, and uses it up by one conditional statement if it is; label is the person's
+// name for what was shown, for the record, "" when it has none or is not known. It runs inside the store's transaction,
+// with its context, and again when that is repeated; its error undoes what it did, but the try stays counted. Whatever
+// can be told without comparing (no such factor, a text that is no code) is to be told before.
 //
 // Try returns a [*ThrottledError] (compare was not called) or [ErrInvalidCode], from which [TriesLeft] tells how many
 // tries are left. As for [Service.VerifyTOTP]: not inside a transaction of the caller.
-func (s *Service) Try(ctx context.Context, name, subject string, compare func(context.Context) (bool, error)) error {
+func (s *Service) Try(
+	ctx context.Context, name, subject string, compare func(context.Context) (label string, right bool, err error),
+) error {
 	if err := s.known(name); err != nil {
 		return err
 	}
@@ -79,18 +82,22 @@ func (s *Service) Try(ctx context.Context, name, subject string, compare func(co
 	var refused *refusal
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		refused = nil
-		right, err := compare(ctx)
+		label, right, err := compare(ctx)
+		var what []string
+		if label != "" {
+			what = []string{"name", label}
+		}
 		switch {
 		case err != nil:
 			return err
 		case !right:
-			refused, err = s.refuse(ctx, subject, f, try, Kind(name+"_refused"), ErrInvalidCode)
+			refused, err = s.refuse(ctx, subject, f, try, Kind(name+"_refused"), ErrInvalidCode, what...)
 			return err
 		}
 		if err := s.clear(ctx, subject, f, name); err != nil {
 			return err
 		}
-		return s.emit(ctx, subject, Kind(name+"_accepted"), "factor", name)
+		return s.emit(ctx, subject, Kind(name+"_accepted"), append([]string{"factor", name}, what...)...)
 	})
 	if err != nil || refused == nil {
 		return err

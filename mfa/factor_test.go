@@ -44,8 +44,8 @@ func (b *bench) withToken() *token {
 	return f
 }
 
-func show(f *token, subject, word string) func(context.Context) (bool, error) {
-	return func(context.Context) (bool, error) { return f.have[subject] == word, nil }
+func show(f *token, subject, word string) func(context.Context) (string, bool, error) {
+	return func(context.Context) (string, bool, error) { return "", f.have[subject] == word, nil }
 }
 
 func TestNamesOfFactors(t *testing.T) {
@@ -58,7 +58,7 @@ func TestNamesOfFactors(t *testing.T) {
 	}
 	called := func(context.Context) error { t.Error("called"); return nil }
 	for _, err := range []error{
-		b.Try(t.Context(), "totp", "alice", func(context.Context) (bool, error) { return true, nil }),
+		b.Try(t.Context(), "totp", "alice", func(context.Context) (string, bool, error) { return "", true, nil }),
 		b.Add(t.Context(), "stranger", "alice", "", called),
 		b.Drop(t.Context(), "stranger", "alice", "", called),
 		b.Record(t.Context(), "stranger", "alice", "seen"),
@@ -155,7 +155,7 @@ func TestTriesOfAFactorOfOthers(t *testing.T) {
 		}
 	}
 	b.kinds()
-	b.is(b.Try(t.Context(), "token", "alice", func(context.Context) (bool, error) { return false, errObserver }), errObserver)
+	b.is(b.Try(t.Context(), "token", "alice", func(context.Context) (string, bool, error) { return "", false, errObserver }), errObserver)
 	throttled(t, b.Try(t.Context(), "token", "alice", show(f, "alice", "word"))) // the one that failed was counted
 	b.happened(mfa.Throttled)
 	status, err := b.Status(t.Context(), "alice")
@@ -191,5 +191,5 @@ func TestRecordOfAFactorOfOthers(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	b.refuse = "token_accepted"
-	b.is(b.Try(t.Context(), "token", "alice", func(context.Context) (bool, error) { return true, nil }), errObserver)
+	b.is(b.Try(t.Context(), "token", "alice", func(context.Context) (string, bool, error) { return "", true, nil }), errObserver)
 }

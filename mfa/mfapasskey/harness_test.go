@@ -111,6 +111,16 @@ func (w *world) happened(want ...mfa.Kind) {
 	}
 }
 
+// named fails unless the last event is of this kind and about a passkey of this name.
+func (w *world) named(kind mfa.Kind, name string) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last := w.events[len(w.events)-1]; last.Kind != kind || last.Detail["name"] != name {
+		w.t.Fatalf("%s %v, want %s of %q", last.Kind, last.Detail, kind, name)
+	}
+}
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 )
 
 // Name is the name of the factor, and what its events begin with: passkey_added, passkey_removed and passkey_renamed
-// (name; before), passkey_accepted, passkey_refused (failures) and passkey_cloned (name).
+// (name; before), passkey_accepted (name), passkey_refused (failures, and name when it is one of the person's) and
+// passkey_cloned (name).
 const Name = "passkey"
 
 // What does not depend on the configuration.

@@ -48,7 +48,7 @@ func (s *Service) FinishVerify(ctx context.Context, subject, ceremony string, re
 	if err != nil {
 		return nil, err
 	}
-	used, err := s.try(ctx, subject, func(p person) (*webauthn.Credential, error) {
+	used, err := s.try(ctx, subject, parsed.RawID, func(p person) (*webauthn.Credential, error) {
 		return s.web.ValidateLogin(p, session, parsed)
 	})
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []
 	if err != nil {
 		return "", nil, err
 	}
-	used, err := s.try(ctx, subject, func(p person) (*webauthn.Credential, error) {
+	used, err := s.try(ctx, subject, parsed.RawID, func(p person) (*webauthn.Credential, error) {
 		_, credential, err := s.web.ValidatePasskeyLogin(func(_, _ []byte) (webauthn.User, error) { return p, nil }, session, parsed)
 		return credential, err
 	})
@@ -109,24 +109,30 @@ func parse(response []byte) (*protocol.ParsedCredentialAssertionData, error) {
 }
 
 // try looks at an answer within the person's limits and returns the passkey that was used.
-func (s *Service) try(ctx context.Context, subject string, validate func(person) (*webauthn.Credential, error)) (used row, err error) {
+func (s *Service) try(
+	ctx context.Context, subject string, credential []byte, validate func(person) (*webauthn.Credential, error),
+) (used row, err error) {
 	cloned := false
-	err = s.mfa.Try(ctx, Name, subject, func(ctx context.Context) (bool, error) {
+	err = s.mfa.Try(ctx, Name, subject, func(ctx context.Context) (label string, right bool, err error) {
 		cloned = false
 		p, err := s.person(ctx, subject)
 		if err != nil {
-			return false, err
+			return "", false, err
 		}
-		credential, refused := validate(p)
-		if refused != nil {
-			return false, nil
+		at := slices.IndexFunc(p.rows, func(r row) bool { return bytes.Equal(r.Credential, credential) })
+		if at < 0 {
+			return "", false, nil
 		}
-		at := slices.IndexFunc(p.rows, func(r row) bool { return bytes.Equal(r.Credential, credential.ID) })
 		used = p.rows[at]
-		if cloned = credential.Authenticator.CloneWarning; cloned {
-			return false, s.mfa.Record(ctx, Name, subject, "cloned", "name", used.Name)
+		seen, refused := validate(p)
+		if refused != nil {
+			return used.Name, false, nil
 		}
-		return s.advance(ctx, used, credential)
+		if cloned = seen.Authenticator.CloneWarning; cloned {
+			return used.Name, false, s.mfa.Record(ctx, Name, subject, "cloned", "name", used.Name)
+		}
+		right, err = s.advance(ctx, used, seen)
+		return used.Name, right, err
 	})
 	if cloned && errors.Is(err, mfa.ErrInvalidCode) {
 		err = fmt.Errorf("%w: %w", mfa.ErrCloned, err)

@@ -39,6 +39,31 @@ func TestSecondFactor(t *testing.T) {
 	})
 }
 
+// The record says which passkey it was, wherever that can be known.
+func TestEventsNameThePasskey(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		d, added := w.add("alice")
+		w.must(w.Rename(t.Context(), "alice", added.ID, "Laptop"))
+		_, err := w.verify("alice", d)
+		w.must(err)
+		w.named("passkey_accepted", "Laptop")
+		d.Origin = "https://evil.example"
+		_, err = w.verify("alice", d)
+		w.is(err, mfa.ErrInvalidCode)
+		w.named("passkey_refused", "Laptop")
+		_, err = w.verify("alice", passkeytest.New(t, origin))
+		w.is(err, mfa.ErrInvalidCode)
+		w.named("passkey_refused", "")
+		d.Origin, d.Count = origin, 5
+		_, _, err = w.signIn(d)
+		w.must(err)
+		w.named("passkey_accepted", "Laptop")
+		_, _, err = w.signIn(d)
+		w.is(err, mfa.ErrCloned)
+		w.named("passkey_refused", "Laptop")
+	})
+}
+
 func TestSignInWithAPasskeyAlone(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		d, added := w.add("alice")
