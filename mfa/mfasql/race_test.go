@@ -44,12 +44,17 @@ func replica(t *testing.T, url string, now *clock) *mfa.Service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	return serviceOn(t, mfasql.New(db.SQLX()), now)
+}
+
+func serviceOn(t *testing.T, store mfa.Store, now *clock) *mfa.Service {
+	t.Helper()
 	cipher, err := mfa.NewCipher(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
 	service, err := mfa.New(mfa.Config{
-		Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour,
+		Store: store, Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour,
 		Limits: mfa.Limits{TOTP: mfa.Limit{Waits: []mfa.Wait{{From: 5, For: time.Minute}}, Seal: 100}},
 	})
 	if err != nil {
@@ -152,6 +157,70 @@ func TestSec_MF04_MF05_OneCodeOneWinner(t *testing.T) {
 			}
 			if err := replicas[1].VerifyTOTP(t.Context(), "alice", code); err == nil {
 				t.Fatalf("trial %d: the code works on another replica again", trial)
+			}
+		}
+	})
+}
+
+// unlimited lets every code be compared, so that all callers of a race get as far as the statement that decides it.
+type unlimited struct{ mfa.Store }
+
+func (unlimited) CountAttempt(context.Context, string, int, int, time.Time) (bool, error) {
+	return true, nil
+}
+
+// TestSec_MF04_OnePairOneWinner sends a pair, and another that shares a code with it, from all sides.
+func TestSec_MF04_OnePairOneWinner(t *testing.T) {
+	const requests = 40
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		now := &clock{now: time.Unix(1_800_000_000, 0)}
+		var replicas [2]*mfa.Service
+		for i := range replicas {
+			replicas[i] = serviceOn(t, unlimited{mfasql.New(db.SQLX())}, now)
+		}
+		phone, _ := enroll(t, replicas[0], "alice", now)
+		for _, steps := range []int{-18, 0, 18} {
+			now.pass(time.Hour)
+			phone.Offset = time.Duration(steps) * mfa.Period
+			codes := [3]string{phone.Code(0), phone.Code(1), phone.Code(2)}
+			var caller atomic.Int64
+			got := judge(t, race(replicas, requests, func(s *mfa.Service) error {
+				from := caller.Add(1) % 2 // (n, n+1) or (n+1, n+2)
+				_, err := s.VerifyPair(context.Background(), "alice", codes[from], codes[from+1])
+				return err
+			}))
+			if got.accepted != 1 || got.refused != requests-1 {
+				t.Fatalf("%d steps: %+v", steps, got)
+			}
+			if err := replicas[1].VerifyTOTP(t.Context(), "alice", codes[1]); !errors.Is(err, mfa.ErrReplayed) {
+				t.Fatalf("%d steps: the code of both pairs by itself: %v", steps, err)
+			}
+		}
+	}, "mfa")
+}
+
+// TestSec_MF10_PairsAtTheLimit guesses by pairs and single codes at once: no more codes are looked at than of either.
+func TestSec_MF10_PairsAtTheLimit(t *testing.T) {
+	each(t, 10, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
+		enroll(t, replicas[0], "alice", now)
+		for trial := range trials {
+			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
+			var caller atomic.Int64
+			var codes atomic.Int64
+			judge(t, race(replicas, 40, func(s *mfa.Service) (err error) {
+				cost := 1 + caller.Add(1)%2
+				if cost == 2 {
+					_, err = s.VerifyPair(context.Background(), "alice", "000000", "000001")
+				} else {
+					err = s.VerifyTOTP(context.Background(), "alice", "000000")
+				}
+				if errors.Is(err, mfa.ErrInvalidCode) {
+					codes.Add(cost)
+				}
+				return err
+			}))
+			if codes.Load() != 5 {
+				t.Fatalf("trial %d: %d codes were looked at", trial, codes.Load())
 			}
 		}
 	})
