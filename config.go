@@ -57,7 +57,15 @@ type MFAConfig struct {
 	Issuer         string            `yaml:"issuer"`          // the name that an authenticator app shows; no colon
 	RememberDevice Duration          `yaml:"remember_device"` // how long "Remember me" skips the code; 0: off
 	ACRAliases     map[string]string `yaml:"acr_aliases"`     // further acr values and the level they stand for
+	Passkeys       string            `yaml:"passkeys"`        // [PasskeysAlone], [PasskeysSecond] or [PasskeysOff]
 }
+
+// What passkeys are good for.
+const (
+	PasskeysAlone  = "alone"         // to sign in without a password, and as second factor
+	PasskeysSecond = "second_factor" // after the password only
+	PasskeysOff    = "off"           // none is taken; whoever has one stays enrolled
+)
 
 // LimitsConfig sets the throttles. A limit that is not given keeps its default; none can be switched off.
 type LimitsConfig struct {
@@ -145,7 +153,7 @@ func Defaults() Config {
 	return Config{
 		PublicURL: "http://localhost:8080", Listen: "127.0.0.1:8080",
 		DatabaseURL: "sqlite:data/idp.db", KeyRotation: Duration(2160 * time.Hour), Product: "Focus HQ",
-		MFA:    MFAConfig{Issuer: "Focus HQ", RememberDevice: Duration(720 * time.Hour), ACRAliases: map[string]string{REFEDS: "aal2"}},
+		MFA:    MFAConfig{Issuer: "Focus HQ", RememberDevice: Duration(720 * time.Hour), ACRAliases: map[string]string{REFEDS: "aal2"}, Passkeys: PasskeysAlone},
 		Limits: LimitsConfig{MinPassword: 15},
 	}
 }
@@ -188,6 +196,7 @@ func settings() []setting {
 		{"IDP_SMTP_URL", text(func(c *Config) *string { return &c.SMTPURL })},
 		{"IDP_SMTP_FROM", text(func(c *Config) *string { return &c.SMTPFrom })},
 		{"IDP_MFA_ISSUER", text(func(c *Config) *string { return &c.MFA.Issuer })},
+		{"IDP_MFA_PASSKEYS", text(func(c *Config) *string { return &c.MFA.Passkeys })},
 		{"IDP_PRODUCT", text(func(c *Config) *string { return &c.Product })},
 		{"IDP_HELP", text(func(c *Config) *string { return &c.Help })},
 		{"IDP_HELP_URL", text(func(c *Config) *string { return &c.HelpURL })},
@@ -275,6 +284,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mfa.issuer: %q must not be empty or hold a colon: authenticator apps cut the name there", c.MFA.Issuer)
 	case c.MFA.RememberDevice < 0 || time.Duration(c.MFA.RememberDevice) > 30*24*time.Hour:
 		return fmt.Errorf("mfa.remember_device: %v is not between 0 (off) and 720h", time.Duration(c.MFA.RememberDevice))
+	case c.MFA.Passkeys != PasskeysAlone && c.MFA.Passkeys != PasskeysSecond && c.MFA.Passkeys != PasskeysOff:
+		return fmt.Errorf("mfa.passkeys: %q is not alone, second_factor or off", c.MFA.Passkeys)
 	case c.Limits.MinPassword < 15 || c.Limits.MinPassword > 64:
 		return fmt.Errorf("limits.min_password: %d is not between 15, while a password alone can sign in, and 64", c.Limits.MinPassword)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/focushq/idp/login"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfahttp"
+	"github.com/focushq/idp/mfa/mfapasskey"
 	"github.com/focushq/idp/mfa/mfasql"
 	"github.com/focushq/idp/migrations"
 	"github.com/focushq/idp/oauth"
@@ -36,6 +37,7 @@ type IdP struct {
 	Consents *consent.Store
 	Audit    *audit.Log
 	MFA      *mfa.Service
+	Passkeys *mfapasskey.Service // nil: passkeys are off, or browsers make none for the public URL
 	OAuth    *oauth.Server
 
 	cfg     Config
@@ -48,6 +50,7 @@ type IdP struct {
 	outbox  *mail.Outbox
 	mailing bool
 	figures *figures
+	unasked error // why there are no passkeys though nobody turned them off
 	handler http.Handler
 }
 
@@ -160,7 +163,10 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: time.Duration(p.cfg.MFA.RememberDevice),
 		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return p.wirePasskeys()
 }
 
 func (p *IdP) wireOAuth(ctx context.Context) (err error) {
@@ -169,6 +175,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		Mailing: p.mailing, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL},
 	}
+	p.offerPasskeys(flow)
 	networks, err := p.cfg.outbound()
 	if err != nil {
 		return err
@@ -192,6 +199,9 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	p.OAuth.Mount(mux)
 	flow.Mount(mux)
 	pages.Mount(mux)
+	if p.Passkeys != nil {
+		mux.HandleFunc("GET /.well-known/passkey-endpoints", p.passkeyEndpoints)
+	}
 	mux.Handle("GET /static/", p.pages.Static())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.ready)
@@ -210,6 +220,7 @@ func (p *IdP) Close() error { return p.db.Close() }
 func (p *IdP) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	p.tellOfPasskeys(ctx)
 	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
 	wg.Go(func() { every(ctx, 2*time.Second, p.Notify) })
 	wg.Go(func() { every(ctx, 10*time.Second, p.fetchLogos) })
@@ -264,10 +275,14 @@ func (p *IdP) fetchLogos(ctx context.Context) {
 }
 
 func (p *IdP) prune(ctx context.Context) {
-	for name, prune := range map[string]func(context.Context) error{
+	domains := map[string]func(context.Context) error{
 		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
 		"mail": p.outbox.Prune,
-	} {
+	}
+	if p.Passkeys != nil {
+		domains["passkeys"] = p.Passkeys.Prune
+	}
+	for name, prune := range domains {
 		if err := prune(ctx); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "expired rows stay for now", "domain", name, "error", err)
 		}

@@ -18,7 +18,7 @@ type figures struct {
 	requests *prometheus.CounterVec   // by route and status class
 	took     *prometheus.HistogramVec // likewise
 	factors  *prometheus.CounterVec   // by the kind of an mfa event
-	signIns  *prometheus.CounterVec   // by result
+	signIns  *prometheus.CounterVec   // by what was given and the result
 }
 
 func newFigures(version string) *figures {
@@ -32,7 +32,7 @@ func newFigures(version string) *figures {
 			Name: "idp_http_request_duration_seconds", Help: "Time from a request to its answer.", Buckets: prometheus.DefBuckets,
 		}, []string{"route", "status"}),
 		factors: counter("idp_mfa_events_total", "What happened to second factors, by the kind of event in the audit log.", "kind"),
-		signIns: counter("idp_sign_ins_total", "Passwords by result: accepted, refused, throttled, busy, failed.", "result"),
+		signIns: counter("idp_sign_ins_total", "Passwords and passkeys alone by result: accepted, refused, throttled, busy, failed.", "with", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "idp_build_info", Help: "The running program; always 1.",
@@ -56,8 +56,8 @@ func (f *figures) request(route string, status int, took time.Duration) {
 
 func (f *figures) factor(kind string) { f.factors.WithLabelValues(kind).Inc() }
 
-// signIn counts one password by the status that answered it.
-func (f *figures) signIn(status int) {
+// signIn counts one password or passkey by the status that answered it.
+func (f *figures) signIn(with string, status int) {
 	result := map[int]string{
 		http.StatusSeeOther: "accepted", http.StatusUnprocessableEntity: "refused",
 		http.StatusTooManyRequests: "throttled", http.StatusServiceUnavailable: "busy",
@@ -65,7 +65,7 @@ func (f *figures) signIn(status int) {
 	if result == "" {
 		result = "failed"
 	}
-	f.signIns.WithLabelValues(result).Inc()
+	f.signIns.WithLabelValues(with, result).Inc()
 }
 
 // Metrics shows counts, durations and the state of the process in Prometheus' text format. It belongs on a listener that

@@ -31,8 +31,8 @@ func TestMetricsCount(t *testing.T) {
 	got := scrape(t, p)
 	for _, want := range []string{
 		`idp_build_info{goversion="go1.`, `version="v1.2.3"} 1`,
-		`idp_sign_ins_total{result="accepted"} 1`,
-		`idp_sign_ins_total{result="refused"} 1`,
+		`idp_sign_ins_total{result="accepted",with="password"} 1`,
+		`idp_sign_ins_total{result="refused",with="password"} 1`,
 		`idp_mfa_events_total{kind="enrolled"} 1`,
 		`idp_http_requests_total{route="GET /login",status="2xx"} 2`,
 		`idp_http_requests_total{route="POST /login",status="4xx"} 1`,

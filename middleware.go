@@ -18,6 +18,7 @@ import (
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfahttp"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/templates"
 )
@@ -59,16 +60,17 @@ func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 	})
 }
 
-// countSignIns counts what became of passwords, seen from the answers to the form that carries them.
+// countSignIns counts what became of passwords, and of passkeys alone, seen from the answers to the forms that carry them.
 func (p *IdP) countSignIns(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost || r.URL.Path != "/login" || r.PostFormValue("cancel") != "" {
+		with := map[string]string{"/login": "password", "/login/passkey": "passkey"}[r.URL.Path]
+		if r.Method != http.MethodPost || with == "" || r.PostFormValue("cancel") != "" {
 			next.ServeHTTP(w, r)
 			return
 		}
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(seen, r)
-		p.figures.signIn(seen.status)
+		p.figures.signIn(with, seen.status)
 	})
 }
 
@@ -149,7 +151,8 @@ func headers(next http.Handler, https bool) http.Handler {
 // it in a pop-up and waits there for its own page to come back.
 func opener(path string) string {
 	if protocol(path) || path == "/login" || path == "/mfa" || path == "/consent" || path == "/account/password" ||
-		strings.HasPrefix(path, "/account/mfa/enrol/") {
+		path == "/login/passkey" || path == "/account/mfa/codes" ||
+		strings.HasPrefix(path, "/account/mfa/enrol/") || strings.HasPrefix(path, "/account/mfa/passkeys/") {
 		return "unsafe-none"
 	}
 	return "same-origin"
@@ -185,7 +188,7 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		view := templates.View{RequestID: audit.RequestOf(ctx).ID, Path: r.URL.Path}
-		if strings.HasPrefix(r.URL.Path, "/static/") || health(r.URL.Path) || forPrograms(r.URL.Path) ||
+		if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == mfahttp.PasskeyScript() || health(r.URL.Path) || forPrograms(r.URL.Path) ||
 			protocol(r.URL.Path) && !ownLogoutForm(r) {
 			next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
 			return
@@ -303,7 +306,7 @@ func (p *IdP) confirmed(r *http.Request) bool {
 func (p *IdP) staleForm(w http.ResponseWriter, r *http.Request, view templates.View) {
 	// Two slashes at the beginning would name another host.
 	again := (&url.URL{Path: "/" + strings.TrimLeft(r.URL.Path, `/\`), RawQuery: r.URL.RawQuery}).String()
-	if r.URL.Path == "/login" || r.URL.Path == "/mfa" || r.URL.Path == "/consent" {
+	if r.URL.Path == "/login" || r.URL.Path == "/login/passkey" || r.URL.Path == "/mfa" || r.URL.Path == "/consent" {
 		// A form that was sent twice may have done its work: the dispatcher knows which step is next.
 		if waiting, err := p.OAuth.Suspended(r, r.URL.Query().Get("request")); err == nil {
 			again = oauth.ResumeURL(waiting.ID)

@@ -15,6 +15,7 @@ import (
 	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfapasskey"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/templates"
 )
@@ -24,6 +25,7 @@ var letters = map[mfa.Kind]string{
 	mfa.Enrolled: "mfa_on", mfa.Disabled: "mfa_off",
 	mfa.AuthenticatorAdded: "authenticator_added", mfa.AuthenticatorRemoved: "authenticator_removed",
 	mfa.CodesReplaced: "codes_replaced", mfa.RecoveryUsed: "recovery_used", mfa.DeviceRemembered: "device_remembered",
+	"passkey_added": "passkey_added", "passkey_removed": "passkey_removed", "passkey_cloned": "passkey_cloned",
 	mfa.WasReset: "mfa_reset", mfa.Warned: "warned", mfa.Sealed: "sealed", mfa.Unsealed: "unsealed",
 }
 
@@ -39,16 +41,31 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	if !ok && !(e.Kind == mfa.DeviceForgotten && e.Detail["cause"] == "reused") {
 		return nil
 	}
+	factor := e.Detail["factor"]
 	switch {
 	case !ok:
 		letter = "device_copied"
-	case e.Detail["factor"] == "recovery" && e.Kind != mfa.Unsealed:
-		letter += "_recovery" // another way out leads from there
+	case e.Kind == "passkey_added":
+		if first, err := p.first(ctx, e.Subject); err != nil || first {
+			return err // the letter that MFA is on says so, in the same transaction
+		}
+	case factor == "recovery" && e.Kind != mfa.Unsealed, factor == mfapasskey.Name && (e.Kind == mfa.Enrolled || e.Kind == mfa.Warned || e.Kind == mfa.Sealed):
+		letter += "_" + factor // another way out leads from there
 	}
 	left, _ := strconv.Atoi(e.Detail["left"])
 	return p.tell(ctx, e.Subject, letter, templates.Letter{
 		When: e.At, Name: e.Detail["name"], Left: left, Reason: e.Detail["reason"], Life: time.Duration(p.cfg.MFA.RememberDevice),
 	})
+}
+
+// first reports whether the one passkey that somebody has is all that they have.
+func (p *IdP) first(ctx context.Context, subject string) (bool, error) {
+	status, err := p.MFA.Status(ctx, subject)
+	if err != nil || len(status.Authenticators) > 0 || p.Passkeys == nil {
+		return false, err
+	}
+	passkeys, err := p.Passkeys.Passkeys(ctx, subject)
+	return len(passkeys) == 1, err
 }
 
 // accountChanged does the same for what happened to an account.

@@ -37,7 +37,9 @@ type secSite struct {
 
 func secOpen(t testing.TB, edit ...func(*idp.Config)) *secSite {
 	t.Helper()
-	s := &secSite{Server: idptest.Start(t, edit...), t: t}
+	public := ""
+	s := &secSite{t: t, Server: idptest.Start(t, append(edit, func(c *idp.Config) { public = c.PublicURL })...)}
+	s.Issuer = public
 	s.app = s.client("app")
 	var err error
 	if s.oidc, err = oidc.NewProvider(t.Context(), s.Issuer); err != nil {

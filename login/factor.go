@@ -22,7 +22,9 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
 	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
 	c.Grace, c.Postpone, c.Remember, c.Demanded = f.grace, f.postpone, f.mayRemember, f.demanded
-	mux.Handle("/mfa", mfahttp.Challenge(c))
+	challenge := mfahttp.Challenge(c)
+	mux.Handle("/mfa", challenge)
+	mux.Handle("/mfa/", challenge)
 	settings := f.gate(mfahttp.Settings(c))
 	mux.Handle("/account/mfa", settings)
 	mux.Handle("/account/mfa/", settings)
@@ -113,8 +115,24 @@ func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 	if s == nil || s.Subject != user.Subject {
 		return errAnother
 	}
+	amr = methods(s.AMR, amr)
 	return f.recorded(w, r, audit.Event{Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor"},
 		func(r *http.Request) error { return f.Sessions.AddFactor(w, r, s, amr) })
+}
+
+// methods returns what was done in a session when amr is added to what stood there. The pages of the second factor speak
+// of a password; a session that began with a passkey alone has seen none, and keeps that passkey.
+func methods(before, amr []string) []string {
+	if slices.Contains(before, "pwd") {
+		return amr
+	}
+	var out []string
+	for _, value := range []string{"otp", "hwk", "swk", "user", "mfa"} { // in the order of mfa.AMR
+		if slices.Contains(before, value) || slices.Contains(amr, value) {
+			out = append(out, value)
+		}
+	}
+	return out
 }
 
 // recorded changes the session and records that in one transaction. When it fails nothing has happened, and the browser

@@ -22,7 +22,8 @@ import (
 	"github.com/focushq/idp/templates"
 )
 
-// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields are needed.
+// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields but Passkeys are
+// needed.
 type Flow struct {
 	OAuth    *oauth.Server
 	Accounts *account.Service
@@ -30,6 +31,7 @@ type Flow struct {
 	Consents *consent.Store
 	MFA      *mfa.Service
 	Factor   mfahttp.Config // how the second factor's pages are mounted; Flow fills the hooks
+	Passkeys PasskeySignIn  // nil: passkeys do not sign in alone
 	Audit    *audit.Log
 	Pages    *templates.Set
 	Mailing  bool              // who forgot their password gets a link by mail

@@ -22,14 +22,15 @@ type loginPage struct {
 	Request  string
 	ClientID string
 	Username string
-	Fixed    bool   // only the password is asked: it is known who it must be
-	Account  string // whose, when Fixed
-	Expected string // whom the app asks for
-	Other    string // where somebody else signs in instead
-	Device   bool   // the app is on another device, where this browser cannot go back to
-	Cancel   bool   // there is a request to refuse
-	Forgot   string // where a link is asked for; "": an administrator makes it
-	Notice   string // what has just been done
+	Fixed    bool         // only the password is asked: it is known who it must be
+	Account  string       // whose, when Fixed
+	Expected string       // whom the app asks for
+	Other    string       // where somebody else signs in instead
+	Device   bool         // the app is on another device, where this browser cannot go back to
+	Cancel   bool         // there is a request to refuse
+	Forgot   string       // where a link is asked for; "": an administrator makes it
+	Notice   string       // what has just been done
+	Passkey  *passkeyForm // nil: passkeys do not sign in alone
 	Problem  *templates.Problem
 }
 
@@ -40,6 +41,7 @@ func (f *Flow) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /consent", f.showConsent)
 	mux.HandleFunc("POST /consent", f.decide)
 	mux.HandleFunc("GET /signed-out", f.signedOut)
+	f.mountPasskeys(mux)
 	f.mountDevice(mux)
 	f.mountFactor(mux)
 }
@@ -64,7 +66,7 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 		f.Fail(w, r, err)
 		return page, nil, false
 	}
-	page = loginPage{Query: r.URL.RawQuery}
+	page = loginPage{Query: r.URL.RawQuery, Passkey: f.passkeyForm(r.URL.RawQuery)}
 	if f.Mailing {
 		page.Forgot = "/reset"
 	}
@@ -159,9 +161,14 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, r, page, err)
 		return
 	}
-	event := audit.Event{Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: "password"}
-	err = f.recorded(w, r, event, func(r *http.Request) error {
-		_, err := f.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password))
+	f.signedIn(w, r, page, who, "password", mfa.AMR(mfa.Password))
+}
+
+// signedIn begins the session of who, by what the record calls with, and sends the browser on.
+func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, who *account.Account, with string, amr []string) {
+	event := audit.Event{Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: with}
+	err := f.recorded(w, r, event, func(r *http.Request) error {
+		_, err := f.Sessions.Start(w, r, who.Subject, amr)
 		return err
 	})
 	if err != nil {

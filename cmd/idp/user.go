@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfapasskey"
 )
 
 type userCmd struct {
@@ -111,10 +114,13 @@ type userView struct {
 
 type mfaView struct {
 	Authenticators []string `json:"authenticators"`
+	Passkeys       []string `json:"passkeys"`
 	CodesLeft      int      `json:"recovery_codes_left"`
 	Devices        int      `json:"remembered_devices"`
 	Sealed         bool     `json:"sealed"`                // the app's codes
 	RecoverySealed bool     `json:"recovery_codes_sealed"` // likewise
+	PasskeysSealed bool     `json:"passkeys_sealed"`
+	PasskeysUnused bool     `json:"passkeys_unused"` // there are some, and passkeys are off
 }
 
 type timeSpan struct {
@@ -184,10 +190,13 @@ func (c *userShowCmd) Run(a *app) error {
 			return err
 		}
 		v.MFAEnrolled = status.Enrolled
-		v.MFA = &mfaView{Authenticators: []string{}, CodesLeft: status.CodesLeft, Devices: status.Devices, Sealed: status.Sealed,
+		v.MFA = &mfaView{Authenticators: []string{}, Passkeys: []string{}, CodesLeft: status.CodesLeft, Devices: status.Devices, Sealed: status.Sealed,
 			RecoverySealed: status.RecoverySealed}
 		for _, authenticator := range status.Authenticators {
 			v.MFA.Authenticators = append(v.MFA.Authenticators, authenticator.Name)
+		}
+		if err := v.MFA.addPasskeys(a, p, found.Subject, status); err != nil {
+			return err
 		}
 		sessions, err := p.Sessions.List(a, found.Subject)
 		if err != nil {
@@ -200,11 +209,37 @@ func (c *userShowCmd) Run(a *app) error {
 			{"sub", v.Subject}, {"username", v.Username}, {"e-mail", v.Email}, {"name", v.Name},
 			{"groups", strings.Join(v.Groups, ",")}, {"administrator", yes(v.Admin)}, {"disabled", yes(v.Disabled)},
 			{"password must be changed", yes(v.Compromised)},
-			{"MFA", yes(v.MFAEnrolled)}, {"authenticators", strings.Join(v.MFA.Authenticators, ", ")},
+			{"MFA", yes(v.MFAEnrolled)}, {"authenticators", strings.Join(v.MFA.Authenticators, ", ")}, {"passkeys", v.MFA.names()},
 			{"recovery codes left", fmt.Sprint(v.MFA.CodesLeft)}, {"remembered devices", fmt.Sprint(v.MFA.Devices)},
-			{"app codes sealed", yes(v.MFA.Sealed)}, {"recovery codes sealed", yes(v.MFA.RecoverySealed)}, {"sessions", fmt.Sprint(len(v.Sessions))},
+			{"app codes sealed", yes(v.MFA.Sealed)}, {"recovery codes sealed", yes(v.MFA.RecoverySealed)},
+			{"passkeys sealed", yes(v.MFA.PasskeysSealed)}, {"sessions", fmt.Sprint(len(v.Sessions))},
 		})
 	})
+}
+
+// addPasskeys adds the person's passkeys, and whether they are sealed. Their names are not known where none is taken now.
+func (v *mfaView) addPasskeys(a *app, p *idp.IdP, subject string, status mfa.Status) error {
+	at := slices.IndexFunc(status.Factors, func(f mfa.FactorStatus) bool { return f.Name == mfapasskey.Name })
+	if at < 0 {
+		return nil
+	}
+	v.PasskeysSealed, v.PasskeysUnused = status.Factors[at].Sealed, p.Passkeys == nil
+	if v.PasskeysUnused {
+		return nil
+	}
+	passkeys, err := p.Passkeys.Passkeys(a, subject)
+	for _, passkey := range passkeys {
+		v.Passkeys = append(v.Passkeys, passkey.Name)
+	}
+	return err
+}
+
+// names lists the passkeys in a line.
+func (v *mfaView) names() string {
+	if v.PasskeysUnused {
+		return "some, and passkeys are off"
+	}
+	return strings.Join(v.Passkeys, ", ")
 }
 
 type userDisableCmd struct{ who }

@@ -58,7 +58,7 @@ var rules = []rule{
 		"profile, administration and API; the step-up it needs from login is a func field"},
 
 	// Assembly.
-	{"", "account audit consent console login mfa mfa/mfahttp mfa/mfasql migrations oauth session templates internal/cookie " +
+	{"", "account audit consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth session templates internal/cookie " +
 		"internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
 	{"cmd/idp", "*", "commands, each over the assembly"},
 

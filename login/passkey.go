@@ -1,0 +1,176 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/throttle"
+	"github.com/focushq/idp/mfa"
+	"github.com/focushq/idp/mfa/mfahttp"
+	"github.com/focushq/idp/templates"
+)
+
+// PasskeySignIn is what a sign-in without a password needs of passkeys. A *mfapasskey.Service is one.
+type PasskeySignIn interface {
+	// BeginSignIn returns the options for the browser, and the ceremony that its answer belongs to.
+	BeginSignIn(ctx context.Context) (options json.RawMessage, ceremony string, err error)
+	// FinishSignIn returns whose passkey it was and what its use proves. Its errors are those of package mfa.
+	FinishSignIn(ctx context.Context, ceremony string, response []byte) (subject string, methods []mfa.Method, err error)
+}
+
+// passkeyForm is the form that signs in with a passkey alone.
+type passkeyForm struct{ Action, OptionsURL, Script string }
+
+const (
+	passkeyPath    = "/login/passkey"
+	passkeyOptions = "/login/passkey/options"
+)
+
+// mountPasskeys registers the sign-in with a passkey alone, where there is one.
+func (f *Flow) mountPasskeys(mux *http.ServeMux) {
+	if f.Passkeys == nil {
+		return
+	}
+	mux.HandleFunc("POST "+passkeyOptions, f.offerPasskey)
+	mux.HandleFunc("POST "+passkeyPath, f.signInByPasskey)
+	mux.HandleFunc("GET "+passkeyPath, func(w http.ResponseWriter, r *http.Request) { // reloaded after a problem
+		http.Redirect(w, r, behind("/login", r.URL.RawQuery), http.StatusSeeOther)
+	})
+}
+
+// passkeyForm returns the form for the login page of that query, nil where there is none.
+func (f *Flow) passkeyForm(query string) *passkeyForm {
+	if f.Passkeys == nil {
+		return nil
+	}
+	return &passkeyForm{Action: behind(passkeyPath, query), OptionsURL: passkeyOptions, Script: mfahttp.PasskeyScript()}
+}
+
+func behind(path, query string) string {
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+// offerPasskey begins a ceremony, for anybody: what is kept for a network is bounded. The ceremony goes to this browser,
+// with a mark by which it is known again: an answer that somebody gave elsewhere signs nobody in here.
+func (f *Flow) offerPasskey(w http.ResponseWriter, r *http.Request) {
+	var wait *throttle.Error
+	err := f.OAuth.Admit(r.Context(), "passkey", audit.RequestOf(r.Context()).Address)
+	if errors.As(err, &wait) {
+		left := int(math.Ceil(wait.Until.Sub(f.Now()).Seconds()))
+		w.Header().Set("Retry-After", strconv.Itoa(left))
+		f.answer(w, r, http.StatusTooManyRequests, map[string]any{"problem": "problem.throttled", "wait": left})
+		return
+	}
+	if err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	options, ceremony, err := f.Passkeys.BeginSignIn(r.Context())
+	if err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	f.answer(w, r, http.StatusOK, map[string]any{
+		"ceremony": ceremony + "." + f.Sessions.Bind(r, ceremony), "options": options,
+	})
+}
+
+// answer writes JSON for our own script.
+func (f *Flow) answer(w http.ResponseWriter, r *http.Request, status int, values map[string]any) {
+	text, err := json.Marshal(values)
+	if err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // whoever went away has no use for it
+}
+
+// errOther says that the passkey is another person's than the one who is asked again.
+var errOther = errors.New("login: another person's passkey")
+
+// signInByPasskey takes the browser's answer. A device that has verified the person is two factors at once.
+func (f *Flow) signInByPasskey(w http.ResponseWriter, r *http.Request) {
+	page, known, ok := f.loginPage(w, r)
+	if !ok {
+		return
+	}
+	var who *account.Account
+	subject, methods, err := f.usedPasskey(r)
+	switch {
+	case err != nil:
+	case known != nil && known.account.Subject != subject:
+		subject, err = known.account.Subject, errOther
+	default:
+		who, err = f.Accounts.Active(r.Context(), subject)
+	}
+	if err != nil {
+		f.refusePasskey(w, r, page, subject, err)
+		return
+	}
+	f.signedIn(w, r, page, who, "passkey", mfa.AMR(methods...))
+}
+
+// usedPasskey returns whose passkey this browser has used, for a ceremony that was begun in it.
+func (f *Flow) usedPasskey(r *http.Request) (subject string, methods []mfa.Method, err error) {
+	ceremony, mark, _ := strings.Cut(r.PostFormValue("ceremony"), ".")
+	if mark == "" || mark != f.Sessions.Bind(r, ceremony) {
+		return "", nil, mfa.ErrCeremony
+	}
+	subject, methods, err = f.Passkeys.FinishSignIn(r.Context(), ceremony, []byte(r.PostFormValue("response")))
+	if err == nil && !slices.Contains(methods, mfa.Verified) { // it would be one factor, and no password beside it
+		err = mfa.ErrInvalidCode
+	}
+	return subject, methods, err
+}
+
+// refusePasskey shows the page again and says why. A passkey that was looked at is on record, as a try at subject where
+// that is known.
+func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginPage, subject string, err error) {
+	var wait *mfa.ThrottledError
+	status, id, counts := http.StatusUnprocessableEntity, "", true
+	switch {
+	case errors.Is(err, mfa.ErrCeremony):
+		id, counts = "problem.passkey.ceremony", false
+	case errors.Is(err, mfa.ErrMalformedResponse):
+		id, counts = "problem.passkey.malformed", false
+	case errors.Is(err, mfa.ErrUnknown):
+		id = "problem.passkey.unknown"
+	case errors.Is(err, errOther):
+		id = "problem.passkey.other"
+	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrNotFound):
+		id = "problem.passkey.refused"
+	case errors.As(err, &wait) && wait.Sealed:
+		status, id, counts = http.StatusForbidden, "problem.passkey.sealed", false
+	case errors.As(err, &wait):
+		status, counts = http.StatusTooManyRequests, false
+	default:
+		f.Fail(w, r, err)
+		return
+	}
+	if counts {
+		err := f.Audit.Record(r.Context(), audit.Event{
+			Action: "sign_in", Subject: subject, Client: page.ClientID, Result: "refused", Detail: map[string]string{"with": "passkey"},
+		})
+		if err != nil {
+			f.Fail(w, r, err)
+			return
+		}
+	}
+	if page.Problem = (&templates.Problem{ID: id}); id == "" {
+		page.Problem = templates.Throttled(w, wait.Until, f.Now())
+	}
+	f.Pages.Render(w, r, status, "login", page)
+}
