@@ -34,6 +34,7 @@ for (const box of all(".reveal")) {
 
 // A second click sends nothing. The button goes off after the form was collected, or its own value would be missing.
 addEventListener("submit", (event) => {
+  if (event.defaultPrevented) return; // a passkey is asked for first: the form is sent afterwards
   const form = event.target;
   if (form.dataset.sent) {
     event.preventDefault();
@@ -50,6 +51,11 @@ addEventListener("pageshow", (event) => {
     all("button", form).forEach((button) => { button.disabled = false; });
   }
 });
+
+// What asks for a passkey is there only where the browser has them, and what stands in for it only where it has not.
+for (const part of all("[data-if-passkeys]")) {
+  part.hidden = (part.dataset.ifPasskeys === "yes") !== Boolean(window.PublicKeyCredential);
+}
 
 // What was done is said, on the screen and to screen readers.
 const say = (text) => {

@@ -3,6 +3,7 @@ package templates
 import (
 	"context"
 	"flag"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -32,6 +34,11 @@ func browse(t *testing.T) (ctx context.Context, url string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/static/") {
 			s.Static().ServeHTTP(w, r)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/mfa/passkey-") { // stands for the script of package mfahttp
+			w.Header().Set("Content-Type", "text/javascript")
+			_, _ = io.WriteString(w, `document.querySelectorAll("[data-passkey] button").forEach((b) => { b.hidden = false; });`)
 			return
 		}
 		for _, sample := range all {
@@ -127,6 +134,46 @@ func TestScript(t *testing.T) {
 	}
 	if sideways {
 		t.Error("at 320 pixels the page scrolls sideways")
+	}
+}
+
+// Passkeys are offered only where the browser has them; else a page that is about nothing else names the other ways.
+func TestPasskeysShowWhereTheyWork(t *testing.T) {
+	ctx, url := browse(t)
+	const seen = `[...document.querySelectorAll("main :is(button, a, summary, input, .problem)")]
+		.filter((e) => e.id !== "problem" && e.checkVisibility()).map((e) => e.id || e.textContent.trim()).join("; ")`
+	const wrong, noScript = "This browser cannot use passkeys here. ", "Passkeys need JavaScript, which is off in this browser. "
+	const others = "Use a code from your app, or a recovery code.; use-code; use-recovery-code; Cancel and go back to Focus HQ"
+	const app = "You can use an authenticator app instead.; back"
+	look := look("light", 800)
+	ask := func(mode, page, want string, prepare chromedp.Action) {
+		t.Helper()
+		var got string
+		err := chromedp.Run(ctx, look, prepare, chromedp.Navigate(url+page), chromedp.Evaluate(seen, &got))
+		if err != nil || !strings.Contains(got, want) {
+			t.Errorf("%s, %s: there is %q, want %q %v", page, mode, got, want, err)
+		}
+	}
+	able, unable := chromedp.Tasks{}, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := cdpage.AddScriptToEvaluateOnNewDocument(`delete window.PublicKeyCredential`).Do(ctx)
+		return err
+	})
+	ask("able", "login passkey", "login-submit; passkey-submit; forgot", able)
+	ask("able", "mfa ways", "mfa-submit; use-pair; use-passkey; use-recovery-code", able)
+	ask("able", "key", "remember; passkey-submit; use-code; use-recovery-code", able)
+	ask("able", "add key", "name; passkey-add; back", able)
+	ask("able", "settings passkey only", "enrol-start; Rename Passkey; Remove Passkey; add-passkey; new-codes", able)
+	ask("able", "settings off, passkeys", "enrol-start; use-passkey; Back", able)
+	for _, how := range []struct {
+		mode, why string
+		prepare   chromedp.Action
+	}{{"unable", wrong, unable}, {"no script", noScript, emulation.SetScriptExecutionDisabled(true)}} {
+		ask(how.mode, "login passkey", "login-submit; forgot", how.prepare)
+		ask(how.mode, "mfa ways", "mfa-submit; use-pair; use-recovery-code", how.prepare)
+		ask(how.mode, "key", how.why+others, how.prepare)
+		ask(how.mode, "add key", how.why+app, how.prepare)
+		ask(how.mode, "settings passkey only", "enrol-start; Rename Passkey; Remove Passkey; new-codes", how.prepare)
+		ask(how.mode, "settings off, passkeys", "enrol-start; Back", how.prepare)
 	}
 }
 

@@ -19,7 +19,8 @@ import (
 //	fields URL, path URL    the query of a link as name and value, and the link without it, for a GET form
 //	optional DATA FIELD     a field that some structs do not have
 //	uri PREFIX TEXT         TEXT as a link when it begins with PREFIX, which html/template would refuse
-//	steps SECOND            the ids of the steps of an enrolment
+//	steps PAGE SECOND       the steps of an app's enrolment
+//	keysteps PAGE           those of a first passkey
 func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
 	return template.FuncMap{
 		"t":        func(id string, args ...any) string { return texts.text(lang, id, args...) },
@@ -36,6 +37,7 @@ func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
 		"path":     func(link string) string { before, _, _ := strings.Cut(link, "?"); return before },
 		"uri":      uri,
 		"steps":    steps,
+		"keysteps": keySteps,
 		"grave":    func(d time.Duration) bool { return d.Abs() > 30*time.Second },
 	}
 }
@@ -98,10 +100,16 @@ type step struct {
 
 // steps returns the way through an enrolment, standing at page; a further authenticator needs no recovery codes.
 func steps(page string, second any) []step {
-	pages := []string{"mfa_scan", "mfa_codes", "mfa_recovery"}
 	if further, _ := second.(bool); further {
-		pages = pages[:2]
+		return way(page, "mfa_scan", "mfa_codes")
 	}
+	return way(page, "mfa_scan", "mfa_codes", "mfa_recovery")
+}
+
+// keySteps returns the way of somebody whose first factor is a passkey.
+func keySteps(page string) []step { return way(page, "mfa_add_key", "mfa_key", "mfa_recovery") }
+
+func way(page string, pages ...string) []step {
 	all := make([]step, len(pages))
 	state := "done"
 	for i, p := range pages {

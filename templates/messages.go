@@ -156,7 +156,7 @@ func (c *catalogue) problem(lang, id string, args map[string]any) string {
 	if left, ok := args["Left"].(int); ok && left > 0 {
 		text += " " + c.text(lang, "problem.tries_left", "Count", left)
 	}
-	if offset, ok := args["Offset"].(time.Duration); ok && id == "problem.enrol.clock" && nearHours(offset) {
+	if offset, ok := args["Offset"].(time.Duration); ok && (id == "problem.enrol.clock" || id == "problem.pair.clock") && nearHours(offset) {
 		text += " " + c.text(lang, "problem.enrol.clock_zone")
 	}
 	return text

@@ -21,20 +21,41 @@ type (
 		ClientHost, Logo, PolicyURI, TermsURI           string
 		Expected, Notice                                string
 		Fixed, Cancel, Dynamic, Device                  bool
+		Passkey                                         *passkeyData
 		Problem                                         *mistake
 	}
-	mfaData struct {
-		Query, Entry, Client, RecoveryURL string
-		RememberDays                      int
-		Cancel                            bool
-		Wait                              time.Duration
-		Problem                           *mistake
+	passkeyData struct{ Action, OptionsURL, Script string }
+	mfaData     struct {
+		Query, Entry, Client, RecoveryURL, KeyURL, PairURL string
+		RememberDays                                       int
+		Cancel                                             bool
+		Wait                                               time.Duration
+		Problem                                            *mistake
+	}
+	keyData struct {
+		Query, OptionsURL, Script, Client, Notice, CodeURL, RecoveryURL string
+		RememberDays                                                    int
+		Cancel                                                          bool
+		Wait                                                            time.Duration
+		Problem                                                         *mistake
+	}
+	pairData struct {
+		Query, Entry, Client, Code1, Code2, BackURL, RecoveryURL string
+		RememberDays, Remaining                                  int
+		Cancel                                                   bool
+		Wait                                                     time.Duration
+		Problem                                                  *mistake
+	}
+	addKeyData struct {
+		Query, OptionsURL, Script, Name, Client, BackURL string
+		First, Forced, Cancel                            bool
+		Problem                                          *mistake
 	}
 	recoveryData struct {
-		Query, BackURL string
-		CodesLeft      int
-		Cancel         bool
-		Problem        *mistake
+		Query, BackURL, KeyURL string
+		CodesLeft              int
+		Cancel                 bool
+		Problem                *mistake
 	}
 	scopeData struct {
 		Name              string
@@ -54,6 +75,11 @@ type (
 		AddedAt, LastUsedAt time.Time
 		Offset              time.Duration
 	}
+	credentialData struct {
+		ID, Name            string
+		AddedAt, LastUsedAt time.Time
+		Synced              bool
+	}
 	deviceData struct {
 		ID, Browser, System                string
 		FirstUsedAt, LastUsedAt, ExpiresAt time.Time
@@ -62,7 +88,10 @@ type (
 	settingsData struct {
 		Enrolled                 bool
 		Sealed, RecoverySealed   bool
+		KeySealed                bool
 		Authenticators           []authenticatorData
+		Passkeys                 []credentialData
+		AddKeyURL                string
 		CodesLeft, RememberDays  int
 		Devices                  []deviceData
 		BackName, BackURL, Query string
@@ -72,10 +101,10 @@ type (
 		Problem                  *mistake
 	}
 	startData struct {
-		Query, Client, BackName, BackURL string
-		Forced, Cancel, Enrolled         bool
-		Postpone                         time.Time
-		Problem                          *mistake
+		Query, Client, BackName, BackURL, KeyURL string
+		Forced, Cancel, Enrolled                 bool
+		Postpone                                 time.Time
+		Problem                                  *mistake
 	}
 	scanData struct {
 		Query, Key, KeyRaw, Account, Issuer, Algorithm, Next string
@@ -94,7 +123,7 @@ type (
 		Query, Set, Product, Account, Date, DownloadName string
 		Codes                                            []string
 		DownloadURI                                      template.URL
-		Reloaded, Replacement                            bool
+		Reloaded, Replacement, First                     bool
 		Problem                                          *mistake
 	}
 	doneData struct {
@@ -191,6 +220,13 @@ func samples(t *testing.T) []sample {
 	few.CodesLeft, few.Devices, few.Authenticators, few.Forced, few.Notice = 2, nil, few.Authenticators[1:], true, ""
 	few.Demanded = true
 	few.Sealed, few.Problem = true, wrong("problem.settings.name", "name", nil)
+	const addKey, script = "/account/mfa/passkeys/add?client_id=focus-hq", "/mfa/passkey-0123456789ab.js"
+	settings.AddKeyURL = addKey
+	settings.Passkeys = []credentialData{
+		{"k1", "Passkey", noon.AddDate(0, -1, 0), noon.Add(-26 * time.Hour), true},
+		{"k2", "Security key on my key ring", noon.AddDate(0, 0, -4), time.Time{}, false}}
+	keyOnly := settings
+	keyOnly.Authenticators, keyOnly.Passkeys, keyOnly.Notice, keyOnly.KeySealed = nil, settings.Passkeys[:1], "notice.key_on", true
 	scan := scanData{Query: query, Key: spaced(sampleKey), KeyRaw: sampleKey, Account: "alice@example.com",
 		Issuer: "Focus HQ", Algorithm: "SHA1", Next: "/account/mfa/enrol/codes?enrolment=e1&request=r%2F1",
 		QR: qr(t, sampleURI), URI: sampleURI, Digits: 6, Period: 30, ExpiresAt: noon.Add(30 * time.Minute)}
@@ -205,6 +241,18 @@ func samples(t *testing.T) []sample {
 	}
 	again := sheet
 	again.Reloaded, again.Replacement, again.Problem = true, true, wrong("problem.enrol.unsaved", "saved", nil)
+	first := sheet
+	first.First, first.Replacement = true, true
+	key := keyData{Query: query, OptionsURL: "/mfa/passkey", Script: script, Client: "Focus HQ", RememberDays: 30, CodeURL: "/mfa",
+		RecoveryURL: "/mfa?way=recovery", Cancel: true}
+	tried := keyData{OptionsURL: "/mfa/passkey", Script: script, Notice: "notice.key_try"}
+	refused := keyData{OptionsURL: "/mfa/passkey", Script: script, RememberDays: 30, RecoveryURL: "/mfa?way=recovery",
+		Problem: wrong("problem.key.refused", "", map[string]any{"Left": 2})}
+	pair := pairData{Query: "way=pair&" + query, Entry: entry, Client: "Focus HQ", RememberDays: 30, Remaining: 12, BackURL: "/mfa",
+		RecoveryURL: "/mfa?way=recovery", Cancel: true}
+	unpaired := pair
+	unpaired.Code1, unpaired.Code2, unpaired.Problem = "123456", "123456", wrong("problem.pair.same", "code2", nil)
+	passkey := &passkeyData{"/login/passkey?" + query, "/login/passkey/options", script}
 	throttled := mfaData{Entry: entry, Wait: 15 * time.Minute, RecoveryURL: "/mfa?way=recovery"}
 	scopes := []scopeData{{"openid", true, true}, {"profile", false, true}, {"email", false, true}, {"acme.read", false, false}}
 	return []sample{
@@ -214,6 +262,9 @@ func samples(t *testing.T) []sample {
 		{"login expected", "login", loginData{Query: query, Client: "Focus HQ", Username: "alice", Expected: "alice", Cancel: true}},
 		{"login device", "login", loginData{Query: query, Client: "Living-room TV", Device: true, Cancel: true}},
 		{"login wrong", "login", loginData{Query: query, Username: "alice", Problem: wrong("problem.credentials", "password", map[string]any{"Left": 2})}},
+		{"login passkey", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, Forgot: "/reset", Passkey: passkey}},
+		{"login passkey again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1", Passkey: passkey,
+			Problem: wrong("problem.passkey.other", "", nil)}},
 		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1"}},
 		{"login after a reset", "login", loginData{Query: "other=1", Notice: "notice.password_reset", Forgot: "/reset"}},
 		{"reset", "reset", resetData{Query: query, Mailing: true}},
@@ -223,6 +274,20 @@ func samples(t *testing.T) []sample {
 		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
 			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
 		{"mfa throttled", "mfa", throttled},
+		{"mfa ways", "mfa", mfaData{Entry: entry, RememberDays: 30, RecoveryURL: "/mfa?way=recovery", KeyURL: "/mfa?way=passkey",
+			PairURL: "/mfa?way=pair", Problem: wrong("problem.code.wrong", "code", nil)}},
+		{"pair", "mfa_pair", pair},
+		{"pair wrong", "mfa_pair", unpaired},
+		{"key", "mfa_key", key},
+		{"key tried first", "mfa_key", tried},
+		{"key refused", "mfa_key", refused},
+		{"key throttled", "mfa_key", keyData{Script: script, CodeURL: "/mfa", RecoveryURL: "/mfa?way=recovery", Wait: time.Minute}},
+		{"add key", "mfa_add_key", addKeyData{Query: query, OptionsURL: "/account/mfa/passkeys/options", Script: script, BackURL: "/account/mfa"}},
+		{"add key first", "mfa_add_key", addKeyData{Query: query, Script: script, First: true, Forced: true, Client: "Focus HQ", Cancel: true,
+			BackURL: "/account/mfa/enrol/start"}},
+		{"add key wrong", "mfa_add_key", addKeyData{Script: script, Name: strings.Repeat("long ", 20), BackURL: "/account/mfa",
+			Problem: wrong("problem.settings.name", "name", nil)}},
+		{"recovery passkey", "recovery", recoveryData{KeyURL: "/mfa?way=passkey", CodesLeft: 10}},
 		{"recovery", "recovery", recoveryData{Query: query, BackURL: "/mfa", CodesLeft: 3, Cancel: true}},
 		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
 		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
@@ -230,6 +295,7 @@ func samples(t *testing.T) []sample {
 		{"consent told", "consent", consentData{Query: query, Client: "Notes", ClientHost: "app.example", Account: "alice", Scopes: scopes,
 			Logo: "/oauth2/logo/notes?v=1", TermsURI: "https://app.example/terms", Dynamic: true, Life: 90 * 24 * time.Hour}},
 		{"start", "mfa_start", startData{Query: query, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
+		{"start or passkey", "mfa_start", startData{KeyURL: addKey, Forced: true}},
 		{"start further", "mfa_start", startData{Enrolled: true, Problem: wrong("problem.enrol.too_many", "", map[string]any{"Max": 5})}},
 		{"start forced", "mfa_start", startData{Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
 		{"scan", "mfa_scan", scan},
@@ -237,12 +303,15 @@ func samples(t *testing.T) []sample {
 		{"codes wrong", "mfa_codes", swapped},
 		{"sheet", "mfa_recovery", sheet},
 		{"sheet again", "mfa_recovery", again},
+		{"sheet of a passkey", "mfa_recovery", first},
 		{"done", "mfa_done", doneData{Name: "Authenticator app", Offset: 6 * time.Minute, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
 		{"done in sign-in", "mfa_done", doneData{Name: "Tablet", NextURL: "/oauth2/authorize?resume=r1"}},
 		{"remind", "mfa_remind", remindData{3, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
 		{"remind of the last", "mfa_remind", remindData{0, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
 		{"remind every year", "mfa_remind", remindData{8, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
 		{"settings", "mfa_settings", settings},
+		{"settings passkey only", "mfa_settings", keyOnly},
+		{"settings off, passkeys", "mfa_settings", settingsData{AddKeyURL: addKey}},
 		{"settings few", "mfa_settings", few},
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
 		{"settings off, demanded", "mfa_settings", settingsData{Demanded: true}},

@@ -158,8 +158,12 @@ func (s *Set) execute(out *bytes.Buffer, v *root) error {
 func policy(page string, frames []string) string {
 	p := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 	switch page {
-	case "login", "mfa", "recovery", "password", "consent", "logout", "device",
-		"mfa_start", "mfa_scan", "mfa_codes", "mfa_recovery", "mfa_done", "mfa_remind":
+	case "login", "mfa_key", "mfa_add_key": // whose script asks for a passkey's options
+		p += "; connect-src 'self'"
+	}
+	switch page {
+	case "login", "mfa", "mfa_key", "mfa_pair", "recovery", "password", "consent", "logout", "device",
+		"mfa_start", "mfa_scan", "mfa_codes", "mfa_add_key", "mfa_recovery", "mfa_done", "mfa_remind":
 	default:
 		p += "; form-action 'self'"
 	}

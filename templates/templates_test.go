@@ -100,6 +100,42 @@ func TestNames(t *testing.T) {
 		{"mfa", "#mfa-submit", "Continue"},
 		{"mfa", "a#use-recovery-code[href]", "I can't use my app"},
 		{"mfa", ".entry strong", "Focus HQ: alice@example.com"},
+		{"login passkey", "input#username[autocomplete='username webauthn']", ""},
+		{"login passkey", "form:has(#password) + [data-if-passkeys=yes][hidden] form[action^='/login/passkey?request='][data-conditional] #passkey-submit[hidden]", "Sign in with a passkey"},
+		{"login passkey", "form[data-passkey=get][data-options='/login/passkey/options'] input[type=hidden][name=response]", ""},
+		{"login passkey", "head script[src='/mfa/passkey-0123456789ab.js'][defer]", ""},
+		{"login passkey again", "input#password[autocomplete='current-password webauthn']", ""},
+		{"mfa ways", "[data-if-passkeys=yes][hidden] a#use-passkey[href='/mfa?way=passkey']", "Use a passkey instead"},
+		{"mfa ways", "a#use-pair[href='/mfa?way=pair']", "The codes are right, but not accepted?"},
+		{"pair", "input#code1[name=code1][autocomplete=one-time-code]", ""},
+		{"pair", "input#code2[name=code2][autocomplete=off]", ""},
+		{"pair", "#pair-submit", "Continue"},
+		{"pair", ".entry strong", "Focus HQ: alice@example.com"},
+		{"key", "form[data-passkey=get][data-options='/mfa/passkey'][action^='/mfa?'] input[name=ceremony]", ""},
+		{"key", "form[data-passkey] input#remember[name=remember]:not([checked])", ""},
+		{"key", "#passkey-submit[hidden]", "Use passkey"},
+		{"key", "a#use-code[href='/mfa']", "Use a code from my app instead"},
+		{"key", "a#use-recovery-code", "I can't use my passkey"},
+		{"key tried first", ".steps .now", "Try it"},
+		{"key tried first", ".news[role=status]", "The passkey is added. Use it now, to see that it works."},
+		{"add key", "form[data-passkey=create][data-options='/account/mfa/passkeys/options'][action^='/account/mfa/passkeys/add?'] #name[name=name]", ""},
+		{"add key", "#passkey-add[hidden]", "Create passkey"},
+		{"add key", "a#back", "Back to the settings"},
+		{"add key first", "a#back", "Use an authenticator app instead"},
+		{"add key first", "button[name=cancel]", "Cancel and go back to Focus HQ"},
+		{"sheet of a passkey", "h1", "Recovery codes"},
+		{"sheet of a passkey", ".steps .now", "Recovery"},
+		{"sheet of a passkey", "form[action^='/account/mfa/codes'] #enrol-confirm", "Confirm"},
+		{"start or passkey", "[data-if-passkeys=yes][hidden] a#use-passkey", "Use a passkey instead"},
+		{"settings", "[data-if-passkeys=yes][hidden] a#add-passkey", "Add another passkey"},
+		{"settings", "#passkeys + ul li:first-child .hint", "Synced between your devices · added 24 October 2026 · last used 23 November 2026, 10:00 UTC"},
+		{"settings", "#passkeys + ul li:last-child .hint", "On one device only · added 20 November 2026 · not used yet"},
+		{"settings", "form[action^='/account/mfa/passkeys/rename'] input[name=id][value=k2]", ""},
+		{"settings", "#authenticators + ul li:first-child form[action^='/account/mfa/remove'] p", "Codes from this entry will stop working and your remembered devices will be forgotten."},
+		{"settings passkey only", "#enrol-start", "Add an authenticator app"},
+		{"settings passkey only", "form[action^='/account/mfa/passkeys/remove'] p", "This passkey is all that you have: removing it turns MFA off. Your recovery codes and remembered devices go with it. Your device may still offer it: delete it there too."},
+		{"settings off, passkeys", "a#use-passkey", "Use a passkey instead"},
+		{"recovery passkey", "a#use-passkey", "Use a passkey instead"},
 		{"recovery", "input#recovery_code[name=recovery_code]", ""},
 		{"recovery", "#recovery-submit", "Continue"},
 		{"consent", "input[name=scope][value=email][checked]", ""},
@@ -150,6 +186,14 @@ func TestNames(t *testing.T) {
 	if page(t, "login again").Has("input[name=username]") {
 		t.Error("the user name can be changed where only the password is asked again")
 	}
+	for _, sample := range []string{"login", "mfa", "settings few", "settings off", "start"} {
+		if p := page(t, sample); p.Has("[data-if-passkeys]") || p.Has("#passkeys") || p.Has("noscript") {
+			t.Errorf("%s speaks of passkeys where there are none", sample)
+		}
+	}
+	if p := page(t, "recovery passkey"); p.Has("a[href='']") || p.Has("#use-code") {
+		t.Error("whoever has no app is sent to it")
+	}
 	if p := page(t, "mfa throttled"); p.Has("#remember") || !strings.Contains(p.Text("[role=alert]"), "15 minutes") {
 		t.Error("throttled: a box without days, or no wait")
 	}
@@ -175,7 +219,8 @@ func TestActionsKeepTheQuery(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	s := newSet(t, Options{})
 	for _, sample := range samples(t) {
-		h := render(t, s, sample.page, sample.data).Header()
+		w := render(t, s, sample.page, sample.data)
+		h, body := w.Header(), w.Body.String()
 		csp := h.Get("Content-Security-Policy")
 		if !strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; style-src 'self'") {
 			t.Errorf("%s: policy %q", sample.name, csp)
@@ -185,6 +230,10 @@ func TestHeaders(t *testing.T) {
 			sample.page == "consent" || sample.page == "logout"
 		if has := strings.Contains(csp, "form-action 'self'"); home && !has || away && has {
 			t.Errorf("%s: form-action is wrong: %s", sample.name, csp)
+		}
+		asks := htmlcheck.Must(t, body).Has("[data-options]")
+		if may := strings.Contains(csp, "connect-src 'self'"); asks && !may || may && !asks && sample.page != "login" {
+			t.Errorf("%s: asks for options: %v: %s", sample.name, asks, csp)
 		}
 		if h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" ||
 			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Language") != "en" {
