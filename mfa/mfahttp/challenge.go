@@ -17,7 +17,7 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 		h.Fail(w, r, err)
 	case !status.Enrolled:
 		h.goTo(w, r, h.onward(r))
-	case way(r) == "recovery":
+	case way(r) == "recovery", len(status.Authenticators) == 0 && h.passkeyStatus(status) == nil: // a factor of no page here
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
 		h.showRecovery(w, r, http.StatusOK, status, &RecoveryPage{Problem: problem, Wait: wait})
 	case way(r) == "pair" && len(status.Authenticators) > 0:

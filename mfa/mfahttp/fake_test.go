@@ -23,6 +23,7 @@ type world struct {
 	now    time.Time
 	store  *faultyStore
 	mfa    *mfa.Service
+	keys   *fakeKeys
 	config Config
 	events []mfa.Event
 
@@ -99,8 +100,12 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.keys = &fakeKeys{mfa: w.mfa, now: clock, have: map[string][]mfa.Credential{}, begun: map[string]fakeCeremony{}}
+	if err := w.mfa.Register(w.keys); err != nil {
+		t.Fatal(err)
+	}
 	w.config = Config{
-		MFA: w.mfa, Pages: w, Now: clock,
+		MFA: w.mfa, Passkeys: w.keys, Pages: w, Now: clock,
 		User:   func(*http.Request) (User, bool) { return w.user, w.user.Subject != "" },
 		SignIn: func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/login", http.StatusSeeOther) },
 		Fresh: func(rw http.ResponseWriter, r *http.Request, _ User) bool {
@@ -156,7 +161,9 @@ func (b *browser) send(r *http.Request) *http.Response {
 	b.page, b.data, b.status, b.failed = "", nil, 0, nil
 	answer := httptest.NewRecorder()
 	mux := http.NewServeMux()
-	mux.Handle("/mfa", Challenge(b.config))
+	challenge := Challenge(b.config)
+	mux.Handle("/mfa", challenge)
+	mux.Handle("/mfa/", challenge)
 	settings := Settings(b.config)
 	mux.Handle("/account/mfa", settings)
 	mux.Handle("/account/mfa/", settings)
@@ -215,6 +222,12 @@ func (b *browser) problem() string {
 	var p *Problem
 	switch page := b.data.(type) {
 	case *ChallengePage:
+		p = page.Problem
+	case *KeyPage:
+		p = page.Problem
+	case *PairPage:
+		p = page.Problem
+	case *AddKeyPage:
 		p = page.Problem
 	case *RecoveryPage:
 		p = page.Problem

@@ -77,7 +77,7 @@ type PairPage struct {
 type RecoveryPage struct {
 	Query     string
 	Problem   *Problem
-	BackURL   string // to the app's code, "" for somebody who has a passkey and no app
+	BackURL   string // to the app's code, "" without an app
 	KeyURL    string // to the passkey, "" without any
 	CodesLeft int
 	Cancel    bool

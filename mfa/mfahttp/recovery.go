@@ -16,10 +16,7 @@ import (
 func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, page *RecoveryPage) {
 	page.Query = journey(r, "way", "recovery")
 	page.CodesLeft = status.CodesLeft
-	page.KeyURL = h.keyURL(r, status)
-	if page.BackURL = codeURL(r, status); page.BackURL == "" && page.KeyURL == "" {
-		page.BackURL = link(pathChallenge, journey(r)) // a factor of the host's
-	}
+	page.BackURL, page.KeyURL = codeURL(r, status), h.keyURL(r, status)
 	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, code, PageRecovery, page)
 }
