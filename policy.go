@@ -26,15 +26,19 @@ func (p *IdP) PolicyReach(ctx context.Context, want account.Policy) (Reach, erro
 	if err != nil {
 		return Reach{}, err
 	}
+	subjects := make([]string, len(asked))
+	for i, a := range asked {
+		subjects[i] = a.Subject
+	}
+	enrolled, err := p.MFA.EnrolledAmong(ctx, subjects)
+	if err != nil {
+		return Reach{}, err
+	}
 	reach := Reach{Asked: len(asked), Hit: []string{}}
 	for _, a := range asked {
-		enrolled, err := p.MFA.Enrolled(ctx, a.Subject)
-		if err != nil {
-			return Reach{}, err
-		}
 		already, _ := p.Accounts.MFAGrace(a, is)
 		switch {
-		case enrolled:
+		case enrolled[a.Subject]:
 			reach.Enrolled++
 		case !already:
 			reach.Hit = append(reach.Hit, a.Username)

@@ -10,6 +10,8 @@ import (
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/internal/dbx"
+	"github.com/focushq/idp/internal/dbxtest"
 )
 
 // A policy says whom it would hit before it is in force, and looking changes nothing.
@@ -98,5 +100,43 @@ func TestApplySaysWhomThePolicyHits(t *testing.T) {
 		if _, err := applyTo(p, "policy: {mfa_required: "+odd+"}", false, false); err == nil {
 			t.Errorf("%s is a policy", odd)
 		}
+	}
+}
+
+// TestPolicyReachOfManyPeople counts on the wire what a look at many people asks the database for.
+func TestPolicyReachOfManyPeople(t *testing.T) {
+	t.Parallel()
+	const people = 20_000
+	address := dbxtest.PostgresURL(t)
+	counted, trips := dbxtest.Wire(t, address)
+	p := idptest.Start(t, func(c *idp.Config) { c.DatabaseURL = counted })
+	enrol(t, p, p.AddUser("person0").Subject)
+	db, err := dbx.OpenPatient(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = db.Exec(t.Context(), `INSERT INTO accounts (subject, username, username_key, email, email_key, email_verified, name,
+			admin, disabled, compromised, profile, password, version, created_at, updated_at, password_at, mfa_due_at)
+		SELECT subject || n, 'person' || n, 'person' || n, '', NULL, email_verified, name,
+			admin, disabled, compromised, profile, password, version, created_at, updated_at, password_at, mfa_due_at
+		FROM accounts, generate_series(1, $1 - 1) n`, people)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trips.Reset()
+	reach, err := p.PolicyReach(t.Context(), account.Policy{MFARequired: account.MFAEverybody})
+	if err != nil || reach.Asked != people || reach.Enrolled != 1 || len(reach.Hit) != people-1 {
+		t.Fatalf("%d asked, %d enrolled, %d hit, %v", reach.Asked, reach.Enrolled, len(reach.Hit), err)
+	}
+	made := 0
+	for _, trip := range trips.All() {
+		if strings.HasPrefix(trip, "SELECT DISTINCT") || strings.Contains(trip, "account") {
+			made++
+		}
+	}
+	// Apps and passkeys, 500 people at a time; the policy and the people, prepared and run.
+	if most := 2*(people/500+1) + 6; made > most {
+		t.Errorf("%d statements, at most %d", made, most)
 	}
 }

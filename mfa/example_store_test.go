@@ -179,6 +179,17 @@ func (s *mapStore) Authenticators(ctx context.Context, subject string) ([]mfa.Au
 	return p.apps, err
 }
 
+func (s *mapStore) AuthenticatorsAmong(ctx context.Context, subjects []string) (out []string, err error) {
+	return out, s.InTx(ctx, func(context.Context) error {
+		for _, subject := range subjects {
+			if len(s.people[subject].apps) > 0 && !slices.Contains(out, subject) {
+				out = append(out, subject)
+			}
+		}
+		return nil
+	})
+}
+
 func (s *mapStore) AddAuthenticator(ctx context.Context, a mfa.AuthenticatorRecord) error {
 	added, err := s.edit(ctx, a.Subject, func(p *person) bool {
 		exists := p.app(a.ID) != nil

@@ -40,6 +40,9 @@ type Store interface {
 
 	// Authenticators returns a subject's authenticators, oldest first; of one second by ID.
 	Authenticators(ctx context.Context, subject string) ([]AuthenticatorRecord, error)
+	// AuthenticatorsAmong returns those of subjects who have one, each once and in any order. There may be 100,000 of
+	// them: no statement for each.
+	AuthenticatorsAmong(ctx context.Context, subjects []string) ([]string, error)
 	// AddAuthenticator keeps an authenticator; an identifier that exists is an error.
 	AddAuthenticator(ctx context.Context, a AuthenticatorRecord) error
 	// AdvanceStep moves an authenticator's last step to a.Step; false when it stands at a.First() or further already, or

@@ -98,6 +98,11 @@ func (s *Store) Authenticators(ctx context.Context, subject string) ([]mfa.Authe
 	return out, nil
 }
 
+// AuthenticatorsAmong returns those of subjects who have an authenticator: one statement for up to 500 of them.
+func (s *Store) AuthenticatorsAmong(ctx context.Context, subjects []string) ([]string, error) {
+	return s.db.Present(ctx, "mfa_authenticators", "subject", subjects)
+}
+
 // AddAuthenticator keeps an authenticator.
 func (s *Store) AddAuthenticator(ctx context.Context, a mfa.AuthenticatorRecord) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO mfa_authenticators

@@ -214,6 +214,23 @@ func (m *memory) Authenticators(ctx context.Context, subject string) (out []mfa.
 	return out, err
 }
 
+func (m *memory) AuthenticatorsAmong(ctx context.Context, subjects []string) (out []string, err error) {
+	err = m.do(ctx, func(d *data) error {
+		have := map[string]bool{}
+		for _, a := range d.authenticators {
+			have[a.Subject] = true
+		}
+		for _, subject := range subjects {
+			if have[subject] {
+				out = append(out, subject)
+				delete(have, subject) // told once
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 func (m *memory) AddAuthenticator(ctx context.Context, a mfa.AuthenticatorRecord) error {
 	return m.do(ctx, func(d *data) error {
 		if _, taken := d.authenticators[a.ID]; taken {

@@ -3,7 +3,9 @@ package mfatest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ func RunStore(t *testing.T, newStore func(t *testing.T) mfa.Store) {
 		{"enrollments", testEnrollments},
 		{"newest enrollments", testNewestEnrollments},
 		{"authenticators", testAuthenticators},
+		{"authenticators among many people", testAuthenticatorsAmong},
 		{"recovery codes", testCodes},
 		{"devices", testDevices},
 		{"remove all", testRemoveAll},
@@ -243,6 +246,34 @@ func testAuthenticators(t *testing.T, s mfa.Store) {
 	check(t, "second removal", false)(s.RemoveAuthenticator(ctx, owner.Subject, "z"))
 	check(t, "a code after removal", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 200}))
 	check(t, "what is left", []mfa.AuthenticatorRecord{second})(s.Authenticators(ctx, owner.Subject))
+}
+
+func testAuthenticatorsAmong(t *testing.T, s mfa.Store) {
+	ctx := t.Context()
+	var all, want []string
+	for n := range 1100 {
+		subject := fmt.Sprintf("person %04d", n)
+		all = append(all, subject)
+		if n%499 != 0 {
+			continue
+		}
+		want = append(want, subject)
+		for _, id := range []string{"a", "b"} {
+			a := newAuthenticator(id + subject)
+			a.Subject = subject
+			must(t, s.AddAuthenticator(ctx, a))
+		}
+	}
+	among := func(subjects ...string) ([]string, error) {
+		out, err := s.AuthenticatorsAmong(ctx, subjects)
+		slices.Sort(out)
+		return out, err
+	}
+	must(t, s.AddAuthenticator(ctx, newAuthenticator("another person's")))
+	check(t, "nobody", []string(nil))(among())
+	check(t, "one", want[1:2])(among(want[1]))
+	check(t, "none of them", []string(nil))(among(all[1], all[2], ""))
+	check(t, "each once", want)(among(append(slices.Clone(all), all...)...))
 }
 
 func testCodes(t *testing.T, s mfa.Store) {
