@@ -45,6 +45,8 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	switch {
 	case !ok:
 		letter = "device_copied"
+	case e.Kind == mfa.CodesReplaced && e.Detail["first"] != "":
+		letter = "codes_made"
 	case e.Kind == "passkey_added":
 		if first, err := p.first(ctx, e.Subject); err != nil || first {
 			return err // the letter that MFA is on says so, in the same transaction

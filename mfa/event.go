@@ -19,7 +19,7 @@ const (
 	AuthenticatorRenamed Kind = "authenticator_renamed" // name, before
 	AuthenticatorRemoved Kind = "authenticator_removed" // name
 	Disabled             Kind = "disabled"              // the last factor is gone, recovery codes and devices with it
-	CodesReplaced        Kind = "codes_replaced"        // a new set of recovery codes stands
+	CodesReplaced        Kind = "codes_replaced"        // a new set of recovery codes stands; first, when there was none before
 	CodeAccepted         Kind = "code_accepted"         // name; offset, when it was moved; pair: of two codes, which set it
 	CodeRefused          Kind = "code_refused"          // failures; pair: of two codes, which count twice
 	CodeReplayed         Kind = "code_replayed"         // failures; pair

@@ -148,11 +148,18 @@ func (s *Service) ConfirmRecoveryCodes(ctx context.Context, owner Owner, set str
 		if err := s.enrolled(ctx, owner.Subject); err != nil {
 			return err
 		}
+		before, err := s.store.Codes(ctx, owner.Subject)
+		if err != nil {
+			return err
+		}
 		if active, err := s.store.ActivateCodes(ctx, owner, "", set); err != nil || !active {
 			return cmpErr(err, ErrReplaced)
 		}
 		if err := s.clear(ctx, owner.Subject, factorRecovery, string(CodesReplaced)); err != nil {
 			return err
+		}
+		if before.ID == "" { // the first factor was not an app, which has codes from its enrolment on
+			return s.emit(ctx, owner.Subject, CodesReplaced, "first", "true")
 		}
 		return s.emit(ctx, owner.Subject, CodesReplaced)
 	})
