@@ -346,10 +346,16 @@ func (b *chromeTab) withoutScripts() {
 // signIn opens Focus HQ and gives alice's password to the provider.
 func (b *chromeTab) signIn(d *demo) {
 	b.t.Helper()
+	b.signInAs(d, "alice")
+}
+
+// signInAs is signIn of somebody else.
+func (b *chromeTab) signInAs(d *demo, name string) {
+	b.t.Helper()
 	b.open(d.App)
 	b.link("Sign in")
 	b.at(d.Provider + "/login")
-	b.fill("#username", "alice", "#password", d.passwords["alice"])
+	b.fill("#username", name, "#password", d.passwords[name])
 	b.follow("#login-submit")
 }
 
