@@ -150,12 +150,16 @@ func headers(next http.Handler, https bool) http.Handler {
 // opener keeps other sites from holding on to a window of ours, but for the pages of a sign-in: an app may have opened
 // it in a pop-up and waits there for its own page to come back.
 func opener(path string) string {
-	if protocol(path) || path == "/login" || path == "/mfa" || path == "/consent" || path == "/account/password" ||
-		path == "/login/passkey" || path == "/account/mfa/codes" ||
-		strings.HasPrefix(path, "/account/mfa/enrol/") || strings.HasPrefix(path, "/account/mfa/passkeys/") {
+	step := func(room string) bool { return path == room || strings.HasPrefix(path, room+"/") }
+	if protocol(path) || slices.ContainsFunc(signInRooms, step) {
 		return "unsafe-none"
 	}
 	return "same-origin"
+}
+
+// signInRooms hold the pages that a sign-in may lead through, with all below them.
+var signInRooms = []string{
+	"/login", "/mfa", "/consent", "/account/password", "/account/mfa/enrol", "/account/mfa/codes", "/account/mfa/passkeys",
 }
 
 // guardHost answers for the public host alone, so that no link or cookie is ever made for another one. Loopback is

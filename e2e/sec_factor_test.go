@@ -261,7 +261,7 @@ func TestSec_MF13_ChangesNeedTheFactor(t *testing.T) {
 
 func TestSec_MF09_TheKeyIsNeverShownAgain(t *testing.T) {
 	t.Parallel()
-	s := secOpen(t)
+	s := secOpen(t, secNamed)
 	p, b := s.person("alice"), s.Browser()
 	secGranted(t, p.signIn(b, s.app))
 	scan := secAt(t, b.Get("/account/mfa"), "/account/mfa").Submit("enrol-start")

@@ -105,7 +105,9 @@ func secMustRoutes(t *testing.T) []secRoute {
 	}
 	for _, known := range []secRoute{
 		{"GET", "/login"}, {"POST", "/mfa"}, {"POST", "/consent"}, {"POST", "/account/mfa/off"}, {"GET", "/account/mfa/off"},
-		{"GET", "/oauth2/authorize"}, {"POST", "/oauth2/token"}, {"GET", "/account"}, {"POST", "/setup"}, {"GET", "/livez"},
+		{"GET", "/oauth2/authorize"}, {"POST", "/oauth2/token"}, {"GET", "/account"}, {"POST", "/setup"}, {"GET", "/livez"}, {"POST", "/login/passkey"}, {"POST", "/login/passkey/options"}, {"POST", "/mfa/passkey"},
+		{"GET", "/account/mfa/passkeys/add"}, {"POST", "/account/mfa/passkeys/add"}, {"POST", "/account/mfa/passkeys/options"}, {"POST", "/account/mfa/passkeys/rename"},
+		{"POST", "/account/mfa/passkeys/remove"}, {"GET", "/account/mfa/passkeys/remove"}, {"GET", "/.well-known/passkey-endpoints"},
 	} {
 		if !slices.Contains(routes, known) {
 			t.Fatalf("%v is not among the %d routes found", known, len(routes))

@@ -46,6 +46,10 @@ func secHalfway(t *testing.T, s *secSite) []*secState {
 	pending, b := s.enrolled("pending"), s.Browser()
 	prepare("factor pending", pending, b, secAt(t, secPassword(s.begin(b, s.app), "pending"), "/mfa"))
 
+	passkey, b := s.person("passkey"), s.Browser()
+	passkey.passkey()
+	prepare("passkey pending", passkey, b, secAt(t, secPassword(s.begin(b, s.app), "passkey"), "/mfa"))
+
 	b = s.Browser()
 	page := secAt(t, secPassword(s.begin(b, s.app), "sealed"), "/mfa")
 	prepare("sealed", sealed, b, page)
@@ -108,7 +112,7 @@ func (st *secState) ask(s *secSite, route secRoute, query url.Values) *idptest.P
 
 func TestSec_PW13_MF12_NoRouteForgetsTheGate(t *testing.T) {
 	t.Parallel()
-	s := secOpen(t)
+	s := secOpen(t, secNamed)
 	db := s.database()
 	routes := secMustRoutes(t)
 	states := secHalfway(t, s)
@@ -172,7 +176,7 @@ func secAsked(s *secSite, st *secState, route secRoute) []url.Values {
 
 func TestSec_MF15_ADemandedEnrolmentCannotBeGotAround(t *testing.T) {
 	t.Parallel()
-	s := secOpen(t)
+	s := secOpen(t, secNamed)
 	rpGroups(t, s, 0, "staff")
 	s.person("alice", rpIn("staff"))
 	b := s.Browser()
@@ -192,7 +196,7 @@ func TestSec_MF15_ADemandedEnrolmentCannotBeGotAround(t *testing.T) {
 	request := secAt(t, s.begin(b, s.app), "/account/mfa/enrol/start").URL.Query().Get("request")
 	for _, path := range []string{
 		"/account/mfa/enrol/done?enrolment=x&", "/account/mfa/enrol/recovery?", "/account/mfa/enrol/codes?", "/account/mfa/codes?", "/mfa?", "/consent?",
-		"/account/mfa/codes?make=1&",
+		"/account/mfa/codes?make=1&", "/account/mfa/passkeys/add?", "/mfa?way=passkey&", "/mfa?way=pair&",
 	} {
 		if page := b.Get(path + "request=" + request); page.URL.Query().Has("code") {
 			t.Errorf("%s has led to a code", path)
@@ -217,7 +221,7 @@ var secWrites = map[string][]string{
 
 func TestSec_SS11_NoGetChangesState(t *testing.T) {
 	t.Parallel()
-	s := secOpen(t)
+	s := secOpen(t, secNamed)
 	db := s.database()
 	whole, b := s.enrolled("whole"), s.Browser()
 	secGranted(t, whole.signIn(b, s.app))
@@ -253,7 +257,7 @@ func TestSec_SS11_NoGetChangesState(t *testing.T) {
 
 // secOpener is what the page at a path says of the window that opened it: apps may open a sign-in in a pop-up.
 func secOpener(path string) string {
-	for _, part := range []string{"/oauth2/", "/login", "/mfa", "/consent", "/account/password", "/account/mfa/enrol/"} {
+	for _, part := range []string{"/oauth2/", "/login", "/mfa", "/consent", "/account/password", "/account/mfa/enrol/", "/account/mfa/codes", "/account/mfa/passkeys/"} {
 		if strings.HasPrefix(path, part) && path != "/oauth2/jwks" {
 			return "unsafe-none"
 		}
@@ -263,7 +267,7 @@ func secOpener(path string) string {
 
 func TestSec_HT02_HT03_EveryRoute(t *testing.T) {
 	t.Parallel()
-	s := secOpen(t)
+	s := secOpen(t, secNamed)
 	p, b := s.person("alice"), s.Browser()
 	secGranted(t, p.signIn(b, s.app))
 	st := &secState{b: b, form: url.Values{"form_token": {b.Get("/account/mfa").Fields("enrol-start").Get("form_token")}}}
