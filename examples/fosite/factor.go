@@ -12,6 +12,7 @@ import (
 
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfahttp"
+	"github.com/focushq/idp/mfa/mfapasskey"
 	"github.com/focushq/idp/mfa/mfasql"
 	"github.com/focushq/idp/migrations"
 )
@@ -42,8 +43,12 @@ func (s *server) plugIn(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	passkeys, err := mfapasskey.New(mfapasskey.Config{MFA: s.mfa, DB: db, Origin: s.origin, Name: "Example", Now: c.Now})
+	if err != nil {
+		return err
+	}
 	s.challenge = mfahttp.Config{
-		MFA: s.mfa, Pages: mfahttp.Plain(s.layout), Cookies: mfahttp.Cookies{Secure: s.secure()}, Now: c.Now,
+		MFA: s.mfa, Passkeys: passkeys, Pages: mfahttp.Plain(s.layout), Cookies: mfahttp.Cookies{Secure: s.secure()}, Now: c.Now,
 		User: s.withPassword, SignIn: s.signIn, Fresh: s.isFresh, Passed: s.passed, Proved: s.proved, Resume: resume,
 		Client: func(r *http.Request) string {
 			if resume(r) == "" {

@@ -74,9 +74,11 @@ func (s *server) handler() http.Handler {
 	mux.Handle("POST /logout", same(http.HandlerFunc(s.logout)))
 	mux.HandleFunc("GET /{$}", s.home)
 
-	mux.Handle("/mfa", mfahttp.Challenge(s.challenge))
-	mux.Handle("/account/mfa", mfahttp.Settings(s.settings))
-	mux.Handle("/account/mfa/", mfahttp.Settings(s.settings))
+	challenge, settings := mfahttp.Challenge(s.challenge), mfahttp.Settings(s.settings)
+	mux.Handle("/mfa", challenge)
+	mux.Handle("/mfa/", challenge)
+	mux.Handle("/account/mfa", settings)
+	mux.Handle("/account/mfa/", settings)
 	return mux
 }
 

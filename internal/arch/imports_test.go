@@ -69,7 +69,7 @@ var rules = []rule{
 	{"e2e", "* idptest mfa/mfatest internal/dbxtest internal/htmlcheck", "the binary in a browser"},
 	{"conformance", "* idptest", "the official plans, over HTTPS"},
 	{"interop", "* idptest mfa/mfatest", "relying parties of others at a provider; tests only"},
-	{"examples/fosite", "mfa mfa/mfahttp mfa/mfasql migrations", "a stranger's server"},
+	{"examples/fosite", "mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations", "a stranger's server"},
 	{"examples/rp", "", "a stranger's relying party"},
 }
 

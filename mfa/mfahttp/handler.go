@@ -66,7 +66,8 @@ type Config struct {
 	Pages   Pages
 	Cookies Cookies
 
-	// Passkeys, such as a *mfapasskey.Service over MFA, may stand in for the app. nil: there are none.
+	// Passkeys, such as a *mfapasskey.Service over MFA, may stand in for the app. nil: there are none, and their paths
+	// answer 404. A nil *mfapasskey.Service is not that nil.
 	Passkeys Passkeys
 
 	Now    func() time.Time // nil: time.Now

@@ -9,6 +9,8 @@
 //	options, ceremony, err := passkeys.BeginAdd(ctx, owner, "alice@example.com")
 //	passkey, err := passkeys.FinishAdd(ctx, owner, ceremony, name, response)
 //
+// Package mfahttp has such pages, for which a *Service is a mfahttp.Passkeys.
+//
 // BeginVerify and FinishVerify do that for the second factor of somebody whose password was right; BeginSignIn and
 // FinishSignIn for somebody who is not known yet, whose device has then to verify the person. A ceremony is good for
 // five minutes, for one answer, for whom it was begun for. Begin keeps a row: call it by POST, and bound how often a
