@@ -50,6 +50,7 @@ type IdP struct {
 	outbox  *mail.Outbox
 	mailing bool
 	figures *figures
+	clock   databaseClock
 	unasked error // why there are no passkeys though nobody turned them off
 	handler http.Handler
 }
@@ -226,6 +227,10 @@ func (p *IdP) Run(ctx context.Context) {
 	wg.Go(func() { every(ctx, 10*time.Second, p.fetchLogos) })
 	wg.Go(func() { every(ctx, time.Minute, p.renewKeys) })
 	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
+	wg.Go(func() {
+		p.compareClocks(ctx)
+		every(ctx, 10*time.Minute, p.compareClocks)
+	})
 }
 
 func every(ctx context.Context, pause time.Duration, work func(context.Context)) {
@@ -290,21 +295,37 @@ func (p *IdP) prune(ctx context.Context) {
 }
 
 func (p *IdP) ready(w http.ResponseWriter, r *http.Request) {
-	if err := p.ping(r.Context(), 2*time.Second); err != nil {
+	var offset time.Duration
+	err := within(r.Context(), 2*time.Second, func(ctx context.Context) (err error) {
+		if err := p.db.SQLX().PingContext(ctx); err != nil {
+			return err
+		}
+		offset, err = p.clockOffset(ctx)
+		return err
+	})
+	switch {
+	case err != nil:
 		p.log.WarnContext(r.Context(), "not ready", "error", err)
 		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-		return
+	case offset != 0:
+		fmt.Fprintln(w, "ok; clock", describeOffset(offset))
+	default:
+		fmt.Fprintln(w, "ok")
 	}
-	fmt.Fprintln(w, "ok")
 }
 
-// ping asks whether the database answers within that time. The PostgreSQL driver waits on while the server is silent,
-// whatever its context says: nobody else does.
-func (p *IdP) ping(ctx context.Context, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+// ping asks whether the database answers within that time.
+func (p *IdP) ping(ctx context.Context, limit time.Duration) error {
+	return within(ctx, limit, p.db.SQLX().PingContext)
+}
+
+// within waits for work no longer than that. The PostgreSQL driver waits on while the server is silent, whatever its
+// context says: nobody else does.
+func within(ctx context.Context, limit time.Duration, work func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	answer := make(chan error, 1)
-	go func() { answer <- p.db.SQLX().PingContext(ctx) }()
+	go func() { answer <- work(ctx) }()
 	select {
 	case err := <-answer:
 		return err
