@@ -123,6 +123,9 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{"like loopback", "public_url: http://127.0.0.1.example", "allow_insecure_http"},
 		{"like localhost", "public_url: http://notlocalhost", "allow_insecure_http"},
 		{"colon in the issuer", "mfa: {issuer: 'Focus:HQ'}", "mfa.issuer"},
+		{"passkeys sometimes", "mfa: {passkeys: sometimes}", "mfa.passkeys"},
+		{"passkeys of no kind", "mfa: {passkeys: ''}", "mfa.passkeys"},
+		{"passkeys are true", "mfa: {passkeys: true}", "mfa.passkeys"},
 		{"no issuer", "mfa: {issuer: ' '}", "mfa.issuer"},
 		{"remembered for ever", "mfa: {remember_device: 721h}", "mfa.remember_device"},
 		{"remembered negatively", "mfa: {remember_device: -1h}", "mfa.remember_device"},
@@ -171,6 +174,7 @@ func TestLoadConfigAccepts(t *testing.T) {
 	for _, yaml := range []string{
 		"", "# nothing\n", "public_url: http://127.0.0.1:9", "public_url: 'http://[::1]:9'", "public_url: http://id.localhost",
 		"public_url: http://id.example\nallow_insecure_http: true", "mfa: {remember_device: 0s}", "key_rotation: 0", "key_rotation: 24h", "mfa: {remember_device: 720h}",
+		"mfa: {passkeys: off}", "mfa: {passkeys: second_factor}", "mfa: {passkeys: alone}",
 	} {
 		if _, err := idp.LoadConfig(write(t, "idp.yaml", yaml), environment(), nil); err != nil {
 			t.Errorf("%q: %v", yaml, err)
@@ -180,12 +184,13 @@ func TestLoadConfigAccepts(t *testing.T) {
 
 func TestLoadConfigReadsTheEnvironment(t *testing.T) {
 	c, err := idp.LoadConfig("", environment("IDP_KEY_ROTATION", "0", "IDP_OUTBOUND_NETWORKS", "10.0.0.0/8, fd00::/8",
-		"IDP_DYNAMIC_REGISTRATION", "true", "IDP_REQUIRE_DPOP_NONCE", "1"), nil)
+		"IDP_DYNAMIC_REGISTRATION", "true", "IDP_REQUIRE_DPOP_NONCE", "1", "IDP_MFA_PASSKEYS", "off"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := idp.Defaults()
 	want.KeyRotation, want.OutboundNetworks = 0, []string{"10.0.0.0/8", "fd00::/8"}
+	want.MFA.Passkeys = idp.PasskeysOff
 	want.DynamicRegistration, want.RequireDPoPNonce = true, true
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("\n%+v, want\n%+v", c, want)

@@ -100,3 +100,32 @@ func TestSec_SS10_FormTokens(t *testing.T) {
 	m.Key = bytes.Repeat([]byte{8}, 32)
 	refused("under another key", b, underOldKey)
 }
+
+func TestSec_PW14_MarksAreOfOneBrowser(t *testing.T) {
+	m := manager(dbxtest.SQLite(t, "session"), newClock())
+	b, other := newBrowser(t), newBrowser(t)
+	if got := m.Bind(b.request(nil), "it"); got != "" {
+		t.Errorf("a mark for a browser that nothing binds: %q", got)
+	}
+	token := b.token(m)
+	other.token(m)
+	mark := m.Bind(b.request(nil), "it")
+	if mark == "" || mark != m.Bind(b.request(nil), "it") {
+		t.Error("the same browser gets another mark")
+	}
+	for what, different := range map[string]string{
+		"another browser": m.Bind(other.request(nil), "it"), "another thing": m.Bind(b.request(nil), "It"), "nothing": m.Bind(b.request(nil), ""),
+		"a form token": token,
+	} {
+		if different == mark {
+			t.Errorf("%s has the same mark", what)
+		}
+	}
+	if m.Bind(b.request(nil), "") == token {
+		t.Error("a mark can stand for a form token")
+	}
+	b.start(m, "alice")
+	if m.Bind(b.request(nil), "it") == mark {
+		t.Error("a mark outlives the sign-in")
+	}
+}

@@ -327,6 +327,28 @@ func TestAListenersErrorUndoesTheEnd(t *testing.T) {
 	}, "session")
 }
 
+// Two factors at once, a passkey whose device has verified the person, have both been given when the session begins.
+func TestSec_MF16_TwoFactorsAtOnce(t *testing.T) {
+	c := newClock()
+	m := manager(dbxtest.SQLite(t, "session"), c)
+	b := newBrowser(t)
+	for _, row := range []struct {
+		amr    []string
+		factor bool
+	}{{[]string{"hwk", "user", "mfa"}, true}, {[]string{"pwd"}, false}, {[]string{"hwk"}, false}, {[]string{"swk", "user", "mfa"}, true}} {
+		c.move(time.Minute)
+		b.do(func(w http.ResponseWriter, r *http.Request) error {
+			_, err := m.Start(w, r, "alice", row.amr)
+			return err
+		})
+		s, err := m.Of(b.request(nil))
+		check(t, err)
+		if !s.AuthTime.Equal(c.now) || s.FactorAt.Equal(c.now) != row.factor || s.FactorAt.IsZero() == row.factor {
+			t.Errorf("%v: at %v, factor at %v", row.amr, s.AuthTime, s.FactorAt)
+		}
+	}
+}
+
 func TestMarksAreForgottenAtTheNextPassword(t *testing.T) {
 	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
 		c, b := newClock(), newBrowser(t)
