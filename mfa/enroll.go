@@ -28,6 +28,14 @@ type Enrollment struct {
 // Drift is the difference between the phone's clock and ours.
 type Drift struct {
 	Offset time.Duration // positive: the phone is fast; zero when it is within a minute, which nobody needs to know
+	// The codes came one to three minutes late: the phone may be as slow as Offset says, or its owner took so long to
+	// type. The next accepted code settles it; until then the clock may be either.
+	Provisional bool
+}
+
+// newDrift is the drift of so many steps that a pair of codes shows.
+func newDrift(offset int64) Drift {
+	return Drift{Offset: time.Duration(offset) * Period, Provisional: provisional(offset)}
 }
 
 // Enroll begins to set up an authenticator and returns its secret, which stays the same for half an hour. An
@@ -138,7 +146,7 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 		return Drift{}, err
 	}
 	if pending.Proven {
-		return Drift{Offset: time.Duration(pending.Offset) * Period}, nil
+		return newDrift(pending.Offset), nil
 	}
 	digits, nextDigits, err := twoCodes(code, next)
 	if err != nil {
@@ -174,7 +182,7 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	if _, err := s.store.Prove(ctx, owner.Subject, id, offset, last); err != nil {
 		return Drift{}, err
 	}
-	return Drift{Offset: time.Duration(offset) * Period}, nil
+	return newDrift(offset), nil
 }
 
 // otherEntry returns an error when the codes come from another of the person's entries: an authenticator, or an
@@ -270,7 +278,8 @@ func (s *Service) confirm(ctx context.Context, owner Owner, enrollment, set stri
 // can never become two of them.
 func (s *Service) activate(ctx context.Context, p PendingEnrollment, name string) (AuthenticatorRecord, error) {
 	out := AuthenticatorRecord{
-		ID: p.ID, Subject: p.Subject, Name: name, Offset: p.Offset, LastStep: p.LastStep, AddedAt: s.config.Now(),
+		ID: p.ID, Subject: p.Subject, Name: name, Offset: p.Offset, Provisional: provisional(p.Offset),
+		LastStep: p.LastStep, AddedAt: s.config.Now(),
 	}
 	secret, err := s.unseal(ctx, PlaceEnrollment, p.ID, p.Subject, p.Secret)
 	if err != nil {

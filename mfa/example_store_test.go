@@ -208,7 +208,7 @@ func (s *mapStore) AdvanceStep(ctx context.Context, subject, id string, to mfa.A
 		if a == nil || a.LastStep >= to.First() {
 			return false
 		}
-		if a.LastStep, a.Offset, a.Run = to.Step, to.Offset, to.Run; !to.At.IsZero() {
+		if a.LastStep, a.Offset, a.Provisional, a.Run = to.Step, to.Offset, to.Provisional, to.Run; !to.At.IsZero() {
 			a.LastUsedAt = to.At
 		}
 		return true
@@ -357,7 +357,10 @@ func (s *mapStore) SwapSealed(ctx context.Context, was mfa.SealedSecret, secret 
 func (s *mapStore) Distrust(ctx context.Context, step int64) error {
 	return s.each(ctx, func(p *person) bool {
 		for i := range p.apps {
-			p.apps[i].LastStep = max(p.apps[i].LastStep, step+p.apps[i].Offset)
+			a := &p.apps[i]
+			if a.LastStep = max(a.LastStep, step+a.Offset); a.Provisional {
+				a.LastStep = max(a.LastStep, step)
+			}
 		}
 		*p = person{apps: p.apps}
 		return true

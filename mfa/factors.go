@@ -14,6 +14,8 @@ type Authenticator struct {
 	AddedAt    time.Time
 	LastUsedAt time.Time     // zero: never, since it was added
 	Offset     time.Duration // the phone's clock minus ours, as far as it is allowed for
+	// Offset may be slow typing instead: see [Drift]. The next accepted code settles it.
+	Provisional bool
 }
 
 // Status is what a person has. Secrets are no part of it.
@@ -47,7 +49,7 @@ func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 	for _, a := range known {
 		out.Authenticators = append(out.Authenticators, Authenticator{
 			ID: a.ID, Name: a.Name, AddedAt: a.AddedAt, LastUsedAt: a.LastUsedAt,
-			Offset: time.Duration(a.Offset) * Period,
+			Offset: time.Duration(a.Offset) * Period, Provisional: a.Provisional,
 		})
 	}
 	codes, err := s.store.Codes(ctx, subject)

@@ -58,7 +58,7 @@ func (s *Service) VerifyPair(ctx context.Context, subject, code, next string) (D
 // settlePair uses up a pair that is right and puts the outcome on record.
 //
 // What it says of a pair that is refused takes both codes to know, and so is rarer than what a guesser has anyway: two
-// single guesses, the price of a pair, are accepted with 6e-6 for each app. A random pair is "swapped" or "used already"
+// single guesses, the price of a pair, are accepted with 6e-6 for each app, or more. A random pair is "swapped" or "used already"
 // with some 4e-11 within ten minutes, "clock" or "swapped" with 3.4e-9 within 14 hours. Somebody who has seen one code on
 // the phone guesses its neighbour with 1e-6. Therefore nothing needs to be used up on refusal either. Which of the two is
 // right (4e-5), or that both are but for a gap (4e-5 for whoever has seen one), is more than two guesses are worth: it
@@ -78,13 +78,13 @@ func (s *Service) settlePair(
 		case wrong == nil:
 			offset := p.offset(second)
 			won, err := s.store.AdvanceStep(ctx, subject, known[i].ID, Advance{
-				Step: second, Offset: offset, At: s.config.Now(), Pair: true,
+				Step: second, Offset: offset, Provisional: provisional(offset), At: s.config.Now(), Pair: true,
 			})
 			if err != nil {
 				return Drift{}, nil, err
 			}
 			if won {
-				drift := Drift{Offset: time.Duration(offset) * Period}
+				drift := newDrift(offset)
 				return drift, nil, s.accept(ctx, subject, known[i], "offset", drift.Offset.String(), "pair", "true")
 			}
 			kind, cause = CodeReplayed, ErrReplayed
@@ -187,14 +187,8 @@ func (p pair) explain() (second int64, err error) {
 	return 0, ErrInvalidCode
 }
 
-// offset is what the authenticator's clock is off by when the second code is of that step. Up to one step slow typing
-// and a wrong clock look alike.
-func (p pair) offset(second int64) int64 {
-	if off := second - p.now; off < -window || off > window {
-		return off
-	}
-	return 0
-}
+// offset is what the authenticator's clock is off by when the second code is of that step.
+func (p pair) offset(second int64) int64 { return allowance(second - p.now) }
 
 // belongs reports whether the codes are this secret's own, in whatever order.
 func (p pair) belongs() bool {

@@ -46,7 +46,7 @@ type Store interface {
 	// AddAuthenticator keeps an authenticator; an identifier that exists is an error.
 	AddAuthenticator(ctx context.Context, a AuthenticatorRecord) error
 	// AdvanceStep moves an authenticator's last step to a.Step; false when it stands at a.First() or further already, or
-	// is gone. Offset and Run are set along with it, and the last use unless a.At is zero.
+	// is gone. Offset, Provisional and Run are set along with it, and the last use unless a.At is zero.
 	AdvanceStep(ctx context.Context, subject, id string, a Advance) (bool, error)
 	// RenameAuthenticator and RemoveAuthenticator return false when the subject has no such authenticator.
 	RenameAuthenticator(ctx context.Context, subject, id, name string) (bool, error)
@@ -81,8 +81,8 @@ type Store interface {
 	SealedSecrets(ctx context.Context, after SealedSecret, limit int) ([]SealedSecret, error)
 	// SwapSealed writes a secret if it is still the one that was.
 	SwapSealed(ctx context.Context, was SealedSecret, secret []byte) (bool, error)
-	// Distrust moves the last step of all authenticators to step, in their own clocks, where it isn't further already,
-	// and removes all recovery codes, devices and pending enrolments.
+	// Distrust moves the last step of all authenticators to step, in their own clocks (of a provisional one: in the
+	// server's), where it isn't further already, and removes all recovery codes, devices and pending enrolments.
 	Distrust(ctx context.Context, step int64) error
 }
 
@@ -119,6 +119,7 @@ type AuthenticatorRecord struct {
 	ID, Subject, Name string
 	Secret            []byte // sealed
 	Offset            int64  // in steps
+	Provisional       bool   // Offset may be slow typing: codes up to the server's own clock are accepted too
 	Run               int    // accepted codes in a row at the edge of the window; negative: at its slow edge
 	LastStep          int64
 	AddedAt           time.Time
@@ -128,6 +129,7 @@ type AuthenticatorRecord struct {
 // Advance is what an accepted (or burnt) code changes.
 type Advance struct {
 	Step, Offset int64
+	Provisional  bool
 	Run          int
 	At           time.Time
 	Pair         bool // two codes, of Step and of the step before it: neither may have been used up

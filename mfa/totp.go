@@ -18,6 +18,7 @@ const (
 	window    = 1  // steps to either side that are accepted; RFC 6238, section 5.2
 	lookBack  = 20 // steps that are searched to say that a phone is slow, and that an offset may have
 	edgeRun   = 3  // accepted codes in a row at the same edge that move the offset
+	slowest   = 6  // steps by which a pair may be late because it was typed slowly; nobody takes longer
 )
 
 var keyEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -92,11 +93,13 @@ func digit(r rune) (byte, bool) {
 }
 
 // VerifyTOTP accepts a code of one of the person's apps: of the current time step, the one before or the one after, in
-// the app's own clock; each once, ever. Nothing but the Service's own clock counts.
+// the app's own clock; each once, ever. Nothing but the Service's own clock counts. While that clock's offset is
+// provisional (see [Drift]) the steps between it and ours are accepted too, and the code settles the offset.
 //
 // It returns [ErrNotEnrolled] and [ErrMalformedCode] (neither counted), a [*ThrottledError] (not looked at), or one of
-// [ErrInvalidCode], [ErrReplayed] and [*ClockError], from which [TriesLeft] tells how many tries are left. It must be
-// called after the right password, and not inside a transaction of the caller: a count that is undone limits nobody.
+// [ErrInvalidCode], [ErrReplayed] and [*ClockError], from which [TriesLeft] tells how many tries are left; the failure
+// that seals is a sealed [*ThrottledError] as well. It must be called after the right password, and not inside a
+// transaction of the caller: a count that is undone limits nobody.
 func (s *Service) VerifyTOTP(ctx context.Context, subject, code string) error {
 	digits, ok := normalizeCode(code)
 	if !ok {
@@ -148,6 +151,17 @@ type hit struct {
 	step, distance int64
 }
 
+// inTime reports whether the code is accepted, unless it is used up. Later ones than the window are no hits.
+func (h hit) inTime() bool { return h.distance >= -window }
+
+// follow returns what is known of the phone's clock after the code was accepted.
+func (h hit) follow() (offset int64, run int) {
+	if h.Provisional {
+		return allowance(h.Offset + h.distance), 0
+	}
+	return correct(h.Offset, h.Run, int(h.distance))
+}
+
 // search compares a code with all steps of all authenticators that matter. Of several steps of one authenticator the
 // newest counts, so that the same digits are used up for good.
 func (s *Service) search(known []AuthenticatorRecord, secrets [][]byte, digits string) ([]hit, error) {
@@ -155,7 +169,11 @@ func (s *Service) search(known []AuthenticatorRecord, secrets [][]byte, digits s
 	now := stepAt(s.config.Now())
 	for i, a := range known {
 		current := now + a.Offset
-		found, err := stepsOf(secrets[i], current-lookBack, current+window, digits)
+		last := current + window
+		if a.Provisional { // the phone may be right, and its owner was slow
+			last = now + window
+		}
+		found, err := stepsOf(secrets[i], current-lookBack, last, digits)
 		if err != nil {
 			return nil, err
 		}
@@ -174,22 +192,21 @@ func (s *Service) settle(ctx context.Context, subject string, try tries, hits []
 	var accepted *hit
 	var moved []string
 	for _, h := range hits {
-		advance := Advance{Step: h.step, Offset: h.Offset, Run: h.Run}
-		inTime := h.distance >= -window
-		if inTime {
-			advance.Offset, advance.Run = correct(h.Offset, h.Run, int(h.distance))
-			advance.At = s.config.Now()
+		advance := Advance{Step: h.step, Offset: h.Offset, Run: h.Run, Provisional: h.Provisional}
+		if h.inTime() {
+			advance.Offset, advance.Run = h.follow()
+			advance.Provisional, advance.At = false, s.config.Now()
 		}
 		won, err := s.store.AdvanceStep(ctx, subject, h.ID, advance)
 		switch {
 		case err != nil:
 			return nil, err
-		case won && inTime:
+		case won && h.inTime():
 			accepted = &h
-			if advance.Offset != h.Offset { // the clock has been drifting for a while
+			if advance.Offset != h.Offset { // the clock has been drifting for a while, or is right after all
 				moved = []string{"offset", (time.Duration(advance.Offset) * Period).String()}
 			}
-		case !inTime && (won || h.step < h.LastStep-1):
+		case !h.inTime() && (won || h.step < h.LastStep-1):
 			// Only a slow clock shows it now, whether it was still good or older than what was used last: that is one
 			// code, or the two of an enrolment.
 			kind, cause = ClockWrong, &ClockError{Offset: time.Duration(h.Offset+h.distance) * Period}
@@ -210,6 +227,19 @@ func (s *Service) accept(ctx context.Context, subject string, a AuthenticatorRec
 	}
 	return s.emit(ctx, subject, CodeAccepted, append([]string{"name", a.Name}, detail...)...)
 }
+
+// allowance is what is stored of a clock that a code shows to be so many steps off. Up to one step slow typing and a
+// wrong clock look alike.
+func allowance(off int64) int64 {
+	if off < -window || off > window {
+		return off
+	}
+	return 0
+}
+
+// provisional reports whether an offset that was measured by a pair may still be slow typing: the first code that is
+// accepted after it tells.
+func provisional(offset int64) bool { return -slowest <= offset && offset < -window }
 
 // correct follows a phone whose clock is drifting: edgeRun accepted codes in a row at the same edge of the window move
 // the offset by one step. A single one moves nothing, for that may as well be slow typing.

@@ -78,21 +78,22 @@ func (s *Store) Authenticators(ctx context.Context, subject string) ([]mfa.Authe
 		ID, Subject, Name string
 		Secret            []byte
 		Offset            int64 `db:"step_offset"`
+		Provisional       bool
 		Run               int
 		LastStep          int64 `db:"last_step"`
 		AddedAt           int64 `db:"added_at"`
 		LastUsedAt        int64 `db:"last_used_at"`
 	}
-	err := s.db.Select(ctx, &rows, `SELECT id, subject, name, secret, step_offset, run, last_step, added_at,
-		last_used_at FROM mfa_authenticators WHERE subject = $1 ORDER BY added_at, id`, subject)
+	err := s.db.Select(ctx, &rows, `SELECT id, subject, name, secret, step_offset, provisional, run, last_step,
+		added_at, last_used_at FROM mfa_authenticators WHERE subject = $1 ORDER BY added_at, id`, subject)
 	if err != nil {
 		return nil, err
 	}
 	var out []mfa.AuthenticatorRecord
 	for _, r := range rows {
 		out = append(out, mfa.AuthenticatorRecord{
-			ID: r.ID, Subject: r.Subject, Name: r.Name, Secret: r.Secret, Offset: r.Offset, Run: r.Run,
-			LastStep: r.LastStep, AddedAt: fromUnix(r.AddedAt), LastUsedAt: fromUnix(r.LastUsedAt),
+			ID: r.ID, Subject: r.Subject, Name: r.Name, Secret: r.Secret, Offset: r.Offset, Provisional: r.Provisional,
+			Run: r.Run, LastStep: r.LastStep, AddedAt: fromUnix(r.AddedAt), LastUsedAt: fromUnix(r.LastUsedAt),
 		})
 	}
 	return out, nil
@@ -106,17 +107,18 @@ func (s *Store) AuthenticatorsAmong(ctx context.Context, subjects []string) ([]s
 // AddAuthenticator keeps an authenticator.
 func (s *Store) AddAuthenticator(ctx context.Context, a mfa.AuthenticatorRecord) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO mfa_authenticators
-		(id, subject, name, secret, step_offset, run, last_step, added_at, last_used_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		a.ID, a.Subject, a.Name, a.Secret, a.Offset, a.Run, a.LastStep, unix(a.AddedAt), unix(a.LastUsedAt))
+		(id, subject, name, secret, step_offset, provisional, run, last_step, added_at, last_used_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		a.ID, a.Subject, a.Name, a.Secret, a.Offset, a.Provisional, a.Run, a.LastStep, unix(a.AddedAt), unix(a.LastUsedAt))
 	return err
 }
 
 // AdvanceStep moves an authenticator's last step forward, never back.
 func (s *Store) AdvanceStep(ctx context.Context, subject, id string, a mfa.Advance) (bool, error) {
-	return s.one(ctx, `UPDATE mfa_authenticators SET last_step = $3, step_offset = $4, run = $5,
-		last_used_at = CASE WHEN $6 > last_used_at THEN $6 ELSE last_used_at END
-		WHERE id = $1 AND subject = $2 AND last_step < $7`, id, subject, a.Step, a.Offset, a.Run, unix(a.At), a.First())
+	return s.one(ctx, `UPDATE mfa_authenticators SET last_step = $3, step_offset = $4, provisional = $5, run = $6,
+		last_used_at = CASE WHEN $7 > last_used_at THEN $7 ELSE last_used_at END
+		WHERE id = $1 AND subject = $2 AND last_step < $8`,
+		id, subject, a.Step, a.Offset, a.Provisional, a.Run, unix(a.At), a.First())
 }
 
 // RenameAuthenticator gives an authenticator another name.

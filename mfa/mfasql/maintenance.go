@@ -79,10 +79,13 @@ func (s *Store) SwapSealed(ctx context.Context, was mfa.SealedSecret, secret []b
 // Distrust uses up all time steps to step and removes everything else that a backup brings back to life.
 func (s *Store) Distrust(ctx context.Context, step int64) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.db.Exec(ctx, `UPDATE mfa_authenticators SET last_step = $1 + step_offset
-			WHERE last_step < $1 + step_offset`, step)
-		if err != nil {
-			return err
+		for _, query := range []string{
+			`UPDATE mfa_authenticators SET last_step = $1 + step_offset WHERE last_step < $1 + step_offset`,
+			`UPDATE mfa_authenticators SET last_step = $1 WHERE provisional AND last_step < $1`,
+		} {
+			if _, err := s.db.Exec(ctx, query, step); err != nil {
+				return err
+			}
 		}
 		for _, query := range []string{
 			`DELETE FROM mfa_enrollments`, `DELETE FROM mfa_recovery_codes`, `DELETE FROM mfa_recovery_sets`,

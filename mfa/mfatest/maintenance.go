@@ -109,8 +109,9 @@ func testSealed(t *testing.T, s mfa.Store) {
 
 func testDistrust(t *testing.T, s mfa.Store) {
 	ctx := t.Context()
-	behind, ahead := newAuthenticator("a"), newAuthenticator("b")
-	ahead.LastStep = 1000
+	behind, ahead, provisional := newAuthenticator("a"), newAuthenticator("b"), newAuthenticator("c")
+	ahead.LastStep, provisional.Provisional = 1000, true
+	must(t, s.AddAuthenticator(ctx, provisional))
 	must(t, s.AddAuthenticator(ctx, behind))
 	must(t, s.AddAuthenticator(ctx, ahead))
 	must(t, s.AddEnrollment(ctx, newEnrollment("e")))
@@ -118,8 +119,8 @@ func testDistrust(t *testing.T, s mfa.Store) {
 	check(t, "activate", true)(s.ActivateCodes(ctx, owner, "", "c"))
 	must(t, s.AddDevice(ctx, newDevice("d")))
 	must(t, s.Distrust(ctx, 500))
-	behind.LastStep = 500 + behind.Offset
-	check(t, "authenticators", []mfa.AuthenticatorRecord{behind, ahead})(s.Authenticators(ctx, owner.Subject))
+	behind.LastStep, provisional.LastStep = 500+behind.Offset, 500
+	check(t, "authenticators", []mfa.AuthenticatorRecord{behind, ahead, provisional})(s.Authenticators(ctx, owner.Subject))
 	check(t, "enrolments", []mfa.PendingEnrollment(nil))(s.Enrollments(ctx, owner.Subject))
 	check(t, "codes", mfa.CodeSet{})(s.Codes(ctx, owner.Subject))
 	check(t, "devices", []mfa.DeviceRecord(nil))(s.Devices(ctx, owner.Subject))

@@ -258,7 +258,7 @@ func (m *memory) AdvanceStep(ctx context.Context, subject, id string, to mfa.Adv
 		if a.LastStep >= to.First() {
 			return false
 		}
-		a.LastStep, a.Offset, a.Run = to.Step, to.Offset, to.Run
+		a.LastStep, a.Offset, a.Provisional, a.Run = to.Step, to.Offset, to.Provisional, to.Run
 		if to.At.After(a.LastUsedAt) {
 			a.LastUsedAt = to.At
 		}

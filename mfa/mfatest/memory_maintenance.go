@@ -80,7 +80,9 @@ func (m *memory) SwapSealed(ctx context.Context, was mfa.SealedSecret, secret []
 func (m *memory) Distrust(ctx context.Context, step int64) error {
 	return m.do(ctx, func(d *data) error {
 		for id, a := range d.authenticators {
-			a.LastStep = max(a.LastStep, step+a.Offset)
+			if a.LastStep = max(a.LastStep, step+a.Offset); a.Provisional {
+				a.LastStep = max(a.LastStep, step)
+			}
 			d.authenticators[id] = a
 		}
 		clear(d.enrollments)

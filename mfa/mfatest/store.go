@@ -221,12 +221,15 @@ func testAuthenticators(t *testing.T, s mfa.Store) {
 	}
 	check(t, "oldest first", []mfa.AuthenticatorRecord{first, second})(s.Authenticators(ctx, owner.Subject))
 
-	used := mfa.Advance{Step: 101, Offset: 4, Run: -2, At: at.Add(time.Minute)}
+	used := mfa.Advance{Step: 101, Offset: -4, Provisional: true, Run: -2, At: at.Add(time.Minute)}
 	check(t, "foreign", false)(s.AdvanceStep(ctx, "bob", "z", used))
 	check(t, "the same step", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 100}))
 	check(t, "an older step", false)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 99}))
 	check(t, "a newer step", true)(s.AdvanceStep(ctx, owner.Subject, "z", used))
 	check(t, "once", false)(s.AdvanceStep(ctx, owner.Subject, "z", used))
+	provisional := first
+	provisional.LastStep, provisional.Offset, provisional.Provisional, provisional.Run, provisional.LastUsedAt = 101, -4, true, -2, used.At
+	check(t, "provisional", []mfa.AuthenticatorRecord{provisional, second})(s.Authenticators(ctx, owner.Subject))
 	check(t, "burnt", true)(s.AdvanceStep(ctx, owner.Subject, "z", mfa.Advance{Step: 105, Offset: 4, Run: -2}))
 	pair := mfa.Advance{Step: 106, Offset: 6, At: used.At, Pair: true}
 	check(t, "a pair that begins with the last step", false)(s.AdvanceStep(ctx, owner.Subject, "z", pair))
