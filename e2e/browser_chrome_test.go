@@ -222,6 +222,12 @@ func (b *chromeTab) point(selector string) (x, y float64) {
 	return at[0], at[1]
 }
 
+// wait waits until the first element that matches can be clicked.
+func (b *chromeTab) wait(selector string) {
+	b.t.Helper()
+	b.point(selector)
+}
+
 // follow clicks on what leads to another page: the first link or button that matches.
 func (b *chromeTab) follow(selector string) {
 	b.t.Helper()

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // TestJourney goes the whole way of a person with a browser, a phone and no hurry.
@@ -111,7 +109,7 @@ func journeyScan(t *testing.T, b *chromeTab) string {
 	}
 	b.says("#qr summary", "Click to reveal the QR code")
 	b.click("#qr summary")
-	b.run(chromedp.WaitVisible("#qr-image", chromedp.ByQuery))
+	b.wait("#qr-image")
 	text := b.text("#totp-key")
 	if !regexp.MustCompile(`^[A-Z2-7]{4}( [A-Z2-7]{4}){7}$`).MatchString(text) {
 		t.Errorf("the key is written %q", text)
@@ -151,7 +149,7 @@ func journeyCodes(t *testing.T, b *chromeTab) []string {
 	b.says("#codes-copy", "Copy")
 	b.says("#codes-download", "Download")
 	b.click("#codes-copy")
-	b.run(chromedp.WaitEnabled("#enrol-confirm", chromedp.ByQuery))
+	b.wait("#said") // it moves the button
 	return codes
 }
 

@@ -3,8 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // TestJourneyWithoutJavaScript enrols and signs in with a browser that runs no scripts: nothing may depend on them.
@@ -16,9 +14,9 @@ func TestJourneyWithoutJavaScript(t *testing.T) {
 	b.link("User Profile")
 	b.link("Enable multi-factor authentication")
 	b.link("Enrol in MFA")
-	var picture []byte
 	b.click("#qr summary")
-	b.run(chromedp.WaitVisible("#qr-image", chromedp.ByQuery), chromedp.FullScreenshot(&picture, 100))
+	b.wait("#qr-image")
+	picture := b.picture()
 	phone := &demoPhone{key: strings.ReplaceAll(b.text("#totp-key"), " ", "")}
 	if uri := demoReadQR(t, picture); !strings.Contains(uri, "secret="+phone.key) {
 		t.Errorf("the QR code says %q, the key is %s", uri, phone.key)

@@ -15,8 +15,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // go test ./e2e -run Screens -screens DIR keeps the pictures that TestScreens takes: make screens.
@@ -59,7 +57,23 @@ func walk(t *testing.T, d *demo, b *chromeTab, visit func(name string)) {
 	visit("15-new-codes")
 	b.open(d.Provider + "/account")
 	visit("16-account")
+	walkPasskey(d, b, visit)
 	walkRest(d, b, visit)
+}
+
+// walkPasskey adds a passkey, and shows the ways past the app's code.
+func walkPasskey(d *demo, b *chromeTab, visit func(name string)) {
+	b.t.Helper()
+	b.device(true)
+	b.open(d.Provider + "/account/mfa")
+	b.link("Add a passkey")
+	visit("24-add-passkey")
+	b.follow(passkeyButton)
+	visit("25-settings-passkey")
+	b.open(d.Provider + "/mfa?way=passkey")
+	visit("26-passkey")
+	b.open(d.Provider + "/mfa?way=pair")
+	visit("27-two-codes")
 }
 
 func walkEnroll(t *testing.T, b *chromeTab, visit func(name string)) *demoPhone {
@@ -77,7 +91,7 @@ func walkEnroll(t *testing.T, b *chromeTab, visit func(name string)) *demoPhone 
 	b.follow("#codes-next")
 	b.click("#codes summary")
 	b.click("#codes-copy")
-	b.run(chromedp.WaitEnabled("#enrol-confirm", chromedp.ByQuery))
+	b.wait("#said") // it moves the button
 	visit("07-recovery")
 	b.follow("#enrol-confirm")
 	visit("08-done")
