@@ -19,14 +19,16 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 		h.goTo(w, r, h.onward(r))
 	case way(r) == "recovery", len(status.Authenticators) == 0 && h.passkeyStatus(status) == nil: // a factor of no page here
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
-		h.showRecovery(w, r, http.StatusOK, status, &RecoveryPage{Problem: problem, Wait: wait})
+		h.showRecovery(w, r, http.StatusOK, user, status, &RecoveryPage{Problem: problem, Wait: wait})
 	case way(r) == "pair" && len(status.Authenticators) > 0:
 		problem, wait := h.standing("pair", status.Sealed, status.PairRetryAt)
 		h.showPair(w, r, http.StatusOK, user, &PairPage{Problem: problem, Wait: wait})
 	case h.passkeyStatus(status) != nil && (way(r) == "passkey" || len(status.Authenticators) == 0):
 		keys := h.passkeyStatus(status)
 		problem, wait := h.standing("key", keys.Sealed, keys.RetryAt)
-		h.showKey(w, r, http.StatusOK, status, &KeyPage{Problem: problem, Wait: wait, Notice: h.takeThis(w, r, noticeTryKey)})
+		page := &KeyPage{Problem: problem, Wait: wait}
+		page.Notice, _ = h.takeThis(w, r, noticeTryKey)
+		h.showKey(w, r, http.StatusOK, user, status, page)
 	default:
 		problem, wait := h.standing("code", status.Sealed, status.RetryAt)
 		h.showChallenge(w, r, http.StatusOK, user, status, &ChallengePage{Problem: problem, Wait: wait})
@@ -38,10 +40,15 @@ func way(r *http.Request) string { return r.URL.Query().Get("way") }
 
 func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
 	page *ChallengePage) {
+	var err error
+	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	page.Person, page.Own = h.who(r, user), own(r)
 	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = h.Client(r)
-	page.RememberDays = h.rememberDays(r)
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
 	page.KeyURL = h.keyURL(r, status)
 	page.PairURL = h.pairURL(r, status, page.Problem)
@@ -54,6 +61,8 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
 	switch {
 	case h.mayCancel(r) && r.PostFormValue("cancel") != "":
 		h.Cancel(w, r)
+	case h.Passkeys != nil && r.PostForm.Has("abandon"):
+		h.abandonKey(w, r, user)
 	case r.PostForm.Has("recovery_code"):
 		h.useRecoveryCode(w, r, user)
 	case h.Passkeys != nil && (r.PostForm.Has("response") || way(r) == "passkey"):
@@ -99,7 +108,26 @@ func (h *handler) pass(w http.ResponseWriter, r *http.Request, user User, method
 	h.Passed(w, r, user, mfa.AMR(methods...))
 }
 
-// rememberDays is what the box says; zero hides it.
+// box returns what the box says, zero where it is hidden, and whether the page says that it is no use here. A device that
+// is remembered has no box: the app or the page that asks does not take it.
+func (h *handler) box(r *http.Request, user User) (days int, insists bool, err error) {
+	if h.MFA.RememberFor() == 0 {
+		return 0, false, nil
+	}
+	days = h.rememberDays(r)
+	if token := h.thisDevice(r, user.Subject); token != "" && days > 0 {
+		device, err := this(r.Context(), h.MFA, user.Subject, token)
+		if err != nil {
+			return 0, false, err
+		}
+		if device != nil {
+			days = 0
+		}
+	}
+	return days, days == 0 && h.Insists(r), nil
+}
+
+// rememberDays is for how many days a device is remembered, zero where it is not.
 func (h *handler) rememberDays(r *http.Request) int {
 	if !h.Remember(r) {
 		return 0

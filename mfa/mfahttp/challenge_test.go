@@ -18,7 +18,7 @@ func TestChallenge(t *testing.T) {
 	phone := b.withApp()
 	b.get("/mfa?request=r1&other=dropped")
 	b.shows(http.StatusOK, PageChallenge)
-	want := &ChallengePage{Query: "request=r1", Entry: "Acme: alice@example.com", Client: "Focus HQ", RememberDays: 30,
+	want := &ChallengePage{Person: asAlice, Query: "request=r1", Entry: "Acme: alice@example.com", Client: "Focus HQ", RememberDays: 30,
 		RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)
@@ -120,9 +120,15 @@ func TestASealedFactorNamesTheWayOut(t *testing.T) {
 	b := newWorld(t).browser()
 	phone, codes := b.enrolled()
 	b.pass(time.Hour)
-	for range 60 {
+	for n := range 60 {
 		b.post("/mfa", "code", phone.Code(9))
+		if sealed := b.problem() == "code.sealed code"; sealed != (n == 59) {
+			t.Fatalf("after %d wrong codes: %q", n+1, b.problem())
+		}
 		b.pass(61 * time.Minute)
+	}
+	if page := b.data.(*ChallengePage); b.status != http.StatusForbidden || page.Wait != 0 || page.RecoveryURL == "" {
+		t.Errorf("the one that seals: %d, %+v", b.status, page)
 	}
 	b.post("/mfa", "code", phone.Code(0))
 	b.shows(http.StatusForbidden, PageChallenge)
@@ -150,7 +156,7 @@ func TestSec_RC10(t *testing.T) {
 	}
 	b.get("/mfa?way=recovery&request=r1")
 	b.shows(http.StatusOK, PageRecovery)
-	want := &RecoveryPage{Query: "request=r1&way=recovery", BackURL: "/mfa?request=r1", CodesLeft: 10, Cancel: true}
+	want := &RecoveryPage{Person: asAlice, Query: "request=r1&way=recovery", BackURL: "/mfa?request=r1", CodesLeft: 10, Cancel: true}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)
 	}

@@ -16,7 +16,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, user User) {
 	switch next := h.Resume(r); {
 	case err != nil:
 		h.Fail(w, r, err)
-	case status.Enrolled && signingIn(r) && next != "": // came back to a step that is done
+	case status.Enrolled && signingIn(r) && next != "" && !further(r): // came back to a step that is done
 		h.goTo(w, r, next)
 	default:
 		h.showStart(w, r, http.StatusOK, user, status.Enrolled, nil)
@@ -26,12 +26,22 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, user User) {
 func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, user User, enrolled bool,
 	problem *Problem) {
 	page := &StartPage{
-		Query: journey(r), Enrolled: enrolled, Forced: signingIn(r) && !enrolled,
+		Query: journey(r), Enrolled: enrolled, Forced: !enrolled && h.forced(r, user),
 		Client: h.Client(r), Cancel: h.mayCancel(r), Problem: problem,
+	}
+	if page.Forced || signingIn(r) {
+		page.Person = h.who(r, user)
+	}
+	if demanded, due := h.Demanded(r, user); page.Forced && demanded && !h.Now().Before(due) {
+		page.Overdue = due
+	}
+	if further(r) {
+		page.ReturnURL = link(pathNewCodes, journey(r))
 	}
 	page.BackName, page.BackURL = h.Back(r)
 	page.Postpone, _ = h.Grace(r, user)
 	page.KeyURL = h.addKeyURL(r)
+	page.Notice, _ = h.takeNotice(w, r)
 	h.Pages.Render(w, r, status, PageStart, page)
 }
 
@@ -72,13 +82,17 @@ func (h *handler) scan(w http.ResponseWriter, r *http.Request, user User) {
 		h.Fail(w, r, err)
 		return
 	}
-	h.Pages.Render(w, r, http.StatusOK, PageScan, &ScanPage{
+	page := &ScanPage{
 		Query: journey(r, "enrolment", e.ID), Second: !e.First,
 		QR: named(picture, e.Issuer), Key: grouped(e.Key), KeyRaw: e.Key, URI: template.URL(e.URI),
 		Account: e.Account, Issuer: e.Issuer, Type: "TOTP", Algorithm: "SHA1",
 		Digits: mfa.Digits, Period: int(mfa.Period / time.Second),
-		ExpiresAt: e.ExpiresAt, Next: link(pathCodes, journey(r, "enrolment", e.ID)),
-	})
+		ExpiresAt: e.ExpiresAt, Next: link(pathCodes, journey(r, "enrolment", e.ID)), LeaveURL: h.leaveURL(r, e.First),
+	}
+	if e.First && h.forced(r, user) {
+		page.AnotherURL = h.Another(r)
+	}
+	h.Pages.Render(w, r, http.StatusOK, PageScan, page)
 }
 
 // named gives the picture its id, and a name for people who don't see it: whose it is, never what is in it.
@@ -164,7 +178,12 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
 
 // finish makes the pending authenticator one of the person's, and its two codes this session's second factor.
 func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enrollment, set string) {
-	_, err := h.MFA.Confirm(r.Context(), h.owner(user), enrollment, set)
+	before, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	_, err = h.MFA.Confirm(r.Context(), h.owner(user), enrollment, set)
 	switch {
 	case errors.Is(err, mfa.ErrReplaced):
 		h.showCodes(w, r, http.StatusUnprocessableEntity, user, enrollment, &Problem{ID: "problem.enrol.replaced"})
@@ -174,6 +193,9 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 		return
 	}
 	h.forgetShown(w)
+	if before.Devices > 0 {
+		h.noticeOf(w, noticeAdded, before)
+	}
 	// Of a first authenticator the codes are news of this session. Whoever adds a further one has given a factor already.
 	if first := set != ""; first || signingIn(r) {
 		if err := h.Proved(w, r, user, mfa.AMR(mfa.Password, mfa.TOTP)); err != nil {
@@ -193,15 +215,44 @@ func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
 	}
 	added := find(status.Authenticators, r.URL.Query().Get("enrolment"))
 	if added == nil {
-		h.goTo(w, r, link(pathSettings, journey(r)))
+		h.goTo(w, r, h.onward(r))
 		return
 	}
 	page := &DonePage{Query: journey(r), Name: added.Name, NextURL: h.Resume(r)}
+	if page.Second, err = h.second(r, user, status, added); err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	_, page.DevicesForgotten = h.takeThis(w, r, noticeAdded)
+	if further(r) {
+		page.SettingsURL = link(pathSettings, journey(r))
+	}
 	if added.Offset.Abs() > mfa.Period {
-		page.Offset = added.Offset
+		page.Offset, page.Provisional = added.Offset, added.Provisional
 	}
 	page.BackName, page.BackURL = h.Back(r)
 	h.Pages.Render(w, r, http.StatusOK, PageDone, page)
+}
+
+// noticeAdded is what the last page of an enrolment says, and the settings where that page was passed by.
+const noticeAdded = "notice.added"
+
+// second reports whether the person had another factor when this authenticator was added.
+func (h *handler) second(r *http.Request, user User, status mfa.Status, added *mfa.Authenticator) (bool, error) {
+	if status.Authenticators[0].ID != added.ID || h.passkeyStatus(status) == nil {
+		return status.Authenticators[0].ID != added.ID, nil
+	}
+	keys, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
+	return err == nil && len(keys) > 0 && !keys[0].AddedAt.After(added.AddedAt), err
+}
+
+// leaveURL is where somebody goes who gives an enrolment up: inside a sign-in that waits for it, to where it can be put
+// off or the sign-in ended, as far as the host lets them.
+func (h *handler) leaveURL(r *http.Request, first bool) string {
+	if first && signingIn(r) {
+		return link(pathStart, journey(r))
+	}
+	return h.onward(r)
 }
 
 // pending returns the enrolment that the URL names, or answers the request and returns nil.

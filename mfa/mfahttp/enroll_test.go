@@ -290,6 +290,14 @@ func TestTheDownloadHoldsTheCodesAndWhatTheyAreFor(t *testing.T) {
 			t.Errorf("%q is not in %q", want, text)
 		}
 	}
+	if strings.Contains(text, "Sign-in") {
+		t.Error("an address that nobody has told")
+	}
+	page.Address = "https://id.example.com"
+	text, _ = url.PathUnescape(string(download(page)))
+	if !strings.Contains(text, "\r\nSign-in: https://id.example.com\r\n") {
+		t.Errorf("no address in %q", text)
+	}
 	if got := fileName(page.Product); got != "acme---söhne-recovery-codes.txt" {
 		t.Errorf("file name %q", got)
 	}
@@ -374,7 +382,7 @@ func TestFormsFromElsewhereAndOddOnesDoNothing(t *testing.T) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	b.send(r)
 	b.shows(http.StatusUnprocessableEntity, PageCodes)
-	for path, method := range map[string]string{pathStart: "DELETE", pathScan: "POST", pathRename: "GET"} {
+	for path, method := range map[string]string{pathStart: "DELETE", pathScan: "POST", pathRename: "PUT"} {
 		if got := b.send(httptest.NewRequest(method, path, nil)); got.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s %s: %d", method, path, got.StatusCode)
 		}

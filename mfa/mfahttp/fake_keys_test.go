@@ -107,7 +107,12 @@ func (f *fakeKeys) FinishVerify(ctx context.Context, subject, ceremony string, r
 		return nil, err
 	}
 	err := f.mfa.Try(ctx, f.Name(), subject, func(context.Context) (string, bool, error) {
-		return "", !copied && f.find(subject, id) >= 0, nil
+		at := f.find(subject, id)
+		if copied || at < 0 {
+			return "", false, nil
+		}
+		f.have[subject][at].LastUsedAt = f.now()
+		return "", true, nil
 	})
 	if copied && errors.Is(err, mfa.ErrInvalidCode) {
 		err = fmt.Errorf("%w: %w", mfa.ErrCloned, err)
@@ -142,6 +147,22 @@ func (f *fakeKeys) Remove(ctx context.Context, subject, id string) error {
 			return mfa.ErrNotFound
 		}
 		f.have[subject] = slices.Delete(f.have[subject], at, at+1)
+		return nil
+	})
+}
+
+func (f *fakeKeys) Abandon(ctx context.Context, subject string) error {
+	used := func(c mfa.Credential) bool { return !c.LastUsedAt.IsZero() }
+	switch keys := f.have[subject]; {
+	case f.err != nil:
+		return f.err
+	case len(keys) == 0:
+		return mfa.ErrNotFound
+	case slices.ContainsFunc(keys, used):
+		return mfa.ErrInUse
+	}
+	return f.mfa.Drop(ctx, f.Name(), subject, "", func(context.Context) error {
+		delete(f.have, subject)
 		return nil
 	})
 }

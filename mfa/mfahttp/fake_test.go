@@ -40,8 +40,9 @@ type world struct {
 }
 
 var (
-	alice = User{Subject: "sub-alice", Account: "alice@example.com", Session: "session-a"}
-	bob   = User{Subject: "sub-bob", Account: "bob@example.com", Session: "session-b"}
+	alice   = User{Subject: "sub-alice", Account: "alice@example.com", Session: "session-a"}
+	asAlice = Person{Account: alice.Account, AnotherURL: "/login?other=1"}
+	bob     = User{Subject: "sub-bob", Account: "bob@example.com", Session: "session-b"}
 )
 
 // faultyStore fails when it is told to, and lets somebody enrol without the costly hashes of recovery codes.
@@ -132,9 +133,10 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 			w.reminded++
 			http.Redirect(rw, r, "/resume", http.StatusSeeOther)
 		},
-		Client: func(*http.Request) string { return "Focus HQ" },
-		Back:   func(*http.Request) (string, string) { return "Focus HQ", "https://focus.example/profile" },
-		Cancel: func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/cancelled", http.StatusSeeOther) },
+		Client:  func(*http.Request) string { return "Focus HQ" },
+		Back:    func(*http.Request) (string, string) { return "Focus HQ", "https://focus.example/profile" },
+		Another: func(*http.Request) string { return "/login?other=1" },
+		Cancel:  func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/cancelled", http.StatusSeeOther) },
 		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
 			w.failed = err
 			rw.WriteHeader(http.StatusInternalServerError)

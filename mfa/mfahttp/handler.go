@@ -59,8 +59,8 @@ func (c Cookies) jar() cookie.Jar { return cookie.Jar(c) }
 // Config is what the handlers need from their host. MFA, Pages, User, SignIn, Fresh, Passed and Fail are required.
 //
 // Hooks that get a ResponseWriter and no result answer the request. All get the request as it came: its query holds
-// request, to, client_id and return_to unchanged through all steps, and "request" in it means that the step belongs to
-// a sign-in that is still going on.
+// request, to, client_id and return_to unchanged through all steps. "request" in it means that the step belongs to a sign-in that is
+// still going on; "to" without it, that a page of the host's own waits.
 type Config struct {
 	MFA     *mfa.Service
 	Pages   Pages
@@ -71,7 +71,7 @@ type Config struct {
 	Passkeys Passkeys
 
 	Now    func() time.Time // nil: time.Now
-	Origin string           // the public origin, for a host behind a proxy that changes the Host header; "": not needed
+	Origin string           // the public origin, which recovery codes name as their place, and which a host needs behind a proxy that changes the Host header; "": neither
 
 	// User tells whose password has been checked. For Settings a host answers false (or lets SignIn lead to /mfa) when
 	// a second factor is due first, except where the sign-in itself forces an enrolment.
@@ -99,19 +99,30 @@ type Config struct {
 	// Back returns the name and URL of the relying party that the person came from, "" when there is none or its
 	// return_to is not to be trusted. nil: none.
 	Back func(*http.Request) (name, url string)
+	// Another returns the URL where somebody else signs in, in the place of the person whose password was checked: whoever
+	// sits down after them must not be held up, nor enrol a phone on their account. nil: none.
+	Another func(*http.Request) string
 	// Cancel ends the sign-in, for people who cannot go on. Called inside one only. nil: no button.
 	Cancel http.HandlerFunc
 	// Demanded says whether a policy of the host's asks this person for a second factor, so that turning it off leads to
-	// another enrolment, and until when that may wait where a date is set. nil: it asks nobody.
+	// another enrolment, and until when that may wait, or could, where a date is set. nil: it asks nobody.
 	Demanded func(*http.Request, User) (demanded bool, dueBy time.Time)
-	// Remember reports whether the person may have this device remembered: not where the app asks for the code every time.
-	// nil: they may.
+	// Remember reports whether the person may have this device remembered: not where what waits asks for the code every
+	// time. nil: they may.
 	Remember func(*http.Request) bool
+	// Insists reports whether the app that waits asks for the code on remembered devices too; the page says so. nil: none
+	// does.
+	Insists func(*http.Request) bool
+	// UsedCode reports whether a recovery code was the second factor of this session: then [RemindPage] offers a new
+	// authenticator, for the phone may be gone. nil: nobody is offered one.
+	UsedCode func(*http.Request, User) bool
 	// Grace says until when this person may put the enrolment off, false when they may not. nil: nobody may.
 	Grace func(*http.Request, User) (until time.Time, ok bool)
 	// Postpone notes "not now" and sends the browser on. It is called only while Grace allows it.
 	Postpone func(http.ResponseWriter, *http.Request, User)
 
+	// NotFound answers a path below those of the pages that none of them has. nil: http.NotFound.
+	NotFound http.HandlerFunc
 	// Fail logs an error that is nobody's mistake and answers with an error page.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
@@ -120,22 +131,34 @@ type Config struct {
 // required field of c is missing.
 func Challenge(c Config) http.Handler {
 	h := newHandler(c)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+pathChallenge, h.person(h.challenge))
-	mux.HandleFunc("POST "+pathChallenge, h.person(h.answer))
+	mux := h.mux(h.challengeRoutes())
 	if h.Passkeys != nil {
-		mux.HandleFunc("POST "+pathVerifyOptions, h.person(h.verifyOptions))
 		mux.HandleFunc("GET "+PasskeyScript(), servePasskeyScript)
 	}
-	return h.sameOrigin(mux)
+	return h.sameOrigin(h.known(mux))
+}
+
+// routes are what a person may ask for, by method and path.
+type routes map[string]func(http.ResponseWriter, *http.Request, User)
+
+func (h *handler) challengeRoutes() routes {
+	serve := routes{"GET " + pathChallenge: h.challenge, "POST " + pathChallenge: h.answer}
+	if h.Passkeys != nil {
+		serve["POST "+pathVerifyOptions] = h.verifyOptions
+		serve["GET "+pathVerifyOptions] = h.backToKey
+	}
+	return serve
 }
 
 // Settings returns the handler of /account/mfa and everything below it. It panics when a required field of c is
 // missing.
 func Settings(c Config) http.Handler {
 	h := newHandler(c)
-	mux := http.NewServeMux()
-	serve := map[string]func(http.ResponseWriter, *http.Request, User){
+	return h.sameOrigin(h.known(h.mux(h.settingsRoutes())))
+}
+
+func (h *handler) settingsRoutes() routes {
+	serve := routes{
 		"GET " + pathSettings:  h.settings,
 		"GET " + pathStart:     h.start,
 		"POST " + pathStart:    h.enroll,
@@ -153,18 +176,40 @@ func Settings(c Config) http.Handler {
 		"POST " + pathRemove:   h.remove,
 		"POST " + pathOff:      h.turnOff,
 		"POST " + pathForget:   h.forget,
-		// Where the browser lands when Fresh has interrupted a POST.
-		"GET " + pathRemove: h.again,
-		"GET " + pathOff:    h.again,
-		"GET " + pathForget: h.again,
+		// Where the browser lands when Fresh, or a host's own guard of its forms, has interrupted a POST.
+		"GET " + pathPostpone: h.againAt(pathStart),
+		"GET " + pathGoOn:     h.againAtCodes,
+		"GET " + pathRename:   h.againAt(pathSettings),
+		"GET " + pathRemove:   h.againAt(pathSettings),
+		"GET " + pathOff:      h.againAt(pathSettings),
+		"GET " + pathForget:   h.againAt(pathSettings),
 	}
 	if h.Passkeys != nil {
 		maps.Copy(serve, h.passkeySettings())
 	}
+	return serve
+}
+
+func (h *handler) mux(serve routes) *http.ServeMux {
+	mux := http.NewServeMux()
 	for pattern, serve := range serve {
 		mux.HandleFunc(pattern, h.person(serve))
 	}
-	return h.sameOrigin(mux)
+	return mux
+}
+
+// known leads what no page has to the host's own page for that; a method that a page does not take is the mux's.
+func (h *handler) known(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		other := *r
+		for _, other.Method = range [...]string{r.Method, http.MethodGet, http.MethodPost} {
+			if _, pattern := mux.Handler(&other); pattern != "" {
+				mux.ServeHTTP(w, r)
+				return
+			}
+		}
+		h.NotFound(w, r)
+	})
 }
 
 type handler struct{ Config }
@@ -192,8 +237,20 @@ func newHandler(c Config) *handler {
 	if c.Demanded == nil {
 		c.Demanded = func(*http.Request, User) (bool, time.Time) { return false, time.Time{} }
 	}
+	if c.Another == nil {
+		c.Another = func(*http.Request) string { return "" }
+	}
+	if c.Insists == nil {
+		c.Insists = func(*http.Request) bool { return false }
+	}
+	if c.UsedCode == nil {
+		c.UsedCode = func(*http.Request, User) bool { return false }
+	}
 	if c.Remember == nil {
 		c.Remember = func(*http.Request) bool { return true }
+	}
+	if c.NotFound == nil {
+		c.NotFound = http.NotFound
 	}
 	if c.Grace == nil || c.Postpone == nil {
 		c.Grace = func(*http.Request, User) (time.Time, bool) { return time.Time{}, false }
@@ -255,10 +312,31 @@ func signingIn(r *http.Request) bool { return r.URL.Query().Get("request") != ""
 // mayCancel reports whether r is a step of a sign-in that the person can end.
 func (h *handler) mayCancel(r *http.Request) bool { return h.Cancel != nil && signingIn(r) }
 
+// own reports whether r is a step towards a page of the host's own.
+func own(r *http.Request) bool { return !signingIn(r) && r.URL.Query().Get("to") != "" }
+
+// further reports whether r is a step of an enrolment that was offered inside a sign-in to somebody enrolled.
+func further(r *http.Request) bool { return signingIn(r) && r.URL.Query().Get("more") != "" }
+
+// forced reports whether something waits for the enrolment of user, who has no factor: a sign-in, or a page that the
+// host's policy keeps closed until then.
+func (h *handler) forced(r *http.Request, user User) bool {
+	if !own(r) {
+		return signingIn(r)
+	}
+	demanded, due := h.Demanded(r, user)
+	return demanded && !h.Now().Before(due)
+}
+
+// who names the person of a sign-in.
+func (h *handler) who(r *http.Request, user User) Person {
+	return Person{Account: user.Account, AnotherURL: h.Another(r)}
+}
+
 // journey returns, encoded, the part of r's query that travels through all steps, with more pairs of name and value.
 func journey(r *http.Request, more ...string) string {
 	query, kept := r.URL.Query(), url.Values{}
-	for _, name := range [...]string{"request", "to", "client_id", "return_to"} {
+	for _, name := range [...]string{"request", "to", "client_id", "return_to", "more"} {
 		if value := query.Get(name); value != "" {
 			kept.Set(name, value)
 		}

@@ -2,6 +2,7 @@ package mfahttp
 
 import (
 	"html/template"
+	"slices"
 	"time"
 
 	"github.com/focushq/idp/mfa"
@@ -27,9 +28,18 @@ const (
 // the page; fields that end in URL are whole URLs; Cancel says that a form to the page's own path with cancel=1 ends
 // the sign-in.
 
+// Person says whose sign-in a page belongs to.
+type Person struct {
+	Account    string // the name of who is signing in; "" outside of a sign-in
+	AnotherURL string // where somebody else signs in instead, "" for nowhere
+}
+
 // ChallengePage asks for a code of the app. Form: POST /mfa with code, and remember=1 when ticked.
 type ChallengePage struct {
+	Person
 	Query        string
+	Own          bool   // it is for a page of the host's own, not for an app
+	Insists      bool   // a remembered device spares nobody the code here
 	Entry        string // the entry to look for in the app: "Issuer: account"
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
@@ -44,7 +54,10 @@ type ChallengePage struct {
 // KeyPage asks for a passkey. Form: POST /mfa with ceremony and response, which the script Script fills in with options
 // from OptionsURL, and remember=1 when ticked.
 type KeyPage struct {
+	Person
 	Query        string
+	Own          bool // it is for a page of the host's own, not for an app
+	Insists      bool // a remembered device spares nobody the passkey here
 	OptionsURL   string
 	Script       string // see [PasskeyScript]
 	Client       string // the app that asks, "" for none
@@ -52,7 +65,8 @@ type KeyPage struct {
 	Problem      *Problem
 	Notice       string // message id of what has just been done, "" for nothing
 	CodeURL      string // the same step with a code of the app, "" without an app
-	RecoveryURL  string // the same step with a recovery code
+	RecoveryURL  string // the same step with a recovery code, "" for somebody who may Abandon: there are none yet
+	Abandon      bool   // a form to /mfa with abandon=1 removes the first passkey, which has never worked
 	Cancel       bool
 	Wait         time.Duration // no passkey is looked at before; 0: now
 }
@@ -60,7 +74,10 @@ type KeyPage struct {
 // PairPage asks for two codes, one after the other, which find out how the phone's clock goes. Form: POST /mfa with code1
 // and code2, and remember=1 when ticked.
 type PairPage struct {
+	Person
 	Query        string
+	Own          bool   // it is for a page of the host's own, not for an app
+	Insists      bool   // a remembered device spares nobody the code here
 	Entry        string // the entry to look for in the app: "Issuer: account"
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
@@ -75,7 +92,9 @@ type PairPage struct {
 
 // RecoveryPage asks for a recovery code. Form: POST /mfa with recovery_code.
 type RecoveryPage struct {
+	Person
 	Query     string
+	Own       bool // it is for a page of the host's own, not for an app
 	Problem   *Problem
 	BackURL   string // to the app's code, "" without an app
 	KeyURL    string // to the passkey, "" without any
@@ -101,35 +120,49 @@ type SettingsPage struct {
 	RememberDays           int
 	BackName, BackURL      string
 	Notice                 string // message id of what has just been done, "" for nothing
+	DevicesForgotten       bool   // which has ended remembered devices
+	RenameID, NewName      string // the one whose new name is the Problem, and what was typed; "" for none
 	Forced                 bool   // a sign-in waits for the enrolment
+	NextURL                string // on with the sign-in that led here, "" outside of one
 	Postpone               time.Time
 	Demanded               bool      // a policy asks this person for a factor: what is turned off is asked for again
 	DueBy                  time.Time // the day until which it waits for somebody without one; zero: none is set
 	Problem                *Problem
 }
 
+// lists reports whether one of the page's authenticators and passkeys has this id.
+func (p *SettingsPage) lists(id string) bool {
+	return find(p.Authenticators, id) != nil ||
+		slices.ContainsFunc(p.Passkeys, func(c mfa.Credential) bool { return c.ID == id })
+}
+
 // StartPage explains how it works. Form: POST /account/mfa/enrol/start.
 type StartPage struct {
+	Person            // inside a sign-in, or when Forced
 	Query             string
 	Enrolled          bool // this will be a further authenticator
-	Forced            bool // a sign-in waits for the enrolment
+	Forced            bool // a sign-in, or a page that a policy keeps closed, waits for the enrolment
 	Client            string
 	Postpone          time.Time // until when POST /account/mfa/enrol/postpone is possible; zero: it is not
+	Overdue           time.Time // when the time to put it off was over; zero: there is time, or there was none
+	ReturnURL         string    // a further one inside a sign-in: back to where it was offered
 	Cancel            bool
 	BackName, BackURL string
 	KeyURL            string // to a passkey instead of an app, "" where there are none
+	Notice            string // message id of what has just been done, "" for nothing
 	Problem           *Problem
 }
 
 // AddKeyPage offers to make a passkey. Form: POST /account/mfa/passkeys/add with name, ceremony and response; the script
 // Script fills in the last two with options from OptionsURL.
 type AddKeyPage struct {
+	Person     // inside a sign-in, or when Forced
 	Query      string
 	OptionsURL string
 	Script     string // see [PasskeyScript]
 	Name       string // as it was typed; an empty one becomes "Passkey"
 	First      bool   // nothing else is enrolled: recovery codes follow
-	Forced     bool   // a sign-in waits for the enrolment
+	Forced     bool   // as on a [StartPage]
 	Client     string // the app that asks, "" for none
 	Cancel     bool
 	Problem    *Problem
@@ -145,12 +178,14 @@ type ScanPage struct {
 	KeyRaw         string
 	URI            template.URL // otpauth://
 	Account        string
+	AnotherURL     string // where somebody else signs in instead, when a sign-in waits for a first one; else ""
 	Issuer         string
 	Type           string // always TOTP
 	Algorithm      string // always SHA1
 	Digits, Period int    // always 6 and 30 (seconds)
 	ExpiresAt      time.Time
 	Next           string // URL of the next step
+	LeaveURL       string // where somebody goes who gives up: inside a sign-in there is a way on
 }
 
 // CodesPage asks for two codes, one after the other. Form: POST /account/mfa/enrol/codes with code1 and code2.
@@ -172,29 +207,43 @@ type RecoveryCodesPage struct {
 	Set          string
 	Product      string
 	Account      string
+	AnotherURL   string // as on a [ScanPage]
 	Date         string // 2006-01-02
 	DownloadName string
 	DownloadURI  template.URL // data: a text file, for browsers without scripts too
+	Address      string       // of the sign-in, "" when the host has told none
 	Reloaded     bool         // codes that were shown before and not confirmed are void now
 	Problem      *Problem
-	Replacement  bool // no part of an app's enrolment; the old codes are good until these are confirmed
-	First        bool // a Replacement of nothing: the first factor was a passkey
+	Replacement  bool   // no part of an app's enrolment; the old codes are good until these are confirmed
+	First        bool   // a Replacement of nothing: the first factor was a passkey
+	CodesLeft    int    // of the old ones, for a Replacement
+	LeaveURL     string // where somebody goes who gives up, "" when there is GoOn
+	GoOn         string // a form POST to it does that inside a sign-in, without codes or with the old ones; "" when there is LeaveURL
 }
 
 // DonePage says that the enrolment is complete.
 type DonePage struct {
 	Query             string
 	Name              string        // the authenticator's
+	Second            bool          // a further authenticator, or one beside a passkey
+	DevicesForgotten  bool          // remembered devices have ended with it
 	Offset            time.Duration // the phone's clock minus ours, when it is worth telling; else 0
+	Provisional       bool          // the Offset may be that of slow typing
 	BackName, BackURL string
 	NextURL           string // on with the sign-in, "" outside of one
+	SettingsURL       string // to remove the one that was lost; "" where nothing says that one was
 }
 
-// RemindPage says, inside a sign-in, that few recovery codes are left; with more than [mfa.FewCodes] left it asks whether
-// they are still at hand. Form: POST to GoOn.
+// RemindPage says, inside a sign-in, that few recovery codes are left, or that one of them was used just now, which offers
+// a new authenticator; with more than [mfa.FewCodes] left and none used it asks whether they are still at hand. Form: POST
+// to GoOn.
 type RemindPage struct {
+	Person
 	Query     string
 	CodesLeft int
+	UsedCode  bool
+	Notice    string // message id of what has just been done, "" for nothing
+	AddURL    string // to a new authenticator, "" unless UsedCode
 	MakeURL   string
 	GoOn      string
 }

@@ -22,10 +22,15 @@ func (h *handler) pairURL(r *http.Request, status mfa.Status, problem *Problem) 
 
 // showPair asks for two codes in a row.
 func (h *handler) showPair(w http.ResponseWriter, r *http.Request, code int, user User, page *PairPage) {
+	var err error
+	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	page.Person, page.Own = h.who(r, user), own(r)
 	page.Query = journey(r, "way", "pair")
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = h.Client(r)
-	page.RememberDays = h.rememberDays(r)
 	page.Remaining = h.remaining()
 	page.Code1, page.Code2 = cut(r.PostFormValue("code1")), cut(r.PostFormValue("code2"))
 	page.BackURL = link(pathChallenge, journey(r))

@@ -32,7 +32,7 @@ func TestTwoCodesForAClockThatRanAway(t *testing.T) {
 
 	b.get("/mfa?request=r1&way=pair")
 	b.shows(http.StatusOK, PagePair)
-	want := &PairPage{Query: "request=r1&way=pair", Entry: "Acme: alice@example.com", Client: "Focus HQ", RememberDays: 30,
+	want := &PairPage{Person: asAlice, Query: "request=r1&way=pair", Entry: "Acme: alice@example.com", Client: "Focus HQ", RememberDays: 30,
 		Remaining: int(30 - b.now.Unix()%30), BackURL: "/mfa?request=r1", RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)

@@ -24,6 +24,7 @@ type Passkeys interface {
 	Passkeys(ctx context.Context, subject string) ([]mfa.Credential, error)
 	Rename(ctx context.Context, subject, id, name string) error
 	Remove(ctx context.Context, subject, id string) error
+	Abandon(ctx context.Context, subject string) error
 }
 
 // factorPasskey is the name under which passkeys stand in mfa.Status.
@@ -117,16 +118,33 @@ func writeJSON(w http.ResponseWriter, status int, body map[string]any) {
 }
 
 // showKey asks for a passkey.
-func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, page *KeyPage) {
+func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status, page *KeyPage) {
+	var err error
+	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	page.Person, page.Own = h.who(r, user), own(r)
 	page.Query = journey(r, "way", "passkey")
 	page.OptionsURL = link(pathVerifyOptions, journey(r))
 	page.Script = PasskeyScript()
 	page.Client = h.Client(r)
-	page.RememberDays = h.rememberDays(r)
 	page.CodeURL = codeURL(r, status)
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
+	if page.Abandon, err = h.mayAbandon(r, user, status); err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	if page.Abandon {
+		page.RecoveryURL = ""
+	}
 	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, code, PageKey, page)
+}
+
+// backToKey receives the browser when a request for options was interrupted.
+func (h *handler) backToKey(w http.ResponseWriter, r *http.Request, _ User) {
+	h.goTo(w, r, link(pathChallenge, journey(r, "way", "passkey")))
 }
 
 // useKey takes the browser's answer as the second factor.
@@ -147,7 +165,7 @@ func (h *handler) useKey(w http.ResponseWriter, r *http.Request, user User) {
 	case !status.Enrolled: // turned off while the page was open
 		h.goTo(w, r, h.onward(r))
 	default:
-		h.showKey(w, r, h.status(w, err), status, &KeyPage{Problem: problem, Wait: h.wait(err)})
+		h.showKey(w, r, h.status(w, err), user, status, &KeyPage{Problem: problem, Wait: h.wait(err)})
 	}
 }
 

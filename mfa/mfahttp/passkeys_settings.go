@@ -8,8 +8,8 @@ import (
 )
 
 // passkeySettings are the routes of people's passkeys.
-func (h *handler) passkeySettings() map[string]func(http.ResponseWriter, *http.Request, User) {
-	return map[string]func(http.ResponseWriter, *http.Request, User){
+func (h *handler) passkeySettings() routes {
+	return routes{
 		"GET " + pathAddKey:      h.addKey,
 		"POST " + pathAddKey:     h.keepKey,
 		"POST " + pathAddOptions: h.addOptions,
@@ -17,7 +17,8 @@ func (h *handler) passkeySettings() map[string]func(http.ResponseWriter, *http.R
 		"POST " + pathRemoveKey:  h.removeKey,
 		// Where the browser lands when Fresh has interrupted a POST.
 		"GET " + pathAddOptions: h.backToAddKey,
-		"GET " + pathRemoveKey:  h.again,
+		"GET " + pathRenameKey:  h.againAt(pathSettings),
+		"GET " + pathRemoveKey:  h.againAt(pathSettings),
 	}
 }
 
@@ -44,9 +45,9 @@ func (h *handler) addKey(w http.ResponseWriter, r *http.Request, user User) {
 	case err != nil:
 		h.Fail(w, r, err)
 	case len(known) >= mfa.MaxCredentials: // said before somebody makes one in vain
-		h.showAddKey(w, r, http.StatusUnprocessableEntity, status, tooManyKeys())
+		h.showAddKey(w, r, http.StatusUnprocessableEntity, user, status, tooManyKeys())
 	default:
-		h.showAddKey(w, r, http.StatusOK, status, nil)
+		h.showAddKey(w, r, http.StatusOK, user, status, nil)
 	}
 }
 
@@ -54,13 +55,17 @@ func tooManyKeys() *Problem {
 	return &Problem{ID: "problem.key.too_many", Args: map[string]any{"Max": mfa.MaxCredentials}}
 }
 
-func (h *handler) showAddKey(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, problem *Problem) {
+func (h *handler) showAddKey(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
+	problem *Problem) {
 	page := &AddKeyPage{
 		Query: journey(r), OptionsURL: link(pathAddOptions, journey(r)), Script: PasskeyScript(),
-		Name: r.PostFormValue("name"), First: !status.Enrolled, Forced: signingIn(r) && !status.Enrolled,
+		Name: r.PostFormValue("name"), First: !status.Enrolled, Forced: !status.Enrolled && h.forced(r, user),
 		Client: h.Client(r), Cancel: h.mayCancel(r), Problem: problem, BackURL: link(pathSettings, journey(r)),
 	}
-	if page.First {
+	if page.Forced || signingIn(r) {
+		page.Person = h.who(r, user)
+	}
+	if page.First || further(r) {
 		page.BackURL = link(pathStart, journey(r)) // where the app is the other choice
 	}
 	h.Pages.Render(w, r, code, PageAddKey, page)
@@ -102,11 +107,13 @@ func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user User) {
 		[]byte(r.PostFormValue("response")))
 	switch problem := h.keyProblem(err); {
 	case problem != nil:
-		h.showAddKey(w, r, http.StatusUnprocessableEntity, before, problem)
+		h.showAddKey(w, r, http.StatusUnprocessableEntity, user, before, problem)
 	case err != nil:
 		h.Fail(w, r, err)
+	case before.CodesLeft > 0 && further(r):
+		h.Reminded(w, r, user)
 	case before.CodesLeft > 0:
-		h.notice(w, "notice.key_added")
+		h.noticeOf(w, "notice.key_added", before)
 		h.goTo(w, r, h.onward(r))
 	default:
 		if !before.Enrolled {
@@ -121,14 +128,15 @@ const noticeTryKey = "notice.key_try"
 
 // renameKey gives a passkey another name.
 func (h *handler) renameKey(w http.ResponseWriter, r *http.Request, user User) {
-	err := h.Passkeys.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name"))
-	h.renamed(w, r, user, err)
+	h.renamed(w, r, user, h.Passkeys.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name")))
 }
 
 // removeKey takes a passkey away; when nothing else is left MFA is off.
 func (h *handler) removeKey(w http.ResponseWriter, r *http.Request, user User) {
 	if h.Fresh(w, r, user) {
-		h.changed(w, r, user, h.Passkeys.Remove(r.Context(), user.Subject, r.PostFormValue("id")), "notice.key_removed")
+		h.removed(w, r, user, "notice.key_removed", func() error {
+			return h.Passkeys.Remove(r.Context(), user.Subject, r.PostFormValue("id"))
+		})
 	}
 }
 

@@ -53,7 +53,7 @@ func TestAPasskeyAlone(t *testing.T) {
 	b := newWorld(t).browser()
 	b.get(pathAddKey + "?request=r1")
 	b.shows(http.StatusOK, PageAddKey)
-	want := &AddKeyPage{Query: "request=r1", OptionsURL: pathAddOptions + "?request=r1", Script: PasskeyScript(), First: true,
+	want := &AddKeyPage{Person: asAlice, Query: "request=r1", OptionsURL: pathAddOptions + "?request=r1", Script: PasskeyScript(), First: true,
 		Forced: true, Client: "Focus HQ", Cancel: true, BackURL: pathStart + "?request=r1"}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)
@@ -67,8 +67,8 @@ func TestAPasskeyAlone(t *testing.T) {
 
 	b.get("/mfa?request=r1")
 	b.shows(http.StatusOK, PageKey)
-	page := &KeyPage{Query: "request=r1&way=passkey", OptionsURL: "/mfa/passkey?request=r1", Script: PasskeyScript(),
-		Client: "Focus HQ", RememberDays: 30, Notice: "notice.key_try", RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true}
+	page := &KeyPage{Person: asAlice, Query: "request=r1&way=passkey", OptionsURL: "/mfa/passkey?request=r1", Script: PasskeyScript(),
+		Client: "Focus HQ", RememberDays: 30, Notice: "notice.key_try", Abandon: true, Cancel: true}
 	if diff := cmp.Diff(page, b.data); diff != "" {
 		t.Error(diff)
 	}
@@ -395,6 +395,9 @@ func TestPasskeysInTheSettings(t *testing.T) {
 	}
 	b.post(pathRenameKey, "id", key, "name", "")
 	b.shows(http.StatusUnprocessableEntity, PageSettings)
+	if id := b.data.(*SettingsPage).RenameID; id != key {
+		t.Errorf("the name of %q", id)
+	}
 	b.leads(b.post(pathRemoveKey, "id", key), pathSettings)
 	b.get(pathSettings)
 	if page := b.data.(*SettingsPage); page.Notice != "notice.key_removed" || page.Enrolled || len(page.Passkeys) != 0 ||

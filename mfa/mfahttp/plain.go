@@ -28,11 +28,22 @@ func Plain(layout Layout) Pages {
 		"field": func(data any, name string) map[string]any {
 			return map[string]any{"Problem": plainField(data, "Problem"), "Name": name}
 		},
+		"add":      func(a, b int) int { return a + b },
+		"renaming": plainRenaming,
 		"cancel": func(path string, data any) map[string]any {
 			return map[string]any{"Path": path, "Query": plainField(data, "Query"), "Cancel": plainField(data, "Cancel")}
 		},
 	}).ParseFS(plainFiles, "plain.html"))
 	return &plain{set: set, layout: layout}
+}
+
+// plainRenaming is the field of a new name: with what was typed, for the one whose name was refused.
+func plainRenaming(page *SettingsPage, id, name string) map[string]any {
+	wrong := page.RenameID == id && id != ""
+	if wrong {
+		name = page.NewName
+	}
+	return map[string]any{"ID": id, "Name": name, "Wrong": wrong, "Problem": page.Problem}
 }
 
 type plain struct {

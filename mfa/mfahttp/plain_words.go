@@ -27,6 +27,7 @@ func plainSentence(p *Problem) (string, error) {
 		"key.malformed": "Your browser sent no passkey. Try again.",
 		"key.sealed":    "After too many wrong tries, passkeys are not accepted any more. Sign in with a recovery code.",
 		"key.taken":     "This passkey is known already.",
+		"key.in_use":    "This passkey has worked, or is not all that you have: it stays. Use it, or choose another way.",
 		"key.too_many":  "You have {Max} passkeys, which is as many as there can be. Remove one first.",
 
 		"pair.malformed": "A code has 6 digits. Enter both as the app shows them.",
@@ -49,7 +50,8 @@ func plainSentence(p *Problem) (string, error) {
 		"enrol.other_abandoned": "These codes belong to “{Other}”, which you did not finish. Delete it and use the newest entry.",
 		"enrol.clock": "Your phone's clock is {Offset}, which is too much. Let the phone set its clock automatically, then " +
 			"enter two new codes.",
-		"enrol.unsaved":   "Save the codes first, then tick the box.",
+		"enrol.unsaved": "The box was not ticked, so nothing is confirmed. Codes can't be shown twice: these are new ones, and what you have " +
+			"saved before is void. Save these, then tick the box.",
 		"enrol.replaced":  "This page was opened once more, which made new codes. Save these instead.",
 		"enrol.expired":   "The time to set this up is over, and nothing has changed. Start again.",
 		"enrol.not_found": "This is not being set up any more. Start again.",
@@ -84,9 +86,11 @@ func plainNotice(id string) string {
 		"removed": "The authenticator is removed.", "off": "Multi-factor authentication is off.",
 		"device_forgotten": "That browser is forgotten.", "devices_forgotten": "All browsers are forgotten.",
 		"key_added": "The passkey is added.", "key_removed": "The passkey is removed.",
-		"key_try": "The passkey is added. Use it now, to see that it works.",
-		"key_on":  "Multi-factor authentication is on, and your recovery codes are good.",
-		"again":   "You have shown that it is you. Please choose again.",
+		"key_try":       "The passkey is added. Use it now, to see that it works.",
+		"added":         "The authenticator is added.",
+		"key_abandoned": "The passkey is removed. Multi-factor authentication is off, as it was before.",
+		"key_on":        "Multi-factor authentication is on, and your recovery codes are good.",
+		"again":         "Please choose again.",
 	}[strings.TrimPrefix(id, "notice.")]
 }
 

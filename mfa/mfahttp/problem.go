@@ -16,7 +16,8 @@ import (
 //	problem.pair.malformed, .same, .swapped, .wrong, .replayed, .clock,
 //	    .sealed                                                          two codes at sign-in
 //	problem.recovery.malformed, .wrong, .sealed                          a recovery code at sign-in
-//	problem.key.refused, .cloned, .ceremony, .malformed, .sealed         a passkey at sign-in
+//	problem.key.refused, .cloned, .ceremony, .malformed, .sealed,
+//	    .in_use                                                          a passkey at sign-in
 //	problem.key.refused, .taken, .ceremony, .malformed, .too_many        a new passkey
 //	problem.throttled                                                    not looked at; Args Wait
 //	problem.enrol.same, .swapped, .gap, .field1, .field2, .malformed,

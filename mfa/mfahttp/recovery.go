@@ -13,7 +13,9 @@ import (
 	"github.com/focushq/idp/mfa"
 )
 
-func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, status mfa.Status, page *RecoveryPage) {
+func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
+	page *RecoveryPage) {
+	page.Person, page.Own = h.who(r, user), own(r)
 	page.Query = journey(r, "way", "recovery")
 	page.CodesLeft = status.CodesLeft
 	page.BackURL, page.KeyURL = codeURL(r, status), h.keyURL(r, status)
@@ -38,13 +40,13 @@ func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user U
 	case errors.Is(err, mfa.ErrNotEnrolled) && !status.Enrolled:
 		h.goTo(w, r, h.onward(r))
 	case errors.Is(err, mfa.ErrNotEnrolled): // all codes are used
-		h.showRecovery(w, r, http.StatusUnprocessableEntity, status, &RecoveryPage{
+		h.showRecovery(w, r, http.StatusUnprocessableEntity, user, status, &RecoveryPage{
 			Problem: &Problem{ID: "problem.recovery.wrong", Field: "recovery_code"},
 		})
 	case problem == nil:
 		h.Fail(w, r, err)
 	default:
-		h.showRecovery(w, r, h.status(w, err), status, &RecoveryPage{Problem: problem, Wait: h.wait(err)})
+		h.showRecovery(w, r, h.status(w, err), user, status, &RecoveryPage{Problem: problem, Wait: h.wait(err)})
 	}
 }
 
@@ -57,13 +59,23 @@ func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user User) {
 	case !status.Enrolled:
 		h.goTo(w, r, link(pathStart, journey(r)))
 	case signingIn(r) && r.URL.Query().Get("make") == "":
-		h.Pages.Render(w, r, http.StatusOK, PageRemind, &RemindPage{
-			Query: journey(r), CodesLeft: status.CodesLeft,
-			MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
-		})
+		h.remind(w, r, user, status)
 	case h.Fresh(w, r, user):
 		h.showCodes(w, r, http.StatusOK, user, "", nil)
 	}
+}
+
+// remind asks what to do about the recovery codes, and after the use of one about the phone.
+func (h *handler) remind(w http.ResponseWriter, r *http.Request, user User, status mfa.Status) {
+	page := &RemindPage{
+		Person: h.who(r, user), Query: journey(r), CodesLeft: status.CodesLeft, UsedCode: h.UsedCode(r, user),
+		MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
+	}
+	page.Notice, _ = h.takeNotice(w, r)
+	if page.UsedCode {
+		page.AddURL = link(pathStart, journey(r, "more", "1"))
+	}
+	h.Pages.Render(w, r, http.StatusOK, PageRemind, page)
 }
 
 // confirmNewCodes asks for no fresh proof: the set that it names was shown only after one, in this session. Asking
@@ -119,7 +131,7 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	page := &RecoveryCodesPage{
 		Codes: codes, Set: set, Product: h.MFA.Issuer(), Account: user.Account, Date: h.Now().UTC().Format(time.DateOnly),
-		Problem: problem, Replacement: enrollment == "", Reloaded: h.shownBefore(w, r, user, enrollment),
+		Address: h.Origin, Problem: problem, Replacement: enrollment == "", Reloaded: h.shownBefore(w, r, user, enrollment),
 	}
 	page.Reloaded = page.Reloaded || problem != nil // whoever confirmed has seen a set
 	if enrollment == "" {
@@ -128,10 +140,19 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 			h.Fail(w, r, err)
 			return
 		}
-		page.First = status.CodesMadeAt.IsZero()
+		page.First, page.CodesLeft = status.CodesMadeAt.IsZero(), status.CodesLeft
 		page.Query = journey(r, "make", "1")
+		if signingIn(r) {
+			page.GoOn = link(pathGoOn, journey(r))
+		} else {
+			page.LeaveURL = h.onward(r)
+		}
 	} else {
+		page.LeaveURL = h.leaveURL(r, true)
 		page.Query = journey(r, "enrolment", enrollment)
+		if h.forced(r, user) {
+			page.AnotherURL = h.Another(r)
+		}
 	}
 	page.DownloadName = fileName(page.Product)
 	page.DownloadURI = download(page)
@@ -164,8 +185,12 @@ func fileName(product string) string {
 
 // download returns the codes as a text file inside a link: nothing but the page itself ever holds them.
 func download(page *RecoveryCodesPage) template.URL {
-	text := fmt.Sprintf("%s recovery codes\r\n\r\nAccount: %s\r\nDate: %s\r\n\r\n%s\r\n\r\n%s\r\n",
-		page.Product, page.Account, page.Date, strings.Join(page.Codes, "\r\n"),
+	address := ""
+	if page.Address != "" {
+		address = "Sign-in: " + page.Address + "\r\n"
+	}
+	text := fmt.Sprintf("%s recovery codes\r\n\r\nAccount: %s\r\n%sDate: %s\r\n\r\n%s\r\n\r\n%s\r\n",
+		page.Product, page.Account, address, page.Date, strings.Join(page.Codes, "\r\n"),
 		"Each code works once, in any order, when the authenticator app is not at hand. Nobody will ever ask you for them.")
 	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(text))
 }

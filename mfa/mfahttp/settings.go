@@ -10,10 +10,11 @@ import (
 
 // settings shows what the person has.
 func (h *handler) settings(w http.ResponseWriter, r *http.Request, user User) {
-	h.showSettings(w, r, http.StatusOK, user, nil)
+	h.showSettings(w, r, http.StatusOK, user, &SettingsPage{})
 }
 
-func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int, user User, problem *Problem) {
+// showSettings completes page, of which what was wrong with a form is known.
+func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int, user User, page *SettingsPage) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
@@ -24,12 +25,11 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 		h.Fail(w, r, err)
 		return
 	}
-	page := &SettingsPage{
-		Query: journey(r), Enrolled: status.Enrolled, Authenticators: status.Authenticators,
-		CodesLeft: status.CodesLeft, Devices: devices, Sealed: status.Sealed, RecoverySealed: status.RecoverySealed,
-		RememberDays: h.rememberDays(r), Forced: signingIn(r) && !status.Enrolled, Problem: problem,
-		Notice: h.takeNotice(w, r),
-	}
+	page.Query, page.Enrolled, page.Forced = journey(r), status.Enrolled, signingIn(r) && !status.Enrolled
+	page.Authenticators, page.CodesLeft, page.Devices = status.Authenticators, status.CodesLeft, devices
+	page.Sealed, page.RecoverySealed = status.Sealed, status.RecoverySealed
+	page.RememberDays = h.rememberDays(r)
+	page.Notice, page.DevicesForgotten = h.takeNotice(w, r)
 	if page.AddKeyURL = h.addKeyURL(r); page.AddKeyURL != "" {
 		if page.Passkeys, err = h.Passkeys.Passkeys(r.Context(), user.Subject); err != nil {
 			h.Fail(w, r, err)
@@ -38,9 +38,17 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 		keys := h.passkeyStatus(status)
 		page.KeySealed = keys != nil && keys.Sealed
 	}
+	if !page.lists(page.RenameID) { // removed meanwhile
+		page.RenameID = ""
+	}
 	page.BackName, page.BackURL = h.Back(r)
 	page.Postpone, _ = h.Grace(r, user)
-	page.Demanded, page.DueBy = h.Demanded(r, user)
+	if page.Demanded, page.DueBy = h.Demanded(r, user); !h.Now().Before(page.DueBy) {
+		page.DueBy = time.Time{}
+	}
+	if signingIn(r) && status.Enrolled {
+		page.NextURL = h.Resume(r)
+	}
 	h.Pages.Render(w, r, code, PageSettings, page)
 }
 
@@ -51,7 +59,10 @@ func (h *handler) rename(w http.ResponseWriter, r *http.Request, user User) {
 
 func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user User, err error) {
 	if errors.Is(err, mfa.ErrName) {
-		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &Problem{ID: "problem.settings.name", Field: "name"})
+		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &SettingsPage{
+			Problem:  &Problem{ID: "problem.settings.name", Field: "name"},
+			RenameID: r.PostFormValue("id"), NewName: r.PostFormValue("name"),
+		})
 		return
 	}
 	h.changed(w, r, user, err, "notice.renamed")
@@ -60,8 +71,25 @@ func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user User, err
 // remove takes an authenticator away; with the last one MFA is off.
 func (h *handler) remove(w http.ResponseWriter, r *http.Request, user User) {
 	if h.Fresh(w, r, user) {
-		h.changed(w, r, user, h.MFA.Remove(r.Context(), user.Subject, r.PostFormValue("id")), "notice.removed")
+		h.removed(w, r, user, "notice.removed", func() error {
+			return h.MFA.Remove(r.Context(), user.Subject, r.PostFormValue("id"))
+		})
 	}
+}
+
+// removed takes a factor away, and says so; remembered devices go with it.
+func (h *handler) removed(w http.ResponseWriter, r *http.Request, user User, notice string, remove func() error) {
+	before, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	if err = remove(); err == nil {
+		h.noticeOf(w, notice, before)
+		h.goTo(w, r, link(pathSettings, journey(r)))
+		return
+	}
+	h.changed(w, r, user, err, notice)
 }
 
 // turnOff takes all factors, recovery codes and devices away. Sent twice it is done once.
@@ -69,11 +97,13 @@ func (h *handler) turnOff(w http.ResponseWriter, r *http.Request, user User) {
 	if !h.Fresh(w, r, user) {
 		return
 	}
-	err := h.MFA.Disable(r.Context(), user.Subject)
-	if errors.Is(err, mfa.ErrNotEnrolled) {
-		err = nil
-	}
-	h.changed(w, r, user, err, "notice.off")
+	h.removed(w, r, user, "notice.off", func() error {
+		err := h.MFA.Disable(r.Context(), user.Subject)
+		if errors.Is(err, mfa.ErrNotEnrolled) {
+			return nil
+		}
+		return err
+	})
 }
 
 // forget ends one remembered device, or without an id all of them.
@@ -88,45 +118,15 @@ func (h *handler) forget(w http.ResponseWriter, r *http.Request, user User) {
 	h.changed(w, r, user, h.MFA.ForgetDevices(r.Context(), user.Subject, "removed"), "notice.devices_forgotten")
 }
 
-// again receives the browser after a POST was interrupted for a fresh proof: what the form held is gone, and the person
-// is asked to choose again.
-func (h *handler) again(w http.ResponseWriter, r *http.Request, _ User) {
-	h.notice(w, "notice.again")
-	h.goTo(w, r, link(pathSettings, journey(r)))
-}
-
 // changed answers a change of the settings.
 func (h *handler) changed(w http.ResponseWriter, r *http.Request, user User, err error, notice string) {
 	switch {
 	case errors.Is(err, mfa.ErrNotFound):
-		h.showSettings(w, r, http.StatusNotFound, user, &Problem{ID: "problem.settings.not_found"})
+		h.showSettings(w, r, http.StatusNotFound, user, &SettingsPage{Problem: &Problem{ID: "problem.settings.not_found"}})
 	case err != nil:
 		h.Fail(w, r, err)
 	default:
 		h.notice(w, notice)
 		h.goTo(w, r, link(pathSettings, journey(r)))
 	}
-}
-
-const noticeCookie = "mfa_notice"
-
-// notice keeps what the next page says. It is not in the URL, where anybody's link could say that MFA was turned off.
-func (h *handler) notice(w http.ResponseWriter, id string) {
-	h.Cookies.jar().Set(w, noticeCookie, id, time.Minute)
-}
-
-func (h *handler) takeNotice(w http.ResponseWriter, r *http.Request) string {
-	id := h.Cookies.jar().Get(r, noticeCookie)
-	if id != "" {
-		h.Cookies.jar().Clear(w, noticeCookie)
-	}
-	return id
-}
-
-// takeThis is takeNotice for a page that has only this one to say.
-func (h *handler) takeThis(w http.ResponseWriter, r *http.Request, id string) string {
-	if h.Cookies.jar().Get(r, noticeCookie) != id {
-		return ""
-	}
-	return h.takeNotice(w, r)
 }

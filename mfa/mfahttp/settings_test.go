@@ -36,11 +36,15 @@ func TestSettings(t *testing.T) {
 	for _, name := range []string{"", "  ", strings.Repeat("x", 65), "a\x00b"} {
 		b.post(pathRename, "id", id, "name", name)
 		b.shows(http.StatusUnprocessableEntity, PageSettings)
-		if b.problem() != "settings.name name" {
-			t.Errorf("name %q: %q", name, b.problem())
+		if page := b.data.(*SettingsPage); b.problem() != "settings.name name" || page.RenameID != id || page.NewName != name {
+			t.Errorf("name %q: %q, %q of %q", name, b.problem(), page.NewName, page.RenameID)
 		}
 	}
 
+	b.post(pathRename, "id", "<gone>", "name", "")
+	if page := b.data.(*SettingsPage); page.RenameID != "" {
+		t.Errorf("the name of nothing: %q", page.RenameID)
+	}
 	b.leads(b.post(pathRemove, "id", id), pathSettings)
 	b.get(pathSettings)
 	if page := b.data.(*SettingsPage); page.Enrolled || page.Notice != "notice.removed" || len(b.devicesOf(alice)) != 0 {

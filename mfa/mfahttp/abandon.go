@@ -1,0 +1,41 @@
+package mfahttp
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// mayAbandon reports whether the page of the passkey offers to remove it: a first one that has never worked, beside which
+// nothing stands yet. Else who cannot use it would be locked out by having tried. [Passkeys].Abandon decides.
+func (h *handler) mayAbandon(r *http.Request, user User, status mfa.Status) (bool, error) {
+	alone := len(status.Authenticators) == 0 && len(status.Factors) == 1 && status.CodesMadeAt.IsZero()
+	if !alone || h.passkeyStatus(status) == nil {
+		return false, nil
+	}
+	keys, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
+	return err == nil && !slices.ContainsFunc(keys, func(c mfa.Credential) bool { return !c.LastUsedAt.IsZero() }), err
+}
+
+// abandonKey removes it. What waited for a factor may ask for one again, and then for an enrolment; nothing else follows.
+func (h *handler) abandonKey(w http.ResponseWriter, r *http.Request, user User) {
+	err := h.Passkeys.Abandon(r.Context(), user.Subject)
+	switch {
+	case err == nil:
+		h.notice(w, "notice.key_abandoned")
+		h.goTo(w, r, h.onward(r))
+	case errors.Is(err, mfa.ErrNotFound): // a second click
+		h.goTo(w, r, h.onward(r))
+	case errors.Is(err, mfa.ErrInUse):
+		status, err := h.MFA.Status(r.Context(), user.Subject)
+		if err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		h.showKey(w, r, http.StatusUnprocessableEntity, user, status, &KeyPage{Problem: &Problem{ID: "problem.key.in_use"}})
+	default:
+		h.Fail(w, r, err)
+	}
+}
