@@ -45,6 +45,8 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	switch {
 	case !ok:
 		letter = "device_copied"
+	case e.Kind == mfa.WasReset && e.Detail["enrolled"] == "false":
+		return nil // there was nothing to take away
 	case e.Kind == mfa.CodesReplaced && e.Detail["first"] != "":
 		letter = "codes_made"
 	case e.Kind == "passkey_added":

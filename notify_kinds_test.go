@@ -11,7 +11,7 @@ import (
 func TestEveryKindIsToldOrQuiet(t *testing.T) {
 	t.Parallel()
 	quiet := []mfa.Kind{
-		mfa.AuthenticatorRenamed, mfa.CodeAccepted, mfa.CodeRefused, mfa.CodeReplayed, mfa.ClockWrong, mfa.RecoveryRefused, mfa.Throttled,
+		mfa.EnrollRefused, mfa.AuthenticatorRenamed, mfa.CodeAccepted, mfa.CodeRefused, mfa.CodeReplayed, mfa.ClockWrong, mfa.RecoveryRefused, mfa.Throttled,
 		mfa.DeviceUsed, mfa.DeviceForgotten, mfa.DevicesForgotten, // a copied cookie is told, under a condition
 		mfa.Unsealable, // for administrators
 	}

@@ -88,6 +88,7 @@ func TestSec_AU07_PeopleAreToldOfChanges(t *testing.T) {
 			return p.MFA.ConfirmRecoveryCodes(ctx, owner, set)
 		}, []string{"new recovery codes were made"}},
 		{"reset", func() error { return p.Actions().ResetMFA(ctx, a.Subject, "lost the phone") }, []string{"your MFA was reset"}},
+		{"reset once more", func() error { return p.Actions().ResetMFA(ctx, a.Subject, "to be sure") }, nil},
 		{"password", func() error { return p.Actions().SetPassword(ctx, a.Subject, "tulip gravel monday 88") }, []string{"your password was changed"}},
 		{"disabled and enabled", func() error {
 			return errors.Join(p.Actions().Disable(ctx, a.Subject), p.Accounts.Enable(ctx, a.Subject))

@@ -81,7 +81,8 @@ func (a *Actions) Disconnect(ctx context.Context, subject, client string) error 
 }
 
 // ResetMFA takes a person's factors, recovery codes and devices away, for the given reason, and ends every session and
-// grant. The person enrols anew at the next sign-in where the policy demands it.
+// grant, also of somebody who had no factor, whom no mail tells. The person enrols anew at the next sign-in where the policy
+// demands it.
 func (a *Actions) ResetMFA(ctx context.Context, subject, reason string) error {
 	if err := a.MFA.Reset(ctx, subject, reason); err != nil {
 		return err
@@ -89,7 +90,8 @@ func (a *Actions) ResetMFA(ctx context.Context, subject, reason string) error {
 	return a.end(ctx, subject)
 }
 
-// Unseal lets a person's codes be looked at again after too many wrong ones, for the given reason.
+// Unseal lets a person's codes be looked at again after too many wrong ones, for the given reason. [mfa.ErrNotSealed]
+// says that none was wrong.
 func (a *Actions) Unseal(ctx context.Context, subject, reason string) error {
 	return a.MFA.Unseal(ctx, subject, reason)
 }

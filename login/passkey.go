@@ -150,10 +150,10 @@ func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginP
 		id = "problem.passkey.unknown"
 	case errors.Is(err, errOther):
 		id = "problem.passkey.other"
+	case errors.As(err, &wait) && wait.Sealed: // the one that seals was looked at
+		status, id, counts = http.StatusForbidden, "problem.passkey.sealed", errors.Is(err, mfa.ErrInvalidCode)
 	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrNotFound):
 		id = "problem.passkey.refused"
-	case errors.As(err, &wait) && wait.Sealed:
-		status, id, counts = http.StatusForbidden, "problem.passkey.sealed", false
 	case errors.As(err, &wait):
 		status, counts = http.StatusTooManyRequests, false
 	default:

@@ -169,6 +169,7 @@ func (s *Service) refuse(
 		if err := s.emit(ctx, subject, Sealed, counted...); err != nil {
 			return nil, err
 		}
+		return &refusal{error: cause, left: policy.Left(n), sealed: true}, nil // no waiting helps
 	}
 	out := &refusal{error: cause, left: policy.Left(n)}
 	if pause := policy.Pause(failed.first-1, n-failed.first+1); pause > 0 {

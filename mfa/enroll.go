@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,8 +139,9 @@ func (s *Service) pending(ctx context.Context, owner Owner, id string) (PendingE
 // up to ten minutes are allowed for, and both codes are used up. A second call for a proven enrolment changes nothing.
 //
 // What is wrong it says as precisely as can be: [ErrSameCode], [ErrSwapped], [ErrNotConsecutive], a [*PairError], an
-// [*OtherEntryError], a [*ClockError] for a clock that is off by more, [ErrInvalidCode] when neither code fits. None of
-// that counts at sign-in; after thirty pairs the enrolment is [ErrExpired].
+// [*OtherEntryError], a [*ClockError] for a clock that is off by more, [ErrInvalidCode] when neither code fits. All but
+// what is no code goes on record, so that a help desk sees why somebody could not enrol. None of that counts at sign-in;
+// after thirty pairs the enrolment is [ErrExpired].
 func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, next string) (Drift, error) {
 	pending, others, err := s.pending(ctx, owner, id)
 	if err != nil {
@@ -148,9 +150,9 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	if pending.Proven {
 		return newDrift(pending.Offset), nil
 	}
-	digits, nextDigits, err := twoCodes(code, next)
-	if err != nil {
-		return Drift{}, err
+	digits, nextDigits, malformed := twoCodes(code, next)
+	if errors.Is(malformed, ErrMalformedCode) {
+		return Drift{}, malformed
 	}
 	counted, err := s.store.CountPair(ctx, owner.Subject, id, maxPairs)
 	if err != nil {
@@ -158,6 +160,9 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	}
 	if !counted {
 		return Drift{}, ErrExpired
+	}
+	if malformed != nil {
+		return Drift{}, s.refuseEnrollment(ctx, owner.Subject, malformed)
 	}
 
 	secret, err := s.unseal(ctx, PlaceEnrollment, pending.ID, owner.Subject, pending.Secret)
@@ -171,18 +176,49 @@ func (s *Service) VerifyEnrollment(ctx context.Context, owner Owner, id, code, n
 	}
 	last, wrong := typed.explain()
 	if wrong != nil && !typed.belongs() {
-		if err := s.otherEntry(ctx, owner.Subject, others, digits, nextDigits, now); err != nil {
-			return Drift{}, err
-		}
+		wrong = cmpErr(s.otherEntry(ctx, owner.Subject, others, digits, nextDigits, now), wrong)
 	}
 	if wrong != nil {
-		return Drift{}, wrong
+		return Drift{}, s.refuseEnrollment(ctx, owner.Subject, wrong)
 	}
 	offset := typed.offset(last)
 	if _, err := s.store.Prove(ctx, owner.Subject, id, offset, last); err != nil {
 		return Drift{}, err
 	}
 	return newDrift(offset), nil
+}
+
+// refuseEnrollment puts on record why two codes were refused, in a word and without them, and returns wrong. What is not
+// about the codes is returned alone.
+func (s *Service) refuseEnrollment(ctx context.Context, subject string, wrong error) error {
+	var field *PairError
+	var clock *ClockError
+	var other *OtherEntryError
+	var detail []string
+	switch {
+	case errors.Is(wrong, ErrSameCode):
+		detail = []string{"reason", ReasonSame}
+	case errors.Is(wrong, ErrSwapped):
+		detail = []string{"reason", ReasonSwapped}
+	case errors.Is(wrong, ErrNotConsecutive):
+		detail = []string{"reason", ReasonGap}
+	case errors.As(wrong, &field): // the other one is right
+		detail = []string{"reason", map[string]string{"code1": ReasonFirst, "code2": ReasonSecond}[field.Field]}
+	case errors.As(wrong, &clock):
+		detail = []string{"reason", ReasonClock, "offset", clock.Offset.String()}
+	case errors.As(wrong, &other) && other.Abandoned:
+		detail = []string{"reason", ReasonAbandonedEntry}
+	case errors.As(wrong, &other):
+		detail = []string{"reason", ReasonOtherEntry}
+	case errors.Is(wrong, ErrInvalidCode):
+		detail = []string{"reason", ReasonNeither}
+	default:
+		return wrong
+	}
+	err := s.store.InTx(ctx, func(ctx context.Context) error {
+		return s.emit(ctx, subject, EnrollRefused, detail...)
+	})
+	return cmpErr(err, wrong)
 }
 
 // otherEntry returns an error when the codes come from another of the person's entries: an authenticator, or an

@@ -3,6 +3,7 @@ package mfa_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -43,43 +44,44 @@ func TestSec_MF07_Pairs(t *testing.T) {
 		codes func(phone, old, given *mfatest.Phone) (code, next string)
 		want  func(error) bool // nil: accepted
 		drift time.Duration
+		cause string // on record
 	}{
-		{"current and next", at(0, 1), nil, 0},
-		{"previous and current", at(-1, 0), nil, 0},
-		{"slow typing", at(-2, -1), nil, 0},
-		{"two steps slow", at(-3, -2), nil, -minute},
-		{"two steps fast", at(1, 2), nil, minute},
-		{"20 steps fast", at(20, 21), nil, 21 * mfa.Period},
-		{"20 steps slow", at(-20, -19), nil, -19 * mfa.Period},
-		{"21 steps fast", at(21, 22), clockOff(21 * mfa.Period), 0},
-		{"21 steps slow", at(-21, -20), clockOff(-21 * mfa.Period), 0},
-		{"61 minutes", at(122, 123), clockOff(61 * minute), 0},
-		{"14 hours", at(1680, 1681), clockOff(14 * hour), 0},
-		{"14 hours slow", at(-1680, -1679), clockOff(-14 * hour), 0},
-		{"more than 14 hours", at(1681, 1682), exactly(mfa.ErrInvalidCode), 0},
-		{"the same twice", at(0, 0), exactly(mfa.ErrSameCode), 0},
-		{"swapped", at(1, 0), exactly(mfa.ErrSwapped), 0},
-		{"swapped on a wrong clock", at(101, 100), exactly(mfa.ErrSwapped), 0},
-		{"one missed", at(0, 2), exactly(mfa.ErrNotConsecutive), 0},
-		{"several missed", at(-1, 8), exactly(mfa.ErrNotConsecutive), 0},
-		{"missed and swapped", at(2, 0), exactly(mfa.ErrNotConsecutive), 0},
+		{"current and next", at(0, 1), nil, 0, ""},
+		{"previous and current", at(-1, 0), nil, 0, ""},
+		{"slow typing", at(-2, -1), nil, 0, ""},
+		{"two steps slow", at(-3, -2), nil, -minute, ""},
+		{"two steps fast", at(1, 2), nil, minute, ""},
+		{"20 steps fast", at(20, 21), nil, 21 * mfa.Period, ""},
+		{"20 steps slow", at(-20, -19), nil, -19 * mfa.Period, ""},
+		{"21 steps fast", at(21, 22), clockOff(21 * mfa.Period), 0, mfa.ReasonClock},
+		{"21 steps slow", at(-21, -20), clockOff(-21 * mfa.Period), 0, mfa.ReasonClock},
+		{"61 minutes", at(122, 123), clockOff(61 * minute), 0, mfa.ReasonClock},
+		{"14 hours", at(1680, 1681), clockOff(14 * hour), 0, mfa.ReasonClock},
+		{"14 hours slow", at(-1680, -1679), clockOff(-14 * hour), 0, mfa.ReasonClock},
+		{"more than 14 hours", at(1681, 1682), exactly(mfa.ErrInvalidCode), 0, mfa.ReasonNeither},
+		{"the same twice", at(0, 0), exactly(mfa.ErrSameCode), 0, mfa.ReasonSame},
+		{"swapped", at(1, 0), exactly(mfa.ErrSwapped), 0, mfa.ReasonSwapped},
+		{"swapped on a wrong clock", at(101, 100), exactly(mfa.ErrSwapped), 0, mfa.ReasonSwapped},
+		{"one missed", at(0, 2), exactly(mfa.ErrNotConsecutive), 0, mfa.ReasonGap},
+		{"several missed", at(-1, 8), exactly(mfa.ErrNotConsecutive), 0, mfa.ReasonGap},
+		{"missed and swapped", at(2, 0), exactly(mfa.ErrNotConsecutive), 0, mfa.ReasonGap},
 		{"second wrong", func(p, _, _ *mfatest.Phone) (string, string) { return p.Code(0), wrong(p) },
-			field("code2", mfa.ErrInvalidCode), 0},
+			field("code2", mfa.ErrInvalidCode), 0, mfa.ReasonSecond},
 		{"first wrong", func(p, _, _ *mfatest.Phone) (string, string) { return wrong(p), p.Code(1) },
-			field("code1", mfa.ErrInvalidCode), 0},
+			field("code1", mfa.ErrInvalidCode), 0, mfa.ReasonFirst},
 		{"first no code", func(p, _, _ *mfatest.Phone) (string, string) { return "12345", p.Code(1) },
-			field("code1", mfa.ErrMalformedCode), 0},
+			field("code1", mfa.ErrMalformedCode), 0, ""},
 		{"second no code", func(p, _, _ *mfatest.Phone) (string, string) { return p.Code(0), "abcdef" },
-			field("code2", mfa.ErrMalformedCode), 0},
+			field("code2", mfa.ErrMalformedCode), 0, ""},
 		{"neither", func(p, _, _ *mfatest.Phone) (string, string) { return "000001", "000002" },
-			exactly(mfa.ErrInvalidCode), 0},
+			exactly(mfa.ErrInvalidCode), 0, mfa.ReasonNeither},
 		{"of the authenticator in use", func(_, old, _ *mfatest.Phone) (string, string) { return old.Code(0), old.Code(1) },
-			other(false, "Authenticator app"), 0},
+			other(false, "Authenticator app"), 0, mfa.ReasonOtherEntry},
 		{"of an enrolment given up", func(_, _, given *mfatest.Phone) (string, string) { return given.Code(0), given.Code(1) },
-			other(true, "alice@example.com"), 0},
+			other(true, "alice@example.com"), 0, mfa.ReasonAbandonedEntry},
 		{"with spaces and dashes", func(p, _, _ *mfatest.Phone) (string, string) {
 			return p.Code(0)[:3] + " " + p.Code(0)[3:], p.Code(1)[:3] + "-" + p.Code(1)[3:]
-		}, nil, 0},
+		}, nil, 0, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t)
@@ -87,6 +89,7 @@ func TestSec_MF07_Pairs(t *testing.T) {
 			_, given := b.scan("alice")
 			e, phone := b.scan("alice")
 			code, next := test.codes(phone, old, given)
+			b.kinds()
 			drift, err := b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, code, next)
 			again, loadErr := b.Enrollment(t.Context(), owner("alice"), e.ID)
 			b.must(loadErr)
@@ -99,10 +102,28 @@ func TestSec_MF07_Pairs(t *testing.T) {
 			if err == nil || !test.want(err) || again.Proven {
 				t.Fatalf("got %v, proven %v", err, again.Proven)
 			}
+			b.recorded(test.cause, err)
 			_, err = b.Confirm(t.Context(), owner("alice"), e.ID, "")
 			b.is(err, mfa.ErrNotProven)
 			b.must(b.VerifyTOTP(t.Context(), "alice", old.Code(0))) // the one in use has not suffered
 		})
+	}
+}
+
+// recorded fails unless an enrolment's two codes were refused for that reason, and nothing else happened.
+func (b *bench) recorded(reason string, err error) {
+	b.t.Helper()
+	if reason == "" {
+		b.happened()
+		return
+	}
+	want := map[string]string{"reason": reason}
+	var clock *mfa.ClockError
+	if errors.As(err, &clock) {
+		want["offset"] = clock.Offset.String()
+	}
+	if got := b.events; len(got) != 1 || got[0].Kind != mfa.EnrollRefused || !maps.Equal(got[0].Detail, want) {
+		b.t.Fatalf("on record: %+v, want %v", got, want)
 	}
 }
 
@@ -177,14 +198,35 @@ func TestWrongPairsAreBoundedAndTouchNoCount(t *testing.T) {
 	b := newBench(t)
 	phone, _ := b.enroll("alice")
 	e, fresh := b.scan("alice")
-	for range 30 {
-		_, err := b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, "000001", "000002")
-		b.is(err, mfa.ErrInvalidCode)
+	for n := range 30 {
+		pair, want := [2]string{"000001", "000002"}, mfa.ErrInvalidCode
+		if n%2 == 0 {
+			pair, want = [2]string{"000001", "000001"}, mfa.ErrSameCode
+		}
+		_, err := b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, pair[0], pair[1])
+		b.is(err, want)
+		_, err = b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, "what", "000002") // no code: not looked at
+		b.is(err, mfa.ErrMalformedCode)
 	}
-	_, err := b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, fresh.Code(0), fresh.Code(1))
-	b.is(err, mfa.ErrExpired)
-	b.happened()
+	for _, pair := range [][2]string{{fresh.Code(0), fresh.Code(1)}, {"000001", "000001"}} {
+		_, err := b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, pair[0], pair[1])
+		b.is(err, mfa.ErrExpired)
+	}
+	if n := b.count(mfa.EnrollRefused); n != 30 {
+		t.Fatalf("%d refusals on record", n)
+	}
 	b.must(b.VerifyTOTP(t.Context(), "alice", phone.Code(0)))
+}
+
+// What cannot be recorded is not told either.
+func TestARefusedPairThatCannotBeRecorded(t *testing.T) {
+	b := newBench(t)
+	b.refuse = mfa.EnrollRefused
+	e, phone := b.scan("alice")
+	_, err := b.VerifyEnrollment(t.Context(), owner("alice"), e.ID, phone.Code(1), phone.Code(0))
+	if b.is(err, errObserver); errors.Is(err, mfa.ErrSwapped) {
+		t.Fatal(err)
+	}
 }
 
 func TestConfirm(t *testing.T) {

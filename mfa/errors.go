@@ -10,6 +10,8 @@ import (
 var (
 	// ErrNotEnrolled says that the person has no factor of the kind that was asked for.
 	ErrNotEnrolled = errors.New("mfa: not enrolled")
+	// ErrNotSealed says that there was nothing to unseal: no wrong code of the person's was counted.
+	ErrNotSealed = errors.New("mfa: not sealed")
 	// ErrNotFound says that this person, in this session, has no such enrolment, authenticator or device.
 	ErrNotFound = errors.New("mfa: not found")
 	// ErrExpired says that a pending enrolment ended: after [EnrollmentLife], or after too many wrong pairs of codes.
@@ -73,7 +75,8 @@ func (e *ClockError) Error() string {
 	return fmt.Sprintf("mfa: the phone's clock is off by %v", e.Offset)
 }
 
-// ThrottledError says that a code was not looked at: neither compared, nor counted, nor used up.
+// ThrottledError says that a code was not looked at: neither compared, nor counted, nor used up. The refusal of the very
+// code that seals a factor is a sealed one as well: it was looked at and is wrong, and none comes after it.
 type ThrottledError struct {
 	Until  time.Time // when the next one is looked at; zero when sealed
 	Sealed bool      // no code of this kind is looked at until the person or an administrator reopens it
@@ -89,11 +92,17 @@ func (e *ThrottledError) Error() string {
 // refusal is a wrong code's error together with what it left.
 type refusal struct {
 	error
-	left  int
-	until time.Time
+	left   int
+	until  time.Time // zero when sealed
+	sealed bool      // by this failure
 }
 
-func (e *refusal) Unwrap() error { return e.error }
+func (e *refusal) Unwrap() []error {
+	if e.sealed {
+		return []error{e.error, &ThrottledError{Sealed: true}}
+	}
+	return []error{e.error}
+}
 
 // TriesLeft returns how many tries are left before the first wait, when err is the refusal of a code at sign-in.
 func TriesLeft(err error) (int, bool) {

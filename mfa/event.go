@@ -15,6 +15,7 @@ type Kind string
 // is the factor's name.
 const (
 	Enrolled             Kind = "enrolled"              // MFA is on; name, and offset, or factor when it is no app
+	EnrollRefused        Kind = "enroll_refused"        // two codes of an enrolment were wrong; reason (below), offset of "clock"
 	AuthenticatorAdded   Kind = "authenticator_added"   // a further one; name, offset
 	AuthenticatorRenamed Kind = "authenticator_renamed" // name, before
 	AuthenticatorRemoved Kind = "authenticator_removed" // name
@@ -34,8 +35,21 @@ const (
 	Throttled            Kind = "throttled"             // a code was not looked at; factor
 	Sealed               Kind = "sealed"                // factor
 	Unsealed             Kind = "unsealed"              // factor, cause; an administrator's reason
-	WasReset             Kind = "reset"                 // all factors, codes and devices were taken away; reason
+	WasReset             Kind = "reset"                 // all factors, codes and devices were taken away; reason; enrolled: false, when there were none
 	Unsealable           Kind = "unsealable"            // a secret at rest was moved, changed or lost its key; place
+)
+
+// The reasons of [EnrollRefused].
+const (
+	ReasonSame           = "same"            // the same code twice
+	ReasonSwapped        = "swapped"         // in the wrong order
+	ReasonGap            = "gap"             // one between them was missed
+	ReasonFirst          = "first"           // the first is wrong, the second right
+	ReasonSecond         = "second"          // the other way round
+	ReasonNeither        = "neither"         // most likely of an entry that is not this person's
+	ReasonOtherEntry     = "other_entry"     // of another authenticator of theirs
+	ReasonAbandonedEntry = "abandoned_entry" // of an enrolment that was begun and not finished
+	ReasonClock          = "clock"           // right, but for a clock that is off by more than ten minutes
 )
 
 // Event is something that happened to a person's factors. It never holds a code, a key or a token.

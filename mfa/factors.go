@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -123,17 +124,25 @@ func (s *Service) Disable(ctx context.Context, subject string) error {
 }
 
 // Reset takes away everything that is known about a subject's factors, as an administrator's act or because the account
-// is deleted. The reason goes on record.
+// is deleted. The reason goes on record, also for somebody who had none: then the event says so.
 func (s *Service) Reset(ctx context.Context, subject, reason string) error {
 	return s.change(ctx, subject, func(ctx context.Context) error {
-		return s.removeAll(ctx, subject, WasReset, "reason", reason)
+		detail := []string{"reason", reason}
+		switch err := s.enrolled(ctx, subject); {
+		case errors.Is(err, ErrNotEnrolled):
+			detail = append(detail, "enrolled", "false")
+		case err != nil:
+			return err
+		}
+		return s.removeAll(ctx, subject, WasReset, detail...)
 	})
 }
 
 // Unseal forgets a subject's wrong codes, and with them seals and waits, as an administrator's act. The reason goes on
-// record for each factor that had any.
+// record for each factor that had any; [ErrNotSealed] says that none had.
 func (s *Service) Unseal(ctx context.Context, subject, reason string) error {
 	return s.change(ctx, subject, func(ctx context.Context) error {
+		unsealed := false
 		for _, f := range s.counted() {
 			n, _, err := s.store.Attempts(ctx, f.key(subject))
 			if err != nil {
@@ -149,6 +158,10 @@ func (s *Service) Unseal(ctx context.Context, subject, reason string) error {
 			if err != nil {
 				return err
 			}
+			unsealed = true
+		}
+		if !unsealed {
+			return ErrNotSealed
 		}
 		return nil
 	})

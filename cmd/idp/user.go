@@ -46,12 +46,20 @@ func (u who) find(a *app, p *idp.IdP) (*account.Account, error) {
 
 // each runs fn on the person and says what was done.
 func (u who) each(a *app, done string, fn func(*idp.IdP, *console.Actions, *account.Account) error) error {
+	return u.saying(a, func(p *idp.IdP, actions *console.Actions, found *account.Account) (string, error) {
+		return done, fn(p, actions, found)
+	})
+}
+
+// saying is each for what can turn out in several ways, of which fn returns the one it was.
+func (u who) saying(a *app, fn func(*idp.IdP, *console.Actions, *account.Account) (done string, err error)) error {
 	return a.with(func(p *idp.IdP, actions *console.Actions) error {
 		found, err := u.find(a, p)
 		if err != nil {
 			return err
 		}
-		if err := fn(p, actions, found); err != nil {
+		done, err := fn(p, actions, found)
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(a.out, "%s: %s\n", done, found.Username)
@@ -339,13 +347,23 @@ type userResetMFACmd struct {
 	because
 }
 
-// Run resets the second factor.
+// Run resets the second factor. Sessions end also of somebody who has none: whoever asks for it may fear for them.
 func (c *userResetMFACmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return c.each(a, "MFA reset", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
-		return actions.ResetMFA(a, who.Subject, c.Reason)
+	return c.saying(a, func(p *idp.IdP, actions *console.Actions, who *account.Account) (string, error) {
+		enrolled, err := p.MFA.Enrolled(a, who.Subject)
+		if err != nil {
+			return "", err
+		}
+		if err := actions.ResetMFA(a, who.Subject, c.Reason); err != nil {
+			return "", err
+		}
+		if !enrolled {
+			return "no MFA to reset, sessions ended", nil
+		}
+		return "MFA reset", nil
 	})
 }
 
@@ -359,8 +377,12 @@ func (c *userUnsealCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return c.each(a, "unsealed", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
-		return actions.Unseal(a, who.Subject, c.Reason)
+	return c.saying(a, func(_ *idp.IdP, actions *console.Actions, who *account.Account) (string, error) {
+		err := actions.Unseal(a, who.Subject, c.Reason)
+		if errors.Is(err, mfa.ErrNotSealed) {
+			return "nothing to unseal", nil
+		}
+		return "unsealed", err
 	})
 }
 

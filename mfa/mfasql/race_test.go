@@ -142,12 +142,20 @@ func judge(t *testing.T, errs []error) (out outcome) {
 	return out
 }
 
+// reopen forgets the wrong codes that were counted, if there were any.
+func reopen(t *testing.T, s *mfa.Service) {
+	t.Helper()
+	if err := s.Unseal(t.Context(), "alice", "asked on the phone"); !errors.Is(err, mfa.ErrNotSealed) {
+		must(t, err)
+	}
+}
+
 func TestSec_MF04_MF05_OneCodeOneWinner(t *testing.T) {
 	each(t, 200, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
 		phone, _ := enroll(t, replicas[0], "alice", now)
 		for trial := range trials {
 			now.pass(mfa.Period)
-			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
+			reopen(t, replicas[0])
 			code := phone.Code(0)
 			got := judge(t, race(replicas, parallel, func(s *mfa.Service) error {
 				return s.VerifyTOTP(context.Background(), "alice", code)
@@ -204,7 +212,7 @@ func TestSec_MF10_PairsAtTheLimit(t *testing.T) {
 	each(t, 10, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
 		enroll(t, replicas[0], "alice", now)
 		for trial := range trials {
-			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
+			reopen(t, replicas[0])
 			var caller atomic.Int64
 			var codes atomic.Int64
 			judge(t, race(replicas, 40, func(s *mfa.Service) (err error) {
@@ -230,7 +238,7 @@ func TestSec_MF10_ExactlyTheLimit(t *testing.T) {
 	each(t, 40, func(t *testing.T, trials int, now *clock, replicas [2]*mfa.Service) {
 		enroll(t, replicas[0], "alice", now)
 		for trial := range trials {
-			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
+			reopen(t, replicas[0])
 			got := judge(t, race(replicas, 200, func(s *mfa.Service) error {
 				return s.VerifyTOTP(context.Background(), "alice", "000000")
 			}))
@@ -246,7 +254,7 @@ func TestSec_RC05_RC06_UseAndRenewal(t *testing.T) {
 		_, codes := enroll(t, replicas[0], "alice", now)
 		owner := mfa.Owner{Subject: "alice", Session: "browser"}
 		for trial := range trials {
-			must(t, replicas[0].Unseal(t.Context(), "alice", "asked on the phone"))
+			reopen(t, replicas[0])
 			renewed, set, err := replicas[0].NewRecoveryCodes(t.Context(), owner, "")
 			must(t, err)
 			got := judge(t, race(replicas, 4, func(s *mfa.Service) error {
