@@ -22,13 +22,14 @@ type passkeys struct {
 // all parts.
 func TestPasskeys(t *testing.T) {
 	d, c := demoStart(t), chromeStart(t)
-	passkeyPeople(t, d, "ana", "ben", "cleo")
+	passkeyPeople(t, d, "ana", "ben", "dora", "cleo")
 	for _, part := range []struct {
 		name string
 		test func(*passkeys)
 	}{
 		{"instead of an app", passkeyInstead},
 		{"beside an app", passkeyBeside},
+		{"left in between", passkeyLeft},
 		{"demanded", passkeyDemanded},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(&passkeys{t, d, &chrome{t, c.ctx}}) })
@@ -205,6 +206,7 @@ func passkeyCopied(p *passkeys, b *chromeTab, device *passkeyDevice, code string
 	b.link("I can't use my passkey")
 	b.fill("#recovery_code", code)
 	b.follow("#recovery-submit")
+	b.follow("#remind-later")
 	b.at(d.App + "/tokens")
 	b.proved(d, `["pwd","mfa"]`, "aal2")
 	lostMail(p.t, d, b, "MFA was turned on, with a passkey", "Blue laptop", "If this was not you")
@@ -308,11 +310,42 @@ func passkeyScriptless(p *passkeys, code string) {
 	nothing()
 	b.fill("#recovery_code", code)
 	b.follow("#recovery-submit")
+	b.follow("#remind-later")
 	b.at(d.App + "/")
 	b.proved(d, `["pwd","mfa"]`, "aal2")
 	p.settings(b)
 	nothing()
 	b.says("[aria-labelledby=passkeys]", "JavaScript")
+	b.onlyTalksTo(d.Provider, d.App)
+}
+
+// passkeyLeft is somebody whose passkey does not work at once, and who walks away before the recovery codes: it counts
+// already, and the codes are offered at the next sign-in.
+func passkeyLeft(p *passkeys) {
+	d, b := p.d, p.c.window()
+	b.device(true)
+	b.signInAs(d, "dora")
+	p.settings(b)
+	b.link("Use a passkey instead")
+	b.follow(passkeyButton)
+	p.look(b, "13-new")
+	b.follow("#key-abandon")
+	b.says("[role=status]", "The passkey is removed")
+	b.link("Use a passkey instead")
+	b.follow(passkeyButton)
+	b.at(d.Provider + "/mfa")
+	b.open(d.Provider + "/account/mfa")
+	b.at(d.Provider + "/mfa") // nobody gets past it
+	b.signOut(d)
+	b.signInAs(d, "dora")
+	b.at(d.Provider + "/mfa")
+	b.follow(passkeyButton)
+	b.says("main", "no unused recovery codes") // of those that were never made none is said to be used
+	p.look(b, "14-left")
+	b.follow("#remind-make")
+	lostCodes(b)
+	b.at(d.App + "/")
+	b.proved(d, `["pwd","swk","mfa"]`, "aal2")
 	b.onlyTalksTo(d.Provider, d.App)
 }
 
