@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/focushq/idp/audit"
@@ -22,6 +23,7 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
 	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
 	c.Grace, c.Postpone, c.Remember, c.Demanded = f.grace, f.postpone, f.mayRemember, f.demanded
+	c.Another, c.Insists, c.UsedCode = f.another, f.insists, f.usedCode
 	challenge := mfahttp.Challenge(c)
 	mux.Handle("/mfa", challenge)
 	mux.Handle("/mfa/", challenge)
@@ -100,12 +102,15 @@ func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 // spentLast reports whether that was the person's last recovery code, on the way to a page of ours: they are offered new
 // ones at once. Where an app waits, the dispatcher does that.
 func (f *Flow) spentLast(r *http.Request, user mfahttp.User, amr []string) bool {
-	if r.URL.Query().Get("request") != "" || !slices.Equal(amr, mfa.AMR(mfa.Password, mfa.RecoveryCode)) {
+	if r.URL.Query().Get("request") != "" || !byCode(amr) {
 		return false
 	}
 	status, err := f.MFA.Status(r.Context(), user.Subject)
 	return err == nil && status.Enrolled && status.CodesLeft == 0
 }
+
+// byCode reports whether a recovery code was the second factor of a sign-in.
+func byCode(amr []string) bool { return slices.Equal(amr, mfa.AMR(mfa.Password, mfa.RecoveryCode)) }
 
 func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User, amr []string) error {
 	s, err := f.Sessions.Of(r)
@@ -187,8 +192,8 @@ func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) 
 	f.onward(w, r)
 }
 
-// demanded says whether the policy asks this person for a factor, and until when it waits, once that date is set. It is for
-// a sentence on a page: when it cannot be found out there is none.
+// demanded says whether the policy asks this person for a factor, and until when that waits or could wait, once the date is
+// set. It is for a sentence on a page: when it cannot be found out there is none.
 func (f *Flow) demanded(r *http.Request, user mfahttp.User) (bool, time.Time) {
 	a, err := f.Accounts.Active(r.Context(), user.Subject)
 	if err != nil {
@@ -199,31 +204,66 @@ func (f *Flow) demanded(r *http.Request, user mfahttp.User) (bool, time.Time) {
 		return false, time.Time{}
 	}
 	required, ends := f.Accounts.MFAGrace(a, rules)
-	if a.MFADueAt.IsZero() || !f.Now().Before(ends) {
+	if a.MFADueAt.IsZero() || rules.MFAGrace == 0 {
 		ends = time.Time{}
 	}
 	return required, ends
 }
 
-// mayRemember reports whether the app that waits, if any, ever takes a remembered device for the code: where it does not,
-// the box would promise what is not kept.
-func (f *Flow) mayRemember(r *http.Request) bool {
+// waiting returns the request that waits for this step of a sign-in, nil when none does.
+func (f *Flow) waiting(r *http.Request) *oauth.Request {
 	id := r.URL.Query().Get("request")
 	if id == "" {
-		return true
+		return nil
 	}
 	req, err := f.OAuth.Suspended(r, id)
-	return err != nil || need(req.Client().MFA) != Always
+	if err != nil {
+		return nil // the dispatcher meets the same error and shows it
+	}
+	return req
+}
+
+// mayRemember reports whether what waits ever takes a remembered device for the code: where it does not, the box would
+// promise what is not kept.
+func (f *Flow) mayRemember(r *http.Request) bool {
+	if req := f.waiting(r); req != nil {
+		return need(req.Client().MFA) != Always
+	}
+	to, _, _ := strings.Cut(local(r.URL.Query().Get("to")), "?")
+	return to != path[NewPassword] && !strings.HasPrefix(to, "/account/mfa/") // where [Flow.Fresh] stands
+}
+
+// insists reports whether the app that waits wants the code however well this device is remembered.
+func (f *Flow) insists(r *http.Request) bool {
+	req := f.waiting(r)
+	if req == nil {
+		return false
+	}
+	aal2, err := f.demand(req)
+	return err == nil && (aal2 || need(req.Client().MFA) == Always)
+}
+
+// usedCode reports whether the person came in by a recovery code.
+func (f *Flow) usedCode(r *http.Request, user mfahttp.User) bool {
+	s, err := f.Sessions.Of(r)
+	return err == nil && s != nil && s.Subject == user.Subject && byCode(s.AMR)
+}
+
+// another is where somebody else signs in, for what this sign-in is for.
+func (f *Flow) another(r *http.Request) string {
+	query := url.Values{"other": {"1"}}
+	if id := r.URL.Query().Get("request"); id != "" {
+		query.Set("request", id)
+	} else {
+		query.Set("to", local(r.URL.Query().Get("to")))
+	}
+	return "/login?" + query.Encode()
 }
 
 // grace says until when the enrolment that the policy asks for may wait. What the app itself demands cannot.
 func (f *Flow) grace(r *http.Request, _ mfahttp.User) (time.Time, bool) {
-	id := r.URL.Query().Get("request")
-	if id == "" {
-		return time.Time{}, false
-	}
-	req, err := f.OAuth.Suspended(r, id)
-	if err != nil {
+	req := f.waiting(r)
+	if req == nil {
 		return time.Time{}, false
 	}
 	s, err := f.Sessions.Of(r)
@@ -243,12 +283,8 @@ func (f *Flow) grace(r *http.Request, _ mfahttp.User) (time.Time, bool) {
 }
 
 func (f *Flow) clientName(r *http.Request) string {
-	id := r.URL.Query().Get("request")
-	if id == "" {
-		return ""
-	}
-	req, err := f.OAuth.Suspended(r, id)
-	if err != nil || req.ForDevice() { // nobody can go back to an app on another device
+	req := f.waiting(r)
+	if req == nil || req.ForDevice() { // nobody can go back to an app on another device
 		return ""
 	}
 	return req.Client().Name

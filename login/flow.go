@@ -154,12 +154,13 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	return s, decision.Granted, nil
 }
 
-// personFacts adds what is known of the person and the session.
+// personFacts adds what is known of the person and the session, and what the policy demands of them where policy says so.
 func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bool) error {
 	s.AuthTime, s.FactorAt = who.session.AuthTime, who.session.FactorAt
 	s.Postponed = !who.session.PostponedAt.Before(s.AuthTime)
 	s.Reminded = !who.session.RemindedAt.Before(s.AuthTime)
 	s.Compromised = who.account.Compromised
+	s.UsedCode = byCode(who.session.AMR)
 	status, err := f.MFA.Status(ctx, who.account.Subject)
 	if err != nil {
 		return err

@@ -28,8 +28,8 @@ func local(to string) string {
 	return "/account"
 }
 
-// SignedIn returns who is signed in, for a page of ours. When a password or a code is missing it sends the browser
-// there, to return afterwards, and reports false.
+// SignedIn returns who is signed in, for a page of ours. When a password, a code, or an enrolment that the policy no longer
+// lets wait is missing it sends the browser there, to return afterwards, and reports false.
 func (f *Flow) SignedIn(w http.ResponseWriter, r *http.Request) (*session.Session, *account.Account, bool) {
 	return f.local(w, r, State{MaxAge: -1})
 }
@@ -43,13 +43,14 @@ func (f *Flow) Fresh(w http.ResponseWriter, r *http.Request) (*session.Session, 
 func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.Session, *account.Account, bool) {
 	who, err := f.person(w, r)
 	if err == nil && who != nil {
-		err = f.personFacts(r.Context(), &s, who, false)
+		err = f.personFacts(r.Context(), &s, who, enforced(r, who.account))
 	}
 	if err != nil {
 		f.Fail(w, r, err)
 		return nil, nil, false
 	}
-	s.Asked, s.SkipConsent, s.FewCodes, s.AskCodes = f.Now(), true, false, false
+	s.Asked, s.SkipConsent, s.Reminded = f.Now(), true, true
+	s.Postponed = true // while the policy leaves time, a page of ours does not nag
 	s.Compromised = s.Compromised && r.URL.Path != path[NewPassword]
 	if !s.Enrolled {
 		s.MFA = Optional // there is nothing to ask for yet, and enrolling is what the page may be for
@@ -64,6 +65,13 @@ func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.
 	}
 	http.Redirect(w, r, path[step]+"?"+url.Values{"to": {here(r)}}.Encode(), http.StatusSeeOther)
 	return nil, nil, false
+}
+
+// enforced reports whether the policy is, for a at this page of ours: not where people enrol, nor where they replace a
+// password that somebody else may know, which comes first.
+func enforced(r *http.Request, a *account.Account) bool {
+	enrolling := r.URL.Path == "/account/mfa" || strings.HasPrefix(r.URL.Path, "/account/mfa/")
+	return a.MayBeAsked() && !enrolling && !(a.Compromised && r.URL.Path == path[NewPassword])
 }
 
 // here is the page to come back to: the one asked for, or the one whose form was sent.

@@ -16,7 +16,7 @@ const (
 	Enroll                   // enrol a factor first
 	Refuse                   // the client isn't for this person
 	Consent                  // may the client have what it asks for?
-	Remind                   // few recovery codes are left, or perhaps lost
+	Remind                   // few recovery codes are left, or perhaps lost, or the phone is
 	Issue                    // nothing is missing: answer the client
 )
 
@@ -60,6 +60,7 @@ type State struct {
 	GraceEnds   time.Time // until then what PolicyMFA demands may be postponed; zero: it may not
 	FewCodes    bool      // three or fewer recovery codes left
 	AskCodes    bool      // nobody has asked for a year whether the recovery codes are still there
+	UsedCode    bool      // the factor was a recovery code: the phone may be gone
 	ConsentedAt time.Time // last decision on the requested scopes; zero: some undecided
 }
 
@@ -95,7 +96,7 @@ func Next(s State, now time.Time) Step {
 		return Refuse
 	case (prompt("consent") || s.AskAlways) && !fresh(s.ConsentedAt), s.ConsentedAt.IsZero() && !s.SkipConsent:
 		return Consent
-	case s.Enrolled && (s.FewCodes || s.AskCodes) && !s.Reminded && !prompt("none"):
+	case s.Enrolled && (s.FewCodes || s.AskCodes || s.UsedCode) && !s.Reminded && !prompt("none"):
 		return Remind
 	}
 	return Issue

@@ -61,6 +61,8 @@ func TestNext(t *testing.T) {
 		{"few codes", func(s *State) { s.FewCodes = true }, Remind},
 		{"nobody has asked for a year", func(s *State) { s.AskCodes = true }, Remind},
 		{"nobody has asked, remembered", func(s *State) { remembered(s); s.AskCodes = true }, Remind},
+		{"by a recovery code", func(s *State) { s.UsedCode = true }, Remind},
+		{"by a recovery code, undecided scopes", func(s *State) { s.UsedCode = true; s.ConsentedAt = time.Time{} }, Consent},
 
 		{"base", func(*State) {}, Issue},
 		{"prompt=login, both renewed", func(s *State) { s.Prompt = []string{"login"}; s.AuthTime, s.FactorAt = at(-1), at(-1) }, Issue},
@@ -92,6 +94,9 @@ func TestNext(t *testing.T) {
 		{"nobody has asked, prompt=none", func(s *State) { s.AskCodes = true; s.Prompt = []string{"none"} }, Issue},
 		{"nobody has asked, not enrolled", func(s *State) { newcomer(s); s.AskCodes = true }, Issue},
 		{"few codes, prompt=none", func(s *State) { s.FewCodes = true; s.Prompt = []string{"none"} }, Issue},
+		{"by a recovery code, reminded", func(s *State) { s.UsedCode = true; s.Reminded = true }, Issue},
+		{"by a recovery code, prompt=none", func(s *State) { s.UsedCode = true; s.Prompt = []string{"none"} }, Issue},
+		{"by a recovery code, turned off since", func(s *State) { s.UsedCode = true; s.Enrolled = false }, Issue},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := base

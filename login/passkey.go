@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/hmac"
 	"encoding/json"
 	"errors"
 	"math"
@@ -126,7 +127,7 @@ func (f *Flow) signInByPasskey(w http.ResponseWriter, r *http.Request) {
 // usedPasskey returns whose passkey this browser has used, for a ceremony that was begun in it.
 func (f *Flow) usedPasskey(r *http.Request) (subject string, methods []mfa.Method, err error) {
 	ceremony, mark, _ := strings.Cut(r.PostFormValue("ceremony"), ".")
-	if mark == "" || mark != f.Sessions.Bind(r, ceremony) {
+	if mark == "" || !hmac.Equal([]byte(mark), []byte(f.Sessions.Bind(r, ceremony))) {
 		return "", nil, mfa.ErrCeremony
 	}
 	subject, methods, err = f.Passkeys.FinishSignIn(r.Context(), ceremony, []byte(r.PostFormValue("response")))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
@@ -22,6 +23,7 @@ type loginPage struct {
 	Request  string
 	ClientID string
 	Username string
+	Own      bool         // no app asks, but a page of the account's
 	Fixed    bool         // only the password is asked: it is known who it must be
 	Account  string       // whose, when Fixed
 	Expected string       // whom the app asks for
@@ -71,6 +73,9 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 		page.Forgot = "/reset"
 	}
 	other := r.URL.Query().Get("other") != ""
+	if to := r.URL.Query().Get("to"); to != "" && req == nil {
+		page.Own = strings.HasPrefix(local(to), "/account")
+	}
 	if req != nil {
 		if page.asking, err = f.asks(r.Context(), req); err != nil {
 			f.Fail(w, r, err)
@@ -221,6 +226,9 @@ func (f *Flow) refuse(w http.ResponseWriter, r *http.Request, page loginPage, er
 	switch {
 	case errors.Is(err, account.ErrCredentials):
 		page.Problem = &templates.Problem{ID: "problem.credentials", Field: "password"}
+		if page.Fixed { // there is no name to have wrong
+			page.Problem.ID = "problem.credentials_again"
+		}
 	case errors.Is(err, account.ErrBusy):
 		status, page.Problem = http.StatusServiceUnavailable, templates.Busy(w)
 	case errors.As(err, &wait):

@@ -20,12 +20,15 @@ type (
 		Query, Client, Username, Account, Forgot, Other string
 		ClientHost, Logo, PolicyURI, TermsURI           string
 		Expected, Notice                                string
-		Fixed, Cancel, Dynamic, Device                  bool
+		Fixed, Own, Cancel, Dynamic, Device             bool
 		Passkey                                         *passkeyData
 		Problem                                         *mistake
 	}
 	passkeyData struct{ Action, OptionsURL, Script string }
+	personData  struct{ Account, AnotherURL string }
 	mfaData     struct {
+		personData
+		Own, Insists                                       bool
 		Query, Entry, Client, RecoveryURL, KeyURL, PairURL string
 		RememberDays                                       int
 		Cancel                                             bool
@@ -33,6 +36,8 @@ type (
 		Problem                                            *mistake
 	}
 	keyData struct {
+		Abandon bool
+		personData
 		Query, OptionsURL, Script, Client, Notice, CodeURL, RecoveryURL string
 		RememberDays                                                    int
 		Cancel                                                          bool
@@ -40,6 +45,7 @@ type (
 		Problem                                                         *mistake
 	}
 	pairData struct {
+		personData
 		Query, Entry, Client, Code1, Code2, BackURL, RecoveryURL string
 		RememberDays, Remaining                                  int
 		Cancel                                                   bool
@@ -47,11 +53,14 @@ type (
 		Problem                                                  *mistake
 	}
 	addKeyData struct {
+		personData
 		Query, OptionsURL, Script, Name, Client, BackURL string
 		First, Forced, Cancel                            bool
 		Problem                                          *mistake
 	}
 	recoveryData struct {
+		personData
+		Own                    bool
 		Query, BackURL, KeyURL string
 		CodesLeft              int
 		Cancel                 bool
@@ -74,6 +83,7 @@ type (
 		ID, Name            string
 		AddedAt, LastUsedAt time.Time
 		Offset              time.Duration
+		Provisional         bool
 	}
 	credentialData struct {
 		ID, Name            string
@@ -89,6 +99,8 @@ type (
 		Enrolled                 bool
 		Sealed, RecoverySealed   bool
 		KeySealed                bool
+		DevicesForgotten         bool
+		RenameID, NewName        string
 		Authenticators           []authenticatorData
 		Passkeys                 []credentialData
 		AddKeyURL                string
@@ -101,12 +113,16 @@ type (
 		Problem                  *mistake
 	}
 	startData struct {
-		Query, Client, BackName, BackURL, KeyURL string
-		Forced, Cancel, Enrolled                 bool
-		Postpone                                 time.Time
-		Problem                                  *mistake
+		personData
+		Query, Client, BackName, BackURL, KeyURL, ReturnURL string
+		Notice                                              string
+		Forced, Cancel, Enrolled                            bool
+		Postpone, Overdue                                   time.Time
+		Problem                                             *mistake
 	}
 	scanData struct {
+		LeaveURL                                             string
+		AnotherURL                                           string
 		Query, Key, KeyRaw, Account, Issuer, Algorithm, Next string
 		QR                                                   template.HTML
 		URI                                                  template.URL
@@ -120,6 +136,9 @@ type (
 		Problem                             *mistake
 	}
 	sheetData struct {
+		Address, LeaveURL, GoOn                          string
+		CodesLeft                                        int
+		AnotherURL                                       string
 		Query, Set, Product, Account, Date, DownloadName string
 		Codes                                            []string
 		DownloadURI                                      template.URL
@@ -127,12 +146,17 @@ type (
 		Problem                                          *mistake
 	}
 	doneData struct {
+		Query                            string
+		Second, DevicesForgotten         bool
+		Provisional                      bool
 		Name, BackName, BackURL, NextURL string
 		Offset                           time.Duration
 	}
 	remindData struct {
-		CodesLeft     int
-		MakeURL, GoOn string
+		personData
+		CodesLeft             int
+		UsedCode              bool
+		MakeURL, GoOn, AddURL string
 	}
 	accountData struct {
 		Username, Name, Email string
@@ -140,9 +164,9 @@ type (
 		FewCodes              bool
 	}
 	setupData struct {
-		Username, Email, Name, Token string
-		MinPassword                  int
-		Problem                      *mistake
+		Query, Username, Email, Name, Token string
+		MinPassword                         int
+		Problem                             *mistake
 	}
 	messageData struct {
 		Title, Text, Link, Label string
@@ -154,7 +178,7 @@ type (
 	}
 	passwordData struct {
 		Action, Query, Username, Token string
-		First, Forced, Cancel          bool
+		Current, First, Forced, Cancel bool
 		MinPassword                    int
 		Problem                        *mistake
 	}
@@ -176,6 +200,7 @@ type (
 		ID, Name string
 		Scopes   []string
 		At       time.Time
+		Own      bool
 	}
 	appsData struct {
 		Apps   []appData
@@ -211,8 +236,8 @@ func samples(t *testing.T) []sample {
 	settings := settingsData{Enrolled: true, Query: "client_id=focus-hq", BackName: "Focus HQ",
 		BackURL: "https://focus.example/profile", CodesLeft: 8, RememberDays: 30, Notice: "notice.renamed",
 		Authenticators: []authenticatorData{
-			{"a1", "Authenticator app", noon.AddDate(0, -2, 0), noon.Add(-3 * time.Hour), -6 * time.Minute},
-			{"a2", "Tablet at home", noon.AddDate(0, 0, -1), time.Time{}, 0}},
+			{"a1", "Authenticator app", noon.AddDate(0, -2, 0), noon.Add(-3 * time.Hour), -6 * time.Minute, false},
+			{"a2", "Tablet at home", noon.AddDate(0, 0, -1), time.Time{}, -time.Minute, true}},
 		Devices: []deviceData{
 			{"d1", "Firefox", "Windows", noon.AddDate(0, 0, -5), noon, noon.AddDate(0, 0, 25), true},
 			{"d2", "Safari", "iPhone", noon.AddDate(0, 0, -9), noon.AddDate(0, 0, -2), noon.AddDate(0, 0, 21), false}}}
@@ -220,21 +245,25 @@ func samples(t *testing.T) []sample {
 	few.CodesLeft, few.Devices, few.Authenticators, few.Forced, few.Notice = 2, nil, few.Authenticators[1:], true, ""
 	few.Demanded = true
 	few.Sealed, few.Problem = true, wrong("problem.settings.name", "name", nil)
+	few.RenameID, few.NewName = "a2", strings.Repeat("long ", 60)
 	const addKey, script = "/account/mfa/passkeys/add?client_id=focus-hq", "/mfa/passkey-0123456789ab.js"
 	settings.AddKeyURL = addKey
 	settings.Passkeys = []credentialData{
 		{"k1", "Passkey", noon.AddDate(0, -1, 0), noon.Add(-26 * time.Hour), true},
 		{"k2", "Security key on my key ring", noon.AddDate(0, 0, -4), time.Time{}, false}}
 	keyOnly := settings
-	keyOnly.Authenticators, keyOnly.Passkeys, keyOnly.Notice, keyOnly.KeySealed = nil, settings.Passkeys[:1], "notice.key_on", true
-	scan := scanData{Query: query, Key: spaced(sampleKey), KeyRaw: sampleKey, Account: "alice@example.com",
+	keyOnly.Authenticators, keyOnly.Passkeys, keyOnly.Notice, keyOnly.KeySealed = nil, settings.Passkeys[:1], "notice.key_removed", true
+	keyOnly.DevicesForgotten = true
+	scan := scanData{LeaveURL: "/account/mfa/enrol/start?request=r1", Query: query, Key: spaced(sampleKey), KeyRaw: sampleKey, Account: "alice@example.com",
 		Issuer: "Focus HQ", Algorithm: "SHA1", Next: "/account/mfa/enrol/codes?enrolment=e1&request=r%2F1",
 		QR: qr(t, sampleURI), URI: sampleURI, Digits: 6, Period: 30, ExpiresAt: noon.Add(30 * time.Minute)}
+	further := scan
+	further.Second, further.LeaveURL = true, "/account/mfa"
 	codes := codesData{Query: "enrolment=e1", Entry: entry, ScanURL: "/account/mfa/enrol/scan?enrolment=e1", Remaining: 17}
 	swapped := codes
 	swapped.Code1, swapped.Code2 = "123456", "654321"
 	swapped.Problem = wrong("problem.enrol.clock", "code1", map[string]any{"Offset": -61 * time.Minute})
-	sheet := sheetData{Query: query, Set: "s1", Product: "Focus HQ", Account: "alice", Date: "24 November 2026",
+	sheet := sheetData{LeaveURL: "/account/mfa/enrol/start?request=r1", Address: "https://id.example.com", Query: query, Set: "s1", Product: "Focus HQ", Account: "alice", Date: "24 November 2026",
 		DownloadName: "focus-hq-recovery-codes.txt", DownloadURI: "data:text/plain;charset=utf-8,AB3D"}
 	for i := range 10 {
 		sheet.Codes = append(sheet.Codes, fmt.Sprintf("AB3D-7KMP-Q2RS-9WX%d", i))
@@ -242,18 +271,25 @@ func samples(t *testing.T) []sample {
 	again := sheet
 	again.Reloaded, again.Replacement, again.Problem = true, true, wrong("problem.enrol.unsaved", "saved", nil)
 	first := sheet
-	first.First, first.Replacement = true, true
-	key := keyData{Query: query, OptionsURL: "/mfa/passkey", Script: script, Client: "Focus HQ", RememberDays: 30, CodeURL: "/mfa",
+	first.First, first.Replacement, first.LeaveURL, first.GoOn = true, true, "", "/account/mfa/codes/later?request=r1"
+	again.CodesLeft, again.LeaveURL = 2, "/account/mfa"
+	none := again
+	none.CodesLeft, none.Problem, none.Reloaded = 0, nil, true
+	kept := none
+	kept.CodesLeft, kept.LeaveURL, kept.GoOn, kept.Reloaded = 3, "", first.GoOn, false
+	key := keyData{personData: personData{"carol@example.com", "/login?other=1"}, Query: query, OptionsURL: "/mfa/passkey", Script: script, Client: "Focus HQ", RememberDays: 30, CodeURL: "/mfa",
 		RecoveryURL: "/mfa?way=recovery", Cancel: true}
-	tried := keyData{OptionsURL: "/mfa/passkey", Script: script, Notice: "notice.key_try"}
+	tried := keyData{Abandon: true, OptionsURL: "/mfa/passkey", Script: script, Notice: "notice.key_try"}
 	refused := keyData{OptionsURL: "/mfa/passkey", Script: script, RememberDays: 30, RecoveryURL: "/mfa?way=recovery",
 		Problem: wrong("problem.key.refused", "", map[string]any{"Left": 2})}
-	pair := pairData{Query: "way=pair&" + query, Entry: entry, Client: "Focus HQ", RememberDays: 30, Remaining: 12, BackURL: "/mfa",
+	pair := pairData{personData: personData{"carol@example.com", "/login?other=1"}, Query: "way=pair&" + query, Entry: entry, Client: "Focus HQ", RememberDays: 30, Remaining: 12, BackURL: "/mfa",
 		RecoveryURL: "/mfa?way=recovery", Cancel: true}
 	unpaired := pair
 	unpaired.Code1, unpaired.Code2, unpaired.Problem = "123456", "123456", wrong("problem.pair.same", "code2", nil)
 	passkey := &passkeyData{"/login/passkey?" + query, "/login/passkey/options", script}
 	throttled := mfaData{Entry: entry, Wait: 15 * time.Minute, RecoveryURL: "/mfa?way=recovery"}
+	const goOn = "/account/mfa/codes/later?request=r1"
+	carol := personData{"carol@example.com", "/login?other=1&request=r1"}
 	scopes := []scopeData{{"openid", true, true}, {"profile", false, true}, {"email", false, true}, {"acme.read", false, false}}
 	return []sample{
 		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, Forgot: "/reset"}},
@@ -266,11 +302,16 @@ func samples(t *testing.T) []sample {
 		{"login passkey again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1", Passkey: passkey,
 			Problem: wrong("problem.passkey.other", "", nil)}},
 		{"login again", "login", loginData{Query: query, Fixed: true, Account: "alice", Other: "/login?other=1"}},
+		{"login again for the settings", "login", loginData{Query: query, Own: true, Fixed: true, Account: "alice", Other: "/login?other=1",
+			Problem: wrong("problem.credentials_again", "password", nil)}},
 		{"login after a reset", "login", loginData{Query: "other=1", Notice: "notice.password_reset", Forgot: "/reset"}},
 		{"reset", "reset", resetData{Query: query, Mailing: true}},
 		{"reset wrong", "reset", resetData{Mailing: true, Problem: wrong("problem.username.empty", "username", nil)}},
 		{"reset without mail", "reset", resetData{Query: query}},
-		{"mfa", "mfa", mfaData{Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
+		{"mfa of the settings", "mfa", mfaData{personData: carol, Own: true, Entry: entry, RecoveryURL: "/mfa?way=recovery"}},
+		{"mfa every time", "mfa", mfaData{personData: carol, Insists: true, Entry: entry, Client: "Focus HQ", RecoveryURL: "/mfa?way=recovery", Cancel: true}},
+		{"mfa every time, device", "mfa", mfaData{Insists: true, Entry: entry, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
+		{"mfa", "mfa", mfaData{personData: carol, Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
 			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
 		{"mfa throttled", "mfa", throttled},
@@ -283,32 +324,40 @@ func samples(t *testing.T) []sample {
 		{"key refused", "mfa_key", refused},
 		{"key throttled", "mfa_key", keyData{Script: script, CodeURL: "/mfa", RecoveryURL: "/mfa?way=recovery", Wait: time.Minute}},
 		{"add key", "mfa_add_key", addKeyData{Query: query, OptionsURL: "/account/mfa/passkeys/options", Script: script, BackURL: "/account/mfa"}},
-		{"add key first", "mfa_add_key", addKeyData{Query: query, Script: script, First: true, Forced: true, Client: "Focus HQ", Cancel: true,
+		{"add key first", "mfa_add_key", addKeyData{personData: carol, Query: query, Script: script, First: true, Forced: true, Client: "Focus HQ", Cancel: true,
 			BackURL: "/account/mfa/enrol/start"}},
 		{"add key wrong", "mfa_add_key", addKeyData{Script: script, Name: strings.Repeat("long ", 20), BackURL: "/account/mfa",
 			Problem: wrong("problem.settings.name", "name", nil)}},
 		{"recovery passkey", "recovery", recoveryData{KeyURL: "/mfa?way=passkey", CodesLeft: 10}},
-		{"recovery", "recovery", recoveryData{Query: query, BackURL: "/mfa", CodesLeft: 3, Cancel: true}},
+		{"recovery", "recovery", recoveryData{personData: carol, Query: query, BackURL: "/mfa", CodesLeft: 3, Cancel: true}},
 		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
 		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
 		{"consent device", "consent", consentData{Query: query, Client: "Television", Account: "alice", Device: true, Scopes: scopes}},
 		{"consent told", "consent", consentData{Query: query, Client: "Notes", ClientHost: "app.example", Account: "alice", Scopes: scopes,
 			Logo: "/oauth2/logo/notes?v=1", TermsURI: "https://app.example/terms", Dynamic: true, Life: 90 * 24 * time.Hour}},
 		{"start", "mfa_start", startData{Query: query, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
-		{"start or passkey", "mfa_start", startData{KeyURL: addKey, Forced: true}},
+		{"start or passkey", "mfa_start", startData{Notice: "notice.key_abandoned", KeyURL: addKey, Forced: true}},
 		{"start further", "mfa_start", startData{Enrolled: true, Problem: wrong("problem.enrol.too_many", "", map[string]any{"Max": 5})}},
-		{"start forced", "mfa_start", startData{Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
+		{"start overdue", "mfa_start", startData{personData: carol, Forced: true, Overdue: noon}},
+		{"start after a recovery code", "mfa_start", startData{personData: carol, Enrolled: true, Cancel: true, ReturnURL: "/account/mfa/codes?request=r1"}},
+		{"start forced", "mfa_start", startData{personData: carol, Query: query, Client: "Focus HQ", Forced: true, Cancel: true, Postpone: noon}},
 		{"scan", "mfa_scan", scan},
+		{"scan further", "mfa_scan", further},
 		{"codes", "mfa_codes", codes},
 		{"codes wrong", "mfa_codes", swapped},
 		{"sheet", "mfa_recovery", sheet},
 		{"sheet again", "mfa_recovery", again},
 		{"sheet of a passkey", "mfa_recovery", first},
+		{"sheet after none", "mfa_recovery", none},
+		{"sheet after the reminder", "mfa_recovery", kept},
 		{"done", "mfa_done", doneData{Name: "Authenticator app", Offset: 6 * time.Minute, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
 		{"done in sign-in", "mfa_done", doneData{Name: "Tablet", NextURL: "/oauth2/authorize?resume=r1"}},
-		{"remind", "mfa_remind", remindData{3, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
-		{"remind of the last", "mfa_remind", remindData{0, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
-		{"remind every year", "mfa_remind", remindData{8, "/account/mfa/codes", "/account/mfa/remind?request=r1"}},
+		{"done further", "mfa_done", doneData{Name: "Tablet", Query: "client_id=focus-hq", Second: true, DevicesForgotten: true, Offset: -time.Minute, Provisional: true}},
+		{"remind", "mfa_remind", remindData{CodesLeft: 3, MakeURL: "/account/mfa/codes", GoOn: goOn}},
+		{"remind of the last", "mfa_remind", remindData{MakeURL: "/account/mfa/codes", GoOn: goOn}},
+		{"remind every year", "mfa_remind", remindData{CodesLeft: 8, MakeURL: "/account/mfa/codes", GoOn: goOn}},
+		{"remind after a code", "mfa_remind", remindData{carol, 7, true, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
+		{"remind after the last code", "mfa_remind", remindData{carol, 0, true, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
 		{"settings", "mfa_settings", settings},
 		{"settings passkey only", "mfa_settings", keyOnly},
 		{"settings off, passkeys", "mfa_settings", settingsData{AddKeyURL: addKey}},
@@ -318,8 +367,9 @@ func samples(t *testing.T) []sample {
 		{"settings off, demanded later", "mfa_settings", settingsData{Demanded: true, DueBy: noon.AddDate(0, 0, 14)}},
 		{"account", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com"}},
 		{"account-few", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", CodesLeft: 2, FewCodes: true}},
-		{"setup", "setup", setupData{Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
-		{"password", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
+		{"setup", "setup", setupData{Query: "token=t1", Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
+		{"password", "password", passwordData{Action: "/account/password", Username: "alice", Current: true, MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
+		{"password proved", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 15}},
 		{"password new", "password", passwordData{Action: "/reset/password", Username: "alice", MinPassword: 15, Token: "t1"}},
 		{"password first", "password", passwordData{Action: "/invite", Username: "alice", MinPassword: 15, Token: "t1", First: true}},
 		{"password forced", "password", passwordData{Action: "/account/password", Query: query, Username: "alice", MinPassword: 15, Forced: true, Cancel: true}},
@@ -327,7 +377,8 @@ func samples(t *testing.T) []sample {
 		{"sessions", "sessions", sessionsData{[]sessionData{{"s1", "Firefox", "Windows", "192.0.2.7", noon, noon, true},
 			{"s2", "Safari", "iPhone", "2001:db8::7", noon.AddDate(0, 0, -3), noon.AddDate(0, 0, -1), false},
 			{"s3", "python-requests", "", "192.0.2.7", noon, noon, false}}, "notice.session_ended"}},
-		{"apps", "apps", appsData{Apps: []appData{{"focus-hq", "Focus HQ", []string{"profile", "email", "acme.read"}, noon}}}},
+		{"apps", "apps", appsData{Apps: []appData{{"focus-hq", "Focus HQ", []string{"profile", "email", "acme.read"}, noon, false},
+			{"intranet", "Intranet", nil, noon, true}}}},
 		{"apps none", "apps", appsData{Notice: "notice.app_revoked"}},
 		{"device", "device", deviceCodeData{}},
 		{"device wrong", "device", deviceCodeData{UserCode: "BCDF", Problem: wrong("problem.device.unknown", "user_code", nil)}},

@@ -93,6 +93,27 @@ func TestNames(t *testing.T) {
 		{"login told", "img[src='/oauth2/logo/notes?v=1'][alt='']", ""},
 		{"consent told", "a[href='https://app.example/terms'][rel~=noreferrer]", "Terms of service"},
 		{"mfa", "h1", "MFA code"},
+		{"mfa", ".whose", "You are signing in as carol@example.com. Not you? Sign in as somebody else"},
+		{"mfa", "a#not-you[href='/login?other=1&request=r1']", "Not you? Sign in as somebody else"},
+		{"key", "a#not-you", ""},
+		{"pair", "a#not-you", ""},
+		{"recovery", "a#not-you", ""},
+		{"start forced", "a#not-you", ""},
+		{"add key first", "a#not-you", ""},
+		{"remind after a code", "a#not-you", ""},
+		{"mfa of the settings", "h1 + p", "To change your settings, show that it is you."},
+		{"mfa every time", "#insists", "Focus HQ asks for a code every time, on a remembered device too."},
+		{"mfa every time, device", "#insists", "This app asks for a code every time, on a remembered device too."},
+		{"login again for the settings", ".lead", "To change your settings, show that it is you."},
+		{"login again for the settings", "[role=alert] p", "That password is not right. Check it and try again."},
+		{"start overdue", ".news", "Your organisation wants your account to be protected by MFA. Please set it up now to go on. You could put this off until 24 November 2026. That time is over."},
+		{"start after a recovery code", "a#back[href='/account/mfa/codes?request=r1']", "Go on without another authenticator"},
+		{"remind after a code", "h1", "Is your phone gone?"},
+		{"remind after a code", "[role=status]", "You used a recovery code. 7 are left."},
+		{"remind after a code", "a.primary#remind-add[href='/account/mfa/enrol/start?more=1']", "Set up my new phone"},
+		{"remind after a code", "a#remind-make", "Make new recovery codes"},
+		{"remind after a code", "#remind-later", "Go on"},
+		{"remind after the last code", "[role=status]", "You used your last recovery code. None is left."},
 		{"mfa", "input#code[name=code][inputmode=numeric][autocomplete=one-time-code]", ""},
 		{"mfa", "input#remember[name=remember][type=checkbox]:not([checked])", ""},
 		{"mfa", "label[for=remember]", "Remember me on this device for 30 days"},
@@ -152,6 +173,8 @@ func TestNames(t *testing.T) {
 		{"scan", "details#qr #totp-key", spaced(sampleKey)},
 		{"scan", "details#qr a[href^='otpauth://totp/Focus%20HQ:alice@example.com?secret=']", "On this phone already? Open the entry in your app"},
 		{"scan", "#scan-next", "Next"},
+		{"scan", "a#leave[href='/account/mfa/enrol/start?request=r1']", "Leave without setting up MFA"},
+		{"scan further", "a#leave[href='/account/mfa']", "Leave without adding it"},
 		{"codes", "h1", "Enter 6-digit codes"},
 		{"codes", "input#code1[name=code1][autocomplete=one-time-code]", ""},
 		{"codes", "input#code2[name=code2][autocomplete=off]", ""},
@@ -164,6 +187,31 @@ func TestNames(t *testing.T) {
 		{"sheet", "#codes-download[download='focus-hq-recovery-codes.txt'][href^='data:text/plain']", "Download"},
 		{"sheet", "#enrol-confirm:not([disabled])", "Confirm"},
 		{"sheet", "input[name=set][value=s1]", ""},
+		{"sheet", "a#codes-leave[href='/account/mfa/enrol/start?request=r1']", "Leave without setting up MFA"},
+		{"sheet", "form:not([novalidate]) input#saved[required]", ""},
+		{"sheet", ".print-only", "Recovery codes for Focus HQalice · 24 November 2026https://id.example.com"},
+		{"sheet again", "a#codes-leave[href='/account/mfa']", "Keep the codes that I have"},
+		{"sheet again", ".notes li:last-child", "The codes that you have now work until you confirm."},
+		{"sheet again", "#confirm-hint", "The new codes replace the old ones when you confirm. Copy, download or print them first, or tick the box."},
+		{"sheet after none", "a#codes-leave[href='/account/mfa']", "Leave without recovery codes"},
+		{"sheet after none", "#confirm-hint", "The codes work when you confirm. Copy, download or print them first, or tick the box."},
+		{"sheet after none", "h1", "New recovery codes"},
+		{"sheet after the reminder", "form[action='/account/mfa/codes/later?request=r1'] #codes-leave", "Keep the codes that I have"},
+		{"sheet of a passkey", "form[action='/account/mfa/codes/later?request=r1'] #codes-leave", "Go on without recovery codes"},
+		{"key tried first", "form[action='/mfa'] button#key-abandon[name=abandon][value='1']", "It does not work? Remove it."},
+		{"start or passkey", ".news[role=status]", "The passkey is removed, and MFA is off as it was before. You can set it up in another way."},
+		{"done", "h1", "MFA is set up"},
+		{"done", "p a[href='/account/mfa']", ""},
+		{"done further", "h1", "Authenticator added"},
+		{"done further", ".lead", "Tablet is added to your account. Your remembered devices are forgotten."},
+		{"done further", "[role=status] p + p", "Your phone's clock seems to be about 1 minute slow, or you took a while to type. Either is fine: we allow for both, and your next sign-in will show which it is."},
+		{"done further", "#done-settings[href='/account/mfa?client_id=focus-hq']", ""},
+		{"settings passkey only", ".news[role=status]", "The passkey is removed. Your remembered devices are forgotten."},
+		{"settings", "a#sessions[href='/account/sessions']", "Sign out other browsers under Sessions"},
+		{"settings", "#devices ~ ul li:first-child .hint", "First used 19 November 2026, 12:00 UTC · last used 24 November 2026, 12:00 UTC · remembered until 19 December 2026"},
+		{"settings", "#authenticators + ul li:last-child .hint", "Added 23 November 2026 · not used yet · its clock may be about 1 minute slow, which we allow for, or its codes were typed slowly"},
+		{"settings few", "#problem a[href='#name-a2']", "Enter a name of up to 64 visible characters."},
+		{"settings few", "details[open] #name-a2[aria-invalid=true][aria-describedby=name-a2-error][value^='long long ']", ""},
 		{"done", "#done-back[href='https://focus.example/']", "Back to Focus HQ"},
 		{"settings", "#enrol-start", "Add another authenticator"},
 		{"settings", "#back[href='https://focus.example/profile']", "Back to Focus HQ"},
@@ -182,6 +230,21 @@ func TestNames(t *testing.T) {
 		} else if got := p.Text(test.selector); test.text != "" && got != test.text {
 			t.Errorf("%s: %s says %q, want %q", test.sample, test.selector, got, test.text)
 		}
+	}
+	if page(t, "start").Has("#not-you") || page(t, "scan").Has("#not-you") || page(t, "mfa of the settings").Has("#remember") {
+		t.Error("somebody else is asked for outside of a sign-in, or a box that does nothing is there")
+	}
+	for _, sample := range []string{"sheet again", "sheet after none"} {
+		news, old := page(t, sample).Has(".news"), strings.Contains(page(t, sample).Text(".notes"), "that you have now")
+		if mistake := sample == "sheet again"; news == mistake || old != mistake {
+			t.Errorf("%s: the page says that it was opened again: %v, that old codes work: %v", sample, news, old)
+		}
+	}
+	if p := page(t, "settings few"); p.Count("details[open]") != 1 || page(t, "settings").Has("[aria-invalid]") {
+		t.Error("another form than that of the refused name is open")
+	}
+	if page(t, "key").Has("#key-abandon") {
+		t.Error("a passkey that may have worked can be removed with the password alone")
 	}
 	if page(t, "login again").Has("input[name=username]") {
 		t.Error("the user name can be changed where only the password is asked again")
