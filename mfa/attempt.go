@@ -17,6 +17,10 @@ type Limits struct {
 	TOTP     Limit
 	Recovery Limit
 	Others   Limit // of each registered factor: see [Service.Try]
+
+	// Network limits failures of all people and factors per network (one IPv4 address, an IPv6 /64) within an hour, where
+	// the address is known: see [WithAddress]. It has no Seal. Default: 100, then one a minute.
+	Network Limit
 }
 
 // Limit is the price of wrong codes in a row, counted per person over all sessions, addresses and replicas. Only a
@@ -42,6 +46,7 @@ func DefaultLimits() Limits {
 		TOTP:     digits(),
 		Recovery: Limit{Waits: []Wait{{5, 15 * time.Minute}}, Seal: 30},
 		Others:   digits(),
+		Network:  Limit{Waits: []Wait{{100, time.Minute}}},
 	}
 }
 
@@ -51,14 +56,17 @@ func (l Limits) complete() (Limits, error) {
 	for _, each := range []struct {
 		name          string
 		limit, normal *Limit
+		validate      func(Limit) error
 	}{
-		{"Limits.TOTP", &l.TOTP, &fallback.TOTP}, {"Limits.Recovery", &l.Recovery, &fallback.Recovery},
-		{"Limits.Others", &l.Others, &fallback.Others},
+		{"Limits.TOTP", &l.TOTP, &fallback.TOTP, Limit.validate},
+		{"Limits.Recovery", &l.Recovery, &fallback.Recovery, Limit.validate},
+		{"Limits.Others", &l.Others, &fallback.Others, Limit.validate},
+		{"Limits.Network", &l.Network, &fallback.Network, Limit.validateNetwork},
 	} {
 		if each.limit.Waits == nil && each.limit.Seal == 0 {
 			*each.limit = *each.normal
 		}
-		if err := each.limit.validate(); err != nil {
+		if err := each.validate(*each.limit); err != nil {
 			return l, fmt.Errorf("mfa: %s: %w", each.name, err)
 		}
 	}
@@ -115,8 +123,11 @@ func (s *Service) policy(f factor) throttle.Policy {
 	return s.config.Limits.Others.policy()
 }
 
-// tries are the numbers, in a series of failures, of what is looked at together.
-type tries struct{ first, last int }
+// tries are the numbers, in a series of failures, of what is looked at together, and what they cost their network.
+type tries struct {
+	first, last int
+	toll        toll
+}
 
 func (t tries) include(n int) bool { return t.first <= n && n <= t.last }
 
@@ -126,20 +137,42 @@ func (s *Service) reserve(ctx context.Context, subject string, f factor) (tries,
 	return s.reserveTogether(ctx, subject, f, 1)
 }
 
-// reserveTogether is reserve for several tries at once.
+// reserveTogether is reserve for several tries at once. The network comes first: while it waits nobody's own count moves.
 func (s *Service) reserveTogether(ctx context.Context, subject string, f factor, count int) (tries, error) {
-	n, err := throttle.ReserveTogether(ctx, s.store, s.policy(f), f.key(subject), count, s.config.Now())
-	var throttled *throttle.Error
-	if !errors.As(err, &throttled) {
-		return tries{n - count + 1, n}, err
-	}
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		return s.emit(ctx, subject, Throttled, "factor", string(f), "sealed", strconv.FormatBool(throttled.Sealed))
-	})
+	paid, err := s.payToll(ctx, count)
 	if err != nil {
-		return tries{}, err
+		return tries{}, s.throttled(ctx, subject, f, err, "network", "true")
 	}
-	return tries{}, &ThrottledError{Until: throttled.Until, Sealed: throttled.Sealed}
+	n, err := throttle.ReserveTogether(ctx, s.store, s.policy(f), f.key(subject), count, s.config.Now())
+	if err != nil {
+		s.giveBack(ctx, paid) // nothing is looked at
+		return tries{}, s.throttled(ctx, subject, f, err)
+	}
+	return tries{n - count + 1, n, paid}, nil
+}
+
+// throttled puts a try that was not looked at on record, with more details in pairs, and returns what the page is told. An
+// error that is no [*throttle.Error] is returned as it is.
+func (s *Service) throttled(ctx context.Context, subject string, f factor, err error, more ...string) error {
+	var refused *throttle.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	detail := append([]string{"factor", string(f), "sealed", strconv.FormatBool(refused.Sealed)}, more...)
+	err = s.store.InTx(ctx, func(ctx context.Context) error { return s.emit(ctx, subject, Throttled, detail...) })
+	if err != nil {
+		return err
+	}
+	return &ThrottledError{Until: refused.Until, Sealed: refused.Sealed}
+}
+
+// outcome returns what became of a try that was looked at. One that was right is no failure of its network.
+func (s *Service) outcome(ctx context.Context, try tries, refused *refusal) error {
+	if refused != nil {
+		return refused
+	}
+	s.giveBack(ctx, try.toll)
+	return nil
 }
 
 // refuse puts failures on record, with more details in pairs, and returns what the page is told: cause, and what is left.

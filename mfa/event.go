@@ -32,7 +32,7 @@ const (
 	DeviceForgotten      Kind = "device_forgotten"      // device, cause: "removed", or "reused" when a copied cookie came
 	DevicesForgotten     Kind = "devices_forgotten"     // count, cause
 	Warned               Kind = "warned"                // the 5th failure in a row: tell the person; factor
-	Throttled            Kind = "throttled"             // a code was not looked at; factor
+	Throttled            Kind = "throttled"             // a code was not looked at; factor, sealed; network, when it is the network that waits
 	Sealed               Kind = "sealed"                // factor
 	Unsealed             Kind = "unsealed"              // factor, cause; an administrator's reason
 	WasReset             Kind = "reset"                 // all factors, codes and devices were taken away; reason; enrolled: false, when there were none

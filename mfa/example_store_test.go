@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -299,6 +300,17 @@ func (s *mapStore) RemoveAll(ctx context.Context, subject string) error {
 }
 
 func (s *mapStore) Prune(ctx context.Context, stale, now time.Time, _ int) (n int, err error) {
+	err = s.InTx(ctx, func(context.Context) error {
+		before := len(s.counts)
+		maps.DeleteFunc(s.counts, func(key string, c tries) bool {
+			return strings.HasPrefix(key, "network/") && c.until.Before(stale)
+		})
+		n = before - len(s.counts)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
 	return n, s.each(ctx, func(p *person) bool {
 		before := len(p.pending) + len(p.devices)
 		without(&p.pending, func(e pendingApp) bool { return e.ExpiresAt.Before(stale) })

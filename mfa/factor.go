@@ -35,7 +35,7 @@ type FactorStatus struct {
 // factor lets people who have no other in without it.
 func (s *Service) Register(f Factor) error {
 	name := f.Name()
-	valid := name != "" && len(name) <= 32 && name != string(factorTOTP) && name != string(factorRecovery)
+	valid := name != "" && len(name) <= 32 && !slices.Contains([]string{string(factorTOTP), string(factorRecovery), networkCount}, name)
 	for _, r := range name {
 		valid = valid && r >= 'a' && r <= 'z'
 	}
@@ -99,10 +99,10 @@ func (s *Service) Try(
 		}
 		return s.emit(ctx, subject, Kind(name+"_accepted"), append([]string{"factor", name}, what...)...)
 	})
-	if err != nil || refused == nil {
+	if err != nil {
 		return err
 	}
-	return refused
+	return s.outcome(ctx, try, refused)
 }
 
 // Add gives the person a registered factor, or one more of its kind, which keep writes down. As for an app it ends

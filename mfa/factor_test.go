@@ -51,7 +51,7 @@ func show(f *token, subject, word string) func(context.Context) (string, bool, e
 func TestNamesOfFactors(t *testing.T) {
 	b := newBench(t)
 	b.withToken()
-	for _, bad := range []string{"", "token", "totp", "recovery", "Token", "to ken", "a/b", "ü", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"} {
+	for _, bad := range []string{"", "token", "totp", "recovery", "network", "Token", "to ken", "a/b", "ü", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"} {
 		if err := b.Register(&token{name: bad}); err == nil {
 			t.Errorf("%q is taken", bad)
 		}

@@ -49,10 +49,10 @@ func (s *Service) VerifyPair(ctx context.Context, subject, code, next string) (D
 		drift, refused, err = s.settlePair(ctx, subject, try, known, typed)
 		return err
 	})
-	if err != nil || refused == nil {
-		return drift, err
+	if err != nil {
+		return Drift{}, err
 	}
-	return Drift{}, refused
+	return drift, s.outcome(ctx, try, refused)
 }
 
 // settlePair uses up a pair that is right and puts the outcome on record.

@@ -206,13 +206,10 @@ func (s *Service) VerifyRecoveryCode(ctx context.Context, subject, code string) 
 		left, refused, err = s.spend(ctx, set, set.Codes[match].N, try)
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case refused != nil:
-		return 0, refused
 	}
-	return left, nil
+	return left, s.outcome(ctx, try, refused)
 }
 
 // tryRecovery counts a try and runs the hash. The gate comes first: nothing is counted that a busy server turns away.

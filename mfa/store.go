@@ -20,8 +20,8 @@ type Store interface {
 
 	// Attempts returns how often key was counted and until when it waits; zero for an unknown key.
 	Attempts(ctx context.Context, key string) (n int, until time.Time, err error)
-	// CountAttempt moves key from n to n+tries with a wait until then; false when it does not stand at n any more. It
-	// is committed by itself: a transaction of the caller's that is rolled back must not take it back. A Store that
+	// CountAttempt moves key from n to n+tries with a wait until then; false when it does not stand at n any more. tries
+	// is negative, and n+tries not, where some are given back. It is committed by itself: a transaction of the caller's that is rolled back must not take it back. A Store that
 	// cannot do that returns an error inside a transaction.
 	CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error)
 	// ClearAttempts forgets key.
@@ -75,7 +75,8 @@ type Store interface {
 	// RemoveAll removes all that is kept about a subject, but for its attempts.
 	RemoveAll(ctx context.Context, subject string) error
 	// Prune removes up to limit rows of each kind: enrolments that expired and pending sets that were made before
-	// stale, devices that expired before now. It returns how many.
+	// stale, devices that expired before now, and of the attempts, those whose key begins with "network/" and whose wait
+	// ended before stale. It returns how many.
 	Prune(ctx context.Context, stale, now time.Time, limit int) (int, error)
 	// SealedSecrets returns up to limit sealed secrets of everybody that follow after, in any order that stays.
 	SealedSecrets(ctx context.Context, after SealedSecret, limit int) ([]SealedSecret, error)

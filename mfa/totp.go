@@ -122,10 +122,10 @@ func (s *Service) VerifyTOTP(ctx context.Context, subject, code string) error {
 		refused, err = s.settle(ctx, subject, try, hits)
 		return err
 	})
-	if err != nil || refused == nil {
+	if err != nil {
 		return err
 	}
-	return refused
+	return s.outcome(ctx, try, refused)
 }
 
 // apps returns the person's authenticators and their secrets, or [ErrNotEnrolled].

@@ -27,7 +27,8 @@ func (s *Store) RemoveAll(ctx context.Context, subject string) error {
 	})
 }
 
-// Prune removes up to limit rows of each kind that ended before stale (enrolments, pending codes) or now (devices).
+// Prune removes up to limit rows of each kind that ended before stale (enrolments, pending codes, counts of networks) or
+// now (devices).
 func (s *Store) Prune(ctx context.Context, stale, now time.Time, limit int) (int, error) {
 	removed := 0
 	for _, each := range []struct {
@@ -42,6 +43,8 @@ func (s *Store) Prune(ctx context.Context, stale, now time.Time, limit int) (int
 			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
 		{`DELETE FROM mfa_devices WHERE id IN
 			(SELECT id FROM mfa_devices WHERE expires_at < $1 LIMIT $2)`, now},
+		{`DELETE FROM mfa_attempts WHERE key IN
+			(SELECT key FROM mfa_attempts WHERE key LIKE 'network/%' AND until < $1 LIMIT $2)`, stale},
 	} {
 		rows, err := s.db.Exec(ctx, each.query, each.before.Unix(), limit)
 		if err != nil {

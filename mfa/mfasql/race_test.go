@@ -55,7 +55,10 @@ func serviceOn(t *testing.T, store mfa.Store, now *clock) *mfa.Service {
 	}
 	service, err := mfa.New(mfa.Config{
 		Store: store, Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour,
-		Limits: mfa.Limits{TOTP: mfa.Limit{Waits: []mfa.Wait{{From: 5, For: time.Minute}}, Seal: 100}},
+		Limits: mfa.Limits{
+			TOTP:    mfa.Limit{Waits: []mfa.Wait{{From: 5, For: time.Minute}}, Seal: 100},
+			Network: mfa.Limit{Waits: []mfa.Wait{{From: 20, For: time.Minute}}}, // where a test says from which one
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -380,4 +383,54 @@ func TestHostTransaction(t *testing.T) {
 			t.Fatalf("on record: %v", kinds)
 		}
 	}, "mfa")
+}
+
+// TestSec_MF10_OneNetworkAtBothReplicas sprays one code over many people: all replicas together look at no more of them
+// than the network may be wrong, and those who are right leave nothing behind.
+func TestSec_MF10_OneNetworkAtBothReplicas(t *testing.T) {
+	each(t, 1, func(t *testing.T, _ int, now *clock, replicas [2]*mfa.Service) {
+		const crew = 5
+		spray := func(address string, times int, code func(n int) string) outcome {
+			var caller atomic.Int64
+			return judge(t, race(replicas, times*crew, func(s *mfa.Service) error {
+				n := int(caller.Add(1)) % crew
+				return s.VerifyTOTP(mfa.WithAddress(context.Background(), address), fmt.Sprintf("person%d", n), code(n))
+			}))
+		}
+		phones := make([]*mfatest.Phone, crew)
+		for n := range phones {
+			phones[n], _ = enroll(t, replicas[0], fmt.Sprintf("person%d", n), now)
+		}
+		for range 5 { // more often than the network may be wrong
+			now.pass(mfa.Period)
+			codes := make([]string, crew)
+			for n := range codes {
+				codes[n] = phones[n].Code(0)
+			}
+			if got := spray("2001:db8:1:2::1", 1, func(n int) string { return codes[n] }); got.accepted != crew {
+				t.Fatalf("right codes: %+v", got)
+			}
+		}
+		if got := spray("2001:db8:1:2:ffff::9", 5, func(int) string { return "000000" }); got.refused != 20 || got.waits != 5 {
+			t.Fatalf("one code for everybody: %+v", got)
+		}
+		now.pass(mfa.Period)
+		home := mfa.WithAddress(t.Context(), "2001:db8:1:2::1")
+		for _, s := range replicas {
+			var wait *mfa.ThrottledError
+			if err := s.VerifyTOTP(home, "person3", phones[3].Code(0)); !errors.As(err, &wait) {
+				t.Errorf("a neighbour in the /64: %v", err)
+			}
+		}
+		// Somebody whose own count waits is not looked at from elsewhere either; the others are.
+		good := 0
+		for n, phone := range phones {
+			if replicas[n%2].VerifyTOTP(mfa.WithAddress(t.Context(), "2001:db8:1:3::1"), fmt.Sprintf("person%d", n), phone.Code(0)) == nil {
+				good++
+			}
+		}
+		if good == 0 {
+			t.Error("another network waits as well")
+		}
+	})
 }

@@ -47,6 +47,10 @@ func testPrune(t *testing.T, s mfa.Store) {
 	must(t, s.AddCodes(ctx, newCodes("pending", "")))
 	must(t, s.AddDevice(ctx, newDevice("d")))
 	must(t, s.AddAuthenticator(ctx, newAuthenticator("a")))
+	const network = "network/192.0.2.7/32/2027-01-15T08"
+	for _, key := range []string{network, "totp/alice", "totp/network/"} {
+		check(t, "count", true)(s.CountAttempt(ctx, key, 0, 3, at))
+	}
 	all := func(stale, now time.Time) (total int) {
 		for {
 			n, err := s.Prune(ctx, stale, now, 1)
@@ -67,6 +71,10 @@ func testPrune(t *testing.T, s mfa.Store) {
 	check(t, "pending codes", false)(s.ActivateCodes(ctx, owner, "", "pending"))
 	if n := all(at, at.Add(721*time.Hour)); n != 1 {
 		t.Fatalf("%d devices were removed, not 1", n)
+	}
+	check(t, "the network begins anew", true)(s.CountAttempt(ctx, network, 0, 1, at))
+	for _, key := range []string{"totp/alice", "totp/network/"} {
+		check(t, "a person's count stays", true)(s.CountAttempt(ctx, key, 3, 1, at))
 	}
 	check(t, "active codes stay", newCodes("active", ""))(s.Codes(ctx, owner.Subject))
 	check(t, "authenticators stay", []mfa.AuthenticatorRecord{newAuthenticator("a")})(s.Authenticators(ctx, owner.Subject))

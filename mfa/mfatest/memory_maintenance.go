@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/focushq/idp/mfa"
@@ -30,7 +31,13 @@ func (m *memory) Prune(ctx context.Context, stale, now time.Time, _ int) (n int,
 		n = before - len(d.enrollments) - len(d.sets) - len(d.devices)
 		return nil
 	})
-	return n, err
+	m.counting.Lock()
+	defer m.counting.Unlock()
+	before := len(m.counts)
+	maps.DeleteFunc(m.counts, func(key string, c count) bool {
+		return strings.HasPrefix(key, "network/") && c.until.Before(stale)
+	})
+	return n + before - len(m.counts), err
 }
 
 func (m *memory) SealedSecrets(ctx context.Context, after mfa.SealedSecret, limit int) (out []mfa.SealedSecret, err error) {

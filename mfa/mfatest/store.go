@@ -140,6 +140,10 @@ func testAttempts(t *testing.T, s mfa.Store) {
 	check(t, "two more", true)(s.CountAttempt(ctx, "totp/bob", 2, 2, at))
 	check(t, "two more again", false)(s.CountAttempt(ctx, "totp/bob", 2, 2, at))
 	check(t, "fifth", true)(s.CountAttempt(ctx, "totp/bob", 4, 1, at))
+	check(t, "one back", true)(s.CountAttempt(ctx, "totp/bob", 5, -1, at))
+	check(t, "one back again", false)(s.CountAttempt(ctx, "totp/bob", 5, -1, at))
+	check(t, "the others back", true)(s.CountAttempt(ctx, "totp/bob", 4, -4, at))
+	check(t, "and anew", true)(s.CountAttempt(ctx, "totp/bob", 0, 1, at))
 	stands(2, at.Add(time.Minute))
 	err := s.InTx(ctx, func(ctx context.Context) error {
 		must(t, s.ClearAttempts(ctx, "totp/alice"))
