@@ -174,7 +174,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
 		Mailing: p.mailing, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail,
-		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL},
+		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL, NotFound: p.noPage},
 	}
 	p.offerPasskeys(flow)
 	networks, err := p.cfg.outbound()

@@ -271,9 +271,14 @@ func (p *IdP) nothing(mux *http.ServeMux) http.HandlerFunc {
 		case r.URL.Path == "/":
 			http.Redirect(w, r, "/account", http.StatusSeeOther)
 		default:
-			p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
+			p.noPage(w, r)
 		}
 	}
+}
+
+// noPage answers a path of people's that no page has.
+func (p *IdP) noPage(w http.ResponseWriter, r *http.Request) {
+	p.errorPage(w, r, http.StatusNotFound, "not_found", "", "")
 }
 
 // forPrograms reports whether it is clients that call a path, and not people.

@@ -75,6 +75,7 @@ const keep = (element) => {
   const note = document.createElement("input");
   Object.assign(note, { type: "hidden", name: confirm.dataset.needs, value: "1" });
   confirm.form.append(note);
+  one("#" + confirm.dataset.needs).required = false;
   judge();
 };
 if (confirm) {

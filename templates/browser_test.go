@@ -98,7 +98,7 @@ func TestQRCodeIsReadOffTheScreen(t *testing.T) {
 func TestScript(t *testing.T) {
 	ctx, url := browse(t)
 	var focused, kind, said, countdown string
-	var off, on, sideways bool
+	var off, asked, on, sideways bool
 	var saved []string
 	err := chromedp.Run(ctx, look("light", 320),
 		chromedp.Navigate(url+"login wrong"),
@@ -108,9 +108,10 @@ func TestScript(t *testing.T) {
 		chromedp.Text("[data-countdown]", &countdown),
 		chromedp.Navigate(url+"sheet"),
 		chromedp.Evaluate(`document.querySelector("#enrol-confirm").disabled`, &off),
+		chromedp.Evaluate(`!document.querySelector("#enrol-confirm").form.checkValidity()`, &asked),
 		chromedp.Click("#codes summary"), chromedp.Click("#codes-copy"), chromedp.WaitEnabled("#enrol-confirm"),
 		chromedp.Sleep(100*time.Millisecond), chromedp.Text("#said", &said),
-		chromedp.Evaluate(`!document.querySelector("#enrol-confirm").disabled`, &on),
+		chromedp.Evaluate(`!document.querySelector("#enrol-confirm").disabled && document.querySelector("#enrol-confirm").form.checkValidity()`, &on),
 		chromedp.Evaluate(`new FormData(document.querySelector("#enrol-confirm").form).getAll("saved")`, &saved),
 		chromedp.Evaluate(`document.documentElement.scrollWidth > 320`, &sideways),
 	)
@@ -126,7 +127,7 @@ func TestScript(t *testing.T) {
 	if !strings.HasPrefix(countdown, "Next code in 1") {
 		t.Errorf("countdown says %q", countdown)
 	}
-	if !off || !on || len(saved) != 1 || saved[0] != "1" {
+	if !off || !asked || !on || len(saved) != 1 || saved[0] != "1" {
 		t.Errorf("Confirm off at first %v, on after Copy %v, saved %q", off, on, saved)
 	}
 	if !strings.HasPrefix(said, "Copied") {

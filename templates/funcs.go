@@ -19,6 +19,7 @@ import (
 //	fields URL, path URL    the query of a link as name and value, and the link without it, for a GET form
 //	optional DATA FIELD     a field that some structs do not have
 //	uri PREFIX TEXT         TEXT as a link when it begins with PREFIX, which html/template would refuse
+//	map [NAME VALUE]…       what a part needs that is not all of a page
 //	steps PAGE SECOND       the steps of an app's enrolment
 //	keysteps PAGE           those of a first passkey
 func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
@@ -36,6 +37,7 @@ func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
 		"fields":   fields,
 		"path":     func(link string) string { before, _, _ := strings.Cut(link, "?"); return before },
 		"uri":      uri,
+		"map":      pairs,
 		"steps":    steps,
 		"keysteps": keySteps,
 		"grave":    func(d time.Duration) bool { return d.Abs() > 30*time.Second },
@@ -56,6 +58,14 @@ func to(path string, query ...string) template.URL {
 		return template.URL(path)
 	}
 	return template.URL(path + "?" + values.Encode())
+}
+
+func pairs(args ...any) map[string]any {
+	all := map[string]any{}
+	for i := 0; i+1 < len(args); i += 2 {
+		all[fmt.Sprint(args[i])] = args[i+1]
+	}
+	return all
 }
 
 type field struct{ Name, Value string }

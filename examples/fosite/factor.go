@@ -48,7 +48,7 @@ func (s *server) plugIn(ctx context.Context, c config) error {
 		return err
 	}
 	s.challenge = mfahttp.Config{
-		MFA: s.mfa, Passkeys: passkeys, Pages: mfahttp.Plain(s.layout), Cookies: mfahttp.Cookies{Secure: s.secure()}, Now: c.Now,
+		MFA: s.mfa, Passkeys: passkeys, Pages: mfahttp.Plain(s.layout), Cookies: mfahttp.Cookies{Secure: s.secure()}, Origin: s.origin, Now: c.Now,
 		User: s.withPassword, SignIn: s.signIn, Fresh: s.isFresh, Passed: s.passed, Proved: s.proved, Resume: resume,
 		Client: func(r *http.Request) string {
 			if resume(r) == "" {

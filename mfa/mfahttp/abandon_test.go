@@ -11,7 +11,7 @@ import (
 func TestAbandoningTheFirstPasskey(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).browser()
-	key := b.withKey()
+	b.withKey()
 	b.get("/mfa?request=r1")
 	b.shows(http.StatusOK, PageKey)
 	if page := b.data.(*KeyPage); !page.Abandon || page.RecoveryURL != "" {
@@ -27,7 +27,7 @@ func TestAbandoningTheFirstPasskey(t *testing.T) {
 		t.Errorf("notice %q", page.Notice)
 	}
 
-	key = b.withKey()
+	key := b.withKey()
 	b.leads(b.showsKey(key), "/resume")
 	refused := func(why string) {
 		t.Helper()

@@ -70,8 +70,10 @@ type Config struct {
 	// answer 404. A nil *mfapasskey.Service is not that nil.
 	Passkeys Passkeys
 
-	Now    func() time.Time // nil: time.Now
-	Origin string           // the public origin, which recovery codes name as their place, and which a host needs behind a proxy that changes the Host header; "": neither
+	Now func() time.Time // nil: time.Now
+	// Origin is the public origin, such as https://id.example.com. Recovery codes name it as the place that they are for;
+	// behind a proxy that changes the Host header forms are refused without it. "": neither.
+	Origin string
 
 	// User tells whose password has been checked. For Settings a host answers false (or lets SignIn lead to /mfa) when
 	// a second factor is due first, except where the sign-in itself forces an enrolment.
