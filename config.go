@@ -71,9 +71,10 @@ const (
 type LimitsConfig struct {
 	MinPassword int   `yaml:"min_password"` // fewest characters of a new password
 	Password    Limit `yaml:"password"`     // tries per person
-	Address     Limit `yaml:"address"`      // tries per network address
+	Address     Limit `yaml:"address"`      // tries of passwords per network address
 	Code        Limit `yaml:"code"`         // app codes per person
 	Recovery    Limit `yaml:"recovery"`     // recovery codes per person
+	CodeAddress Limit `yaml:"code_address"` // tries of second factors, of every kind, per network address; it has no seal
 }
 
 // Duration is a length of time; a YAML file writes it as 720h or 30m, and none as 0.
@@ -118,7 +119,10 @@ func (l LimitsConfig) validate() error {
 		key  string
 		set  Limit
 		most int
-	}{{"password", l.Password, 100}, {"address", l.Address, 10000}, {"code", l.Code, 100}, {"recovery", l.Recovery, 100}} {
+	}{
+		{"password", l.Password, 100}, {"address", l.Address, 10000},
+		{"code", l.Code, 100}, {"recovery", l.Recovery, 100}, {"code_address", l.CodeAddress, 10000},
+	} {
 		if len(limit.set.Waits) == 0 && limit.set.Seal == 0 {
 			continue // the default
 		}
@@ -128,13 +132,16 @@ func (l LimitsConfig) validate() error {
 		if first := limit.set.Waits[0]; first.From > limit.most || first.For < Duration(time.Second) {
 			return fmt.Errorf("%s: the first wait must come after %d failures at the latest and last a second at least", limit.key, limit.most)
 		}
+		if limit.key == "code_address" && limit.set.Seal != 0 {
+			return fmt.Errorf("%s: a network is never sealed: leave seal out", limit.key)
+		}
 	}
 	return nil
 }
 
 // codes returns the limits of the second factor, those not set as they are by default.
 func (l LimitsConfig) codes() mfa.Limits {
-	return mfa.Limits{TOTP: l.Code.factor(), Recovery: l.Recovery.factor()}
+	return mfa.Limits{TOTP: l.Code.factor(), Recovery: l.Recovery.factor(), Network: l.CodeAddress.factor()}
 }
 
 func (l Limit) factor() mfa.Limit {

@@ -85,6 +85,8 @@ limits:
   code:
     waits: [{from: 5, for: 1m}, {from: 10, for: 15m}]
     seal: 60
+  code_address:
+    waits: [{from: 10000, for: 1s}]
 `)
 	c, err := idp.LoadConfig(file, environment("IDP_TRUSTED_PROXIES", "192.0.2.0/24, 198.51.100.7/32"), nil)
 	if err != nil {
@@ -104,6 +106,9 @@ limits:
 		t.Errorf("\n%+v, want\n%+v", c, want)
 	}
 	policy := c.Limits.Code.Policy()
+	if network := c.Limits.CodeAddress.Policy(); len(network.Waits) != 1 || network.Waits[0].From != 10000 {
+		t.Errorf("%+v", network)
+	}
 	if c.Limits.MinPassword != 20 || policy.Seal != 60 || len(policy.Waits) != 2 || policy.Waits[1].For != 15*time.Minute {
 		t.Errorf("%+v", c.Limits)
 	}
@@ -137,6 +142,9 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{"from zero", "limits: {address: {waits: [{from: 0, for: 1m}]}}", "limits.address"},
 		{"negative seal", "limits: {recovery: {waits: [{from: 5, for: 1m}], seal: -1}}", "limits.recovery"},
 		{"a first wait that never comes", "limits: {code: {waits: [{from: 1000000, for: 1s}]}}", "limits.code"},
+		{"codes of a network, never", "limits: {code_address: {waits: [{from: 10001, for: 1m}]}}", "limits.code_address"},
+		{"codes of a network, at once", "limits: {code_address: {waits: [{from: 100, for: 1ms}]}}", "limits.code_address"},
+		{"a sealed network", "limits: {code_address: {waits: [{from: 100, for: 1m}], seal: 1000}}", "limits.code_address"},
 		{"words", "limits: {code: unlimited}", "line 1"},
 		{"a network of words", "trusted_proxies: [everybody]", "trusted_proxies"},
 		{"an address, not a network", "trusted_proxies: [10.0.0.1]", "10.0.0.1"},

@@ -42,7 +42,8 @@ func (p *IdP) wrap(mux *http.ServeMux) http.Handler {
 	return p.identify(h, mux)
 }
 
-// identify gives the request its id and the caller's true address, and counts and logs it when it is done.
+// identify gives the request its id and the caller's true address, which codes are counted by, and counts and logs it when
+// it is done.
 func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -51,7 +52,7 @@ func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", info.ID)
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(seen, r.WithContext(audit.WithRequest(r.Context(), info)))
+		next.ServeHTTP(seen, r.WithContext(mfa.WithAddress(audit.WithRequest(r.Context(), info), info.Address)))
 		_, route := mux.Handler(r)
 		p.figures.request(route, seen.status, time.Since(started))
 		// The path alone: queries carry codes and handles.

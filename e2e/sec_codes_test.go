@@ -95,6 +95,7 @@ func TestSec_MF10_NoLimitLeansOnAnother(t *testing.T) {
 			l.Password, l.Address = limit(100, time.Second), limit(10000, time.Second)
 		},
 		"password, strict": func(l *idp.LimitsConfig) { l.Password = strict },
+		"networks, loose":  func(l *idp.LimitsConfig) { l.CodeAddress = limit(10000, time.Second) },
 		"recovery, strict": func(l *idp.LimitsConfig) { l.Recovery = limit(1, time.Hour); l.Recovery.Seal = 2 },
 		"recovery, loose":  func(l *idp.LimitsConfig) { l.Recovery = limit(10, time.Minute); l.Recovery.Seal = 100 },
 	} {
