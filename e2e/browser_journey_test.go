@@ -53,6 +53,8 @@ func TestJourney(t *testing.T) {
 	other.link("I can't use my app")
 	other.fill("#recovery_code", codes[4])
 	other.follow("#recovery-submit")
+	other.says("[role=status]", "9 are left")
+	other.follow("#remind-later")
 	other.at(d.App + "/")
 	other.proved(d, `["pwd","mfa"]`, "aal2")
 

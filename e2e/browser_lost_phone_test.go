@@ -28,8 +28,6 @@ func TestLostPhone(t *testing.T) {
 	b.says("main", "No recovery code at hand?") // whom to ask
 	b.fill("#recovery_code", strings.ToLower(codes[6]))
 	b.follow("#recovery-submit")
-	b.at(d.App + "/")
-	b.proved(d, `["pwd","mfa"]`, "aal2")
 
 	desk.signOut(d)
 	desk.signIn(d)
@@ -52,6 +50,7 @@ func TestLostPhone(t *testing.T) {
 	desk.says("[role=alert]", "not one of your unused")
 	desk.fill("#recovery_code", fresh[3])
 	desk.follow("#recovery-submit")
+	desk.link("Go on")
 	desk.at(d.App + "/")
 
 	lostMail(t, d, b, "an authenticator was added")
@@ -103,17 +102,17 @@ func lostCodes(b *chromeTab) []string {
 	return codes
 }
 
-// lostReplace puts a new phone in the place of the one that is gone, and makes new recovery codes. The recovery code of
-// a moment ago is proof enough: nothing is asked again.
+// lostReplace puts a new phone in the place of the one that is gone, inside the sign-in, and makes new recovery codes. The
+// recovery code of a moment ago is proof enough: nothing is asked again.
 func lostReplace(t *testing.T, d *demo, b *chromeTab) (*demoPhone, []string) {
 	t.Helper()
-	b.open(d.App + "/profile")
-	b.link("Multi-factor authentication settings (MFA)")
-	b.at(d.Provider + "/account/mfa")
-	b.says("[aria-labelledby=recovery]", "9 recovery codes are left")
-	b.says("[aria-labelledby=devices]", "None.")
-	before := b.texts("[aria-labelledby=authenticators] li strong")
-	b.link("Add another authenticator")
+	b.says("h1", "Is your phone gone?")
+	b.says("[role=status]", "You used a recovery code. 9 are left.")
+	b.link("Set up my new phone")
+	b.says("h1", "Add an authenticator")
+	b.link("Go on without another authenticator") // and back
+	b.link("Set up my new phone")
+	b.link("Add authenticator")
 	b.says("h1", "Scan QR Code")
 	b.click("#qr summary")
 	phone := &demoPhone{key: strings.ReplaceAll(b.text("#totp-key"), " ", "")}
@@ -121,16 +120,23 @@ func lostReplace(t *testing.T, d *demo, b *chromeTab) (*demoPhone, []string) {
 	current, next := phone.pair(t)
 	b.fill("#code1", current, "#code2", next)
 	b.link("Next")
-	b.says("h1", "MFA is set up") // a further authenticator has no recovery codes of its own
-	b.link("Back to Focus HQ")
-	b.link("Multi-factor authentication settings (MFA)")
-
+	b.says("h1", "Authenticator added") // a further authenticator has no recovery codes of its own
+	b.link("Remove a lost authenticator in your settings")
+	b.at(d.Provider + "/account/mfa")
+	b.says("[aria-labelledby=recovery]", "9 recovery codes are left")
+	b.says("[aria-labelledby=devices]", "None.")
+	before := b.texts("[aria-labelledby=authenticators] li strong")
 	b.click("[aria-labelledby=authenticators] li:first-child details:has(.danger) summary")
 	b.says("[aria-labelledby=authenticators] li:first-child .danger", "Remove "+before[0])
 	b.follow("[aria-labelledby=authenticators] li:first-child .danger")
 	if left := b.texts("[aria-labelledby=authenticators] li strong"); len(left) != 1 || slices.Contains(left, before[0]) {
 		t.Fatalf("there were %q, and are %q", before, left)
 	}
+	b.link("Go on with your sign-in")
+	b.at(d.App + "/")
+	b.proved(d, `["pwd","otp","mfa"]`, "aal2") // by the new phone
+	b.open(d.App + "/profile")
+	b.link("Multi-factor authentication settings (MFA)")
 	b.link("Make new recovery codes")
 	b.says("h1", "New recovery codes")
 	codes := lostCodes(b)

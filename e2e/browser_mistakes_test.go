@@ -212,7 +212,7 @@ func TestMistakesAtSignIn(t *testing.T) {
 	recovery := page.Follow("#use-recovery-code")
 	m.says(recovery.Submit("recovery-submit", "recovery_code", "AAAA"), http.StatusUnprocessableEntity, "[role=alert]", "16 letters and digits")
 	m.says(recovery.Submit("recovery-submit", "recovery_code", "AAAA-BBBB-CCCC-DDDD"), http.StatusUnprocessableEntity, "[role=alert]", "not one of your unused")
-	m.signedIn(recovery.Submit("recovery-submit", "recovery_code", strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))))
+	m.signedIn(secGoOn(t, recovery.Submit("recovery-submit", "recovery_code", strings.ToLower(strings.ReplaceAll(codes[0], "-", " ")))))
 	_, page = m.signIn("alice")
 	again := page.Follow("#use-recovery-code").Submit("recovery-submit", "recovery_code", codes[0])
 	m.says(again, http.StatusUnprocessableEntity, "[role=alert]", "not one of your unused")
@@ -269,7 +269,7 @@ func TestMistakesOfPatience(t *testing.T) {
 			refused := page.Submit("recovery-submit", "recovery_code", old.All("#recovery-codes li")[0])
 			m.says(refused, http.StatusUnprocessableEntity, "[role=alert]", "not one of your unused")
 		}
-		m.signedIn(page.Submit("recovery-submit", "recovery_code", newest.All("#recovery-codes li")[0]))
+		m.signedIn(secGoOn(t, page.Submit("recovery-submit", "recovery_code", newest.All("#recovery-codes li")[0])))
 	})
 	t.Run("left before Confirm", func(t *testing.T) {
 		m := mistakesStart(t)

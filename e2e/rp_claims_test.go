@@ -91,7 +91,7 @@ func TestSec_MF16_RD02_WhatHappenedIsWhatTokensSay(t *testing.T) {
 			at := s.Clock.Now()
 			page := secAt(t, secPassword(s.begin(b, s.app), "alice"), "/mfa").Follow("#use-recovery-code")
 			s.Clock.Add(4 * time.Minute)
-			return p, page.Submit("recovery-submit", "recovery_code", p.codes[9]), at
+			return p, secGoOn(t, page.Submit("recovery-submit", "recovery_code", p.codes[9])), at
 		}},
 		{"remembered device", "pwd", "aal1", func(t *testing.T, s *secSite) (*secPerson, *idptest.Page, time.Time) {
 			p, b := s.enrolled("alice"), s.Browser()

@@ -214,7 +214,7 @@ func TestRPFewRecoveryCodes(t *testing.T) {
 	if tokens.id["acr"] != "aal2" || rpList(tokens.id["amr"]) != "pwd mfa" {
 		t.Errorf("%v", tokens.id)
 	}
-	secGranted(t, use(s.Browser(), fresh[0]))
+	secGranted(t, secGoOn(t, use(s.Browser(), fresh[0])))
 }
 
 func TestRPSomebodyElsesHint(t *testing.T) {

@@ -194,7 +194,7 @@ func secJourney(t *testing.T, s *secSite, c *secCanary) (codes []string) {
 	other := c.watch(s.Browser())
 	page = secAt(t, secPassword(s.begin(other, s.app), "alice"), "/mfa").Follow("#use-recovery-code")
 	page = page.Submit("recovery-submit", "recovery_code", p.codes[3]) // of the old set
-	keep(s.app, page.Submit("recovery-submit", "recovery_code", fresh.All("#recovery-codes li")[0]))
+	keep(s.app, secGoOn(t, page.Submit("recovery-submit", "recovery_code", fresh.All("#recovery-codes li")[0])))
 	keep(s.app, secAt(t, s.begin(other, s.app, secParam("prompt", "login")).Submit("login-submit", "password", idptest.Password), "/mfa").
 		Submit("mfa-submit", "code", typed()))
 

@@ -141,7 +141,7 @@ func TestSec_MF10_WrongCodesAreCountedPerPerson(t *testing.T) {
 	}
 	// A recovery code has its own count.
 	page := p.atCode().Follow("#use-recovery-code")
-	secGranted(t, page.Submit("recovery-submit", "recovery_code", p.codes[0]))
+	secGranted(t, secGoOn(t, page.Submit("recovery-submit", "recovery_code", p.codes[0])))
 	// Signing in anew does not end the wait; its end does.
 	s.Clock.Add(16 * time.Minute)
 	secGranted(t, p.atCode().Submit("mfa-submit", "code", p.code()))
@@ -168,7 +168,7 @@ func TestSec_MF10_Sealed(t *testing.T) {
 	if len(letters) != 3 { // turned on; five wrong codes; no more are looked at
 		t.Errorf("mails: %q", letters)
 	}
-	secGranted(t, secAt(t, page.Follow("#use-recovery-code"), "/mfa").Submit("recovery-submit", "recovery_code", p.codes[0]))
+	secGranted(t, secGoOn(t, secAt(t, page.Follow("#use-recovery-code"), "/mfa").Submit("recovery-submit", "recovery_code", p.codes[0])))
 	secGranted(t, p.atCode().Submit("mfa-submit", "code", p.code())) // which has unsealed it
 }
 

@@ -9,11 +9,15 @@ import (
 	"github.com/focushq/idp/idptest"
 )
 
-// recover gives the password and a recovery code in b.
+// recover gives the password and a recovery code in b, and goes on without a new phone.
 func (p *secPerson) recover(b *idptest.Browser, code string) *idptest.Page {
 	p.s.t.Helper()
 	page := secAt(p.s.t, secPassword(p.s.begin(b, p.s.app), p.Username), "/mfa")
-	return secAt(p.s.t, page.Follow("#use-recovery-code"), "/mfa").Submit("recovery-submit", "recovery_code", code)
+	page = secAt(p.s.t, page.Follow("#use-recovery-code"), "/mfa").Submit("recovery-submit", "recovery_code", code)
+	if page.URL.Path == "/mfa" {
+		return page // refused
+	}
+	return secGoOn(p.s.t, page)
 }
 
 // unrecovered fails unless the code was refused, with a sentence.
@@ -175,7 +179,7 @@ func TestSec_RC10_UseIsToldAndEndsDevices(t *testing.T) {
 	form := page.Fields("recovery-submit")
 	form.Set("recovery_code", p.codes[0])
 	form.Set("remember", "1") // no device is remembered by it, whatever the form says
-	tokens := s.exchange(s.app, b.Post(page.URL.String(), form))
+	tokens := s.exchange(s.app, secGoOn(t, b.Post(page.URL.String(), form)))
 	if rpList(tokens.id["amr"]) != "pwd mfa" {
 		t.Errorf("amr = %v", tokens.id["amr"])
 	}

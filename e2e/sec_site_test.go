@@ -160,6 +160,15 @@ func (p *secPerson) signIn(b *idptest.Browser, c *idptest.Client, options ...oau
 	return page
 }
 
+// secGoOn passes by the offer of a new phone, which follows a recovery code.
+func secGoOn(t testing.TB, page *idptest.Page) *idptest.Page {
+	t.Helper()
+	if secAt(t, page, "/account/mfa/codes"); !page.Has("#remind-add") {
+		t.Fatalf("no new phone is offered: %s", page.Text("main"))
+	}
+	return page.Submit("remind-later")
+}
+
 // secAt fails unless the page is one of ours at that path.
 func secAt(t testing.TB, page *idptest.Page, path string) *idptest.Page {
 	t.Helper()
