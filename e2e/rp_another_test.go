@@ -149,9 +149,10 @@ func TestSec_MF15_OurOwnPagesKeepThePolicy(t *testing.T) {
 	if err := s.Actions().Compromised(t.Context(), root.Subject, "found in a leak"); err != nil {
 		t.Fatal(err)
 	}
-	page = secAt(t, secPassword(b.Get("/login"), root.Username), "/account/password")
+	secAt(t, secPassword(b.Get("/login"), root.Username), "/account/password")
 	secAt(t, b.Get("/account/mfa/enrol/start"), "/account/password")
-	secAt(t, b.Get("/account/password"), "/account/password")
+	page = secAt(t, b.Get("/account/password"), "/account/password")
+	secAt(t, page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword), "/account/mfa/enrol/start")
 }
 
 // A page that asks again says why, and offers nothing that does nothing.

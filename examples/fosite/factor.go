@@ -56,7 +56,8 @@ func (s *server) plugIn(ctx context.Context, c config) error {
 			}
 			return "the app"
 		},
-		Fail: s.fail,
+		Another: func(r *http.Request) string { return "/login?" + r.URL.RawQuery }, // who asks anybody for a password
+		Fail:    s.fail,
 	}
 	s.settings = s.challenge
 	s.settings.User = s.withFactor

@@ -223,6 +223,9 @@ func TestFromEnrolmentToARecoveryCode(t *testing.T) {
 	b.on("MFA code")
 	b.get(w.origin + "/account/mfa")
 	b.on("MFA code") // the password alone opens no settings either
+	if !strings.Contains(b.page, "You are signing in as") || !strings.Contains(b.page, `id="not-you" href="/login?`) {
+		t.Errorf("somebody else cannot sign in: %s", b.page)
+	}
 	b.get(w.app + "/login")
 	b.submit("mfa-submit", "code", "000000")
 	b.on("Error: MFA code")
