@@ -94,3 +94,45 @@ func TestPlainDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestPlainSaysWhatIsAtStake(t *testing.T) {
+	t.Parallel()
+	phone := mfa.Authenticator{ID: "a1", Name: "Phone", Offset: -2 * time.Minute, Provisional: true}
+	key := mfa.Credential{ID: "k1", Name: "Laptop"}
+	const last, devices, slow = "It is all that you have", "remembered browsers are forgotten", "seems to be 2 minutes behind, or "
+	for _, row := range []struct {
+		page   string
+		data   any
+		says   []string
+		silent []string
+	}{
+		{PageSettings, &SettingsPage{Enrolled: true, Authenticators: []mfa.Authenticator{phone}}, []string{last, slow}, []string{devices}},
+		{PageSettings, &SettingsPage{Enrolled: true, Passkeys: []mfa.Credential{key}}, []string{last}, nil},
+		{PageSettings, &SettingsPage{Enrolled: true, Authenticators: []mfa.Authenticator{phone}, Passkeys: []mfa.Credential{key},
+			Notice: "notice.key_added", DevicesForgotten: true}, []string{devices}, []string{last}},
+		{PageSettings, &SettingsPage{Enrolled: true, Authenticators: []mfa.Authenticator{phone}, RenameID: "a1", NewName: "new",
+			Problem: &Problem{ID: "problem.settings.name", Field: "name"}}, []string{`value="new"`, `aria-describedby="name-a1-error"`}, []string{`value="Phone"`}},
+		{PageDone, &DonePage{Name: "Tablet", Second: true, Offset: -2 * time.Minute, Provisional: true}, []string{slow, "is added"}, []string{"is on", devices}},
+		{PageDone, &DonePage{Name: "Phone", DevicesForgotten: true}, []string{"is on", devices}, []string{"clock"}},
+		{PageRecoveryCodes, &RecoveryCodesPage{Replacement: true, CodesLeft: 2, GoOn: "/on"}, []string{"Keep the codes", `action="/on"`}, nil},
+		{PageRecoveryCodes, &RecoveryCodesPage{Replacement: true, LeaveURL: "/away"}, []string{"without recovery codes", `href="/away"`}, []string{"present codes"}},
+		{PageRecoveryCodes, &RecoveryCodesPage{Reloaded: true, Problem: unsaved()}, []string{"is void"}, []string{"These are new codes."}},
+		{PageStart, &StartPage{Forced: true, Client: "the app"}, []string{"To go on to the app you need"}, nil},
+		{PageKey, &KeyPage{Abandon: true}, []string{`id="key-abandon" name="abandon" value="1"`}, []string{"use-recovery-code"}},
+	} {
+		html, err := Plain(nil).(*plain).main(row.page, row.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range row.says {
+			if !strings.Contains(string(html), want) {
+				t.Errorf("%s %+v: no %q in\n%s", row.page, row.data, want, html)
+			}
+		}
+		for _, odd := range row.silent {
+			if strings.Contains(string(html), odd) {
+				t.Errorf("%s %+v: %q in\n%s", row.page, row.data, odd, html)
+			}
+		}
+	}
+}

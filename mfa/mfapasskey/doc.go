@@ -26,8 +26,9 @@
 //
 // Confirm has no part in it: that is for apps, whose key a person may not have scanned after all, while a passkey has
 // proved itself by existing. Whoever leaves that page is enrolled without codes; a host that speaks up at every sign-in
-// with mfa.FewCodes or fewer offers a set at the next one. Who adds an app later is not asked for codes again
-// (Enrollment.First is false), and removing the passkey then leaves the app and the codes.
+// with mfa.FewCodes or fewer offers a set at the next one. Whoever cannot even use that passkey has no codes yet either:
+// until its first use Abandon takes it away again, for whoever has the password. Who adds an app later is not asked for
+// codes again (Enrollment.First is false), and removing the passkey then leaves the app and the codes.
 //
 // # The page of the second factor
 //
