@@ -1,6 +1,15 @@
 // Makes the forms nicer. Every page works without it: what only the script can do is hidden until it runs.
 "use strict";
 
+// English dates are written as the server writes them, which is not what "en" alone means to browsers.
+const english = document.documentElement.lang === "en";
+const written = (at, day) => {
+  const lang = english ? "en-GB" : document.documentElement.lang;
+  if (day) return at.toLocaleDateString(lang, { dateStyle: "long" });
+  if (!english) return at.toLocaleString(lang, { dateStyle: "long", timeStyle: "short" });
+  return at.toLocaleDateString(lang, { dateStyle: "long" }) + ", " + at.toLocaleTimeString(lang, { timeStyle: "short" });
+};
+
 const all = (selector, from = document) => from.querySelectorAll(selector);
 const one = (selector) => document.querySelector(selector);
 
@@ -11,7 +20,7 @@ one("#problem")?.focus();
 for (const time of all("time[datetime]")) {
   const at = new Date(time.dateTime);
   if (!Number.isNaN(at.valueOf())) {
-    time.textContent = at.toLocaleString(document.documentElement.lang, "day" in time.dataset ? { dateStyle: "long" } : { dateStyle: "long", timeStyle: "short" });
+    time.textContent = written(at, "day" in time.dataset);
   }
 }
 

@@ -19,7 +19,7 @@ func (c *catalogue) duration(lang string, d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return c.text(lang, "duration.seconds", "Count", up(time.Second))
-	case d <= 90*time.Minute:
+	case d <= 90*time.Minute && up(time.Minute) != 60: // that is an hour
 		return c.text(lang, "duration.minutes", "Count", up(time.Minute))
 	case d <= 48*time.Hour:
 		return c.text(lang, "duration.hours", "Count", up(time.Hour))

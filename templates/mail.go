@@ -13,6 +13,7 @@ import (
 // Link is for the mails that exist to carry one ("reset", "invite").
 type Letter struct {
 	Account string    // user name
+	Person  string    // full name, by which the reader is greeted; "": by the user name
 	When    time.Time // of the event
 	Browser string    // "" when nobody's browser did it
 	System  string
@@ -26,6 +27,14 @@ type Letter struct {
 
 	// Language is what the reader prefers, in the form of Accept-Language; where there is nothing in it: English.
 	Language string
+}
+
+// Greeted is what the reader is called. A name that a mail program could make a link of is nobody's.
+func (l Letter) Greeted() string {
+	if l.Person == "" || strings.ContainsAny(l.Person, `<>@:/\`) || strings.Contains(strings.ToLower(l.Person), "www.") {
+		return l.Account
+	}
+	return l.Person
 }
 
 type mailTemplates struct {

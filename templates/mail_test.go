@@ -63,6 +63,45 @@ func TestMails(t *testing.T) {
 	}
 }
 
+func TestMailsGreetByName(t *testing.T) {
+	s := newSet(t, Options{})
+	for person, want := range map[string]string{
+		"": "alice", "Alice Example": "Alice Example", "J. R. O'Hara & Sons": "J. R. O'Hara & Sons", "Zoë": "Zoë",
+		"<b>Alice</b>": "alice", "see https://evil.example": "alice", "www.evil.example": "alice", "a@evil.example": "alice",
+	} {
+		_, text, html, err := s.Mail("warned", Letter{Account: "alice", Person: person, When: noon})
+		if want = "Hello " + want + ","; err != nil || !strings.HasPrefix(text, want) || !strings.HasPrefix(htmlcheck.Must(t, html).Text("main"), want) {
+			t.Errorf("%q: %v %s", person, err, text)
+		}
+	}
+}
+
+func TestMailsSetNamesApart(t *testing.T) {
+	s := newSet(t, Options{})
+	for _, name := range []string{"mfa_on", "mfa_on_passkey", "authenticator_added", "authenticator_removed", "passkey_added", "passkey_removed", "passkey_cloned", "app_ended"} {
+		for lang, want := range map[string]string{"en": `"Authenticator app"`, "de": "„Authenticator app“"} {
+			if _, text, _, err := s.Mail(name, Letter{Name: "Authenticator app", When: noon, Language: lang}); err != nil || !strings.Contains(text, want) {
+				t.Errorf("%s %s: %v %s", name, lang, err, text)
+			}
+		}
+	}
+	for lang, want := range map[string]string{"en": "The link works once, for 1 hour.", "de": "1 Stunde."} {
+		if _, text, _, err := s.Mail("reset", Letter{Link: "https://id.example/x", Life: time.Hour, Language: lang}); err != nil || !strings.Contains(text, want) {
+			t.Errorf("%s: %v %s", lang, err, text)
+		}
+	}
+}
+
+// Readers choose the colours, and text that has none of its own is always as plain as theirs.
+func TestMailsHaveNoColours(t *testing.T) {
+	s := newSet(t, Options{})
+	_, _, html, err := s.Mail("warned", Letter{Account: "alice", When: noon})
+	style, _, _ := strings.Cut(html[strings.Index(html, "<style>"):], "</style>")
+	if err != nil || strings.Contains(style, "color") || strings.Contains(style, "opacity") {
+		t.Error(err, style)
+	}
+}
+
 // A mail is in one language from the first word to the last, whichever the browser or the profile asks for.
 func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 	s, err := New(Options{Product: "Focus HQ"})

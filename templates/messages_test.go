@@ -155,7 +155,7 @@ func TestProblemWords(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	c := newSet(t, Options{}).texts
-	durations := map[time.Duration]string{time.Second: "1 second", 90 * time.Minute: "90 minutes",
+	durations := map[time.Duration]string{time.Second: "1 second", 90 * time.Minute: "90 minutes", time.Hour: "1 hour", time.Hour - time.Second: "1 hour", time.Hour + time.Second: "61 minutes",
 		91 * time.Minute: "2 hours", 720 * time.Hour: "30 days", 49 * time.Hour: "3 days"}
 	for d, want := range durations {
 		if got := c.duration("en", d); got != want {
