@@ -53,7 +53,7 @@ func (c *Client) fill() {
 	if c.Name == "" {
 		c.Name = c.ID
 	}
-	if c.IsPublic() { // a public client is nobody whom a setting vouches for
+	if c.IsPublic() && c.Consent == "skip" { // a public client is nobody whom a setting vouches for
 		c.Consent = "ask"
 	}
 	if len(c.Scopes) == 0 {

@@ -191,6 +191,33 @@ func (s *Server) RevokeSubject(ctx context.Context, subject string) error {
 	return s.store.revokeGrants(ctx, Event{Subject: subject}, `subject = $2`, subject)
 }
 
+// Connection is a client that holds a refresh token of a person's.
+type Connection struct {
+	Client string
+	Since  time.Time // of the oldest grant that is still good
+}
+
+// Connections returns the clients that hold refresh tokens of subject, by id, whether or not anybody was asked about them.
+// What [Server.RevokeClient] ends is no longer there.
+func (s *Server) Connections(ctx context.Context, subject string) ([]Connection, error) {
+	var rows []struct {
+		Client string `db:"client_id"`
+		Since  int64  `db:"since"`
+	}
+	err := s.cfg.DB.Select(ctx, &rows, `
+		SELECT client_id, min(created_at) AS since FROM oauth_grants
+		WHERE subject = $1 AND revoked_at IS NULL AND rt_expires_at > $2 AND expires_at > $2
+		GROUP BY client_id ORDER BY client_id`, subject, s.cfg.Now().Unix())
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out := make([]Connection, len(rows))
+	for i, r := range rows {
+		out[i] = Connection{Client: r.Client, Since: time.Unix(r.Since, 0)}
+	}
+	return out, nil
+}
+
 // RevokeClient ends what subject granted to client: "disconnect this application".
 func (s *Server) RevokeClient(ctx context.Context, subject, client string) error {
 	return s.store.revokeGrants(ctx, Event{Subject: subject, Client: client},
