@@ -199,10 +199,10 @@ func (a *applying) policy(ctx context.Context) error {
 	}
 	reach, err := a.PolicyReach(ctx, want)
 	if err != nil {
-		return err
+		return a.Explain(err)
 	}
 	a.changes = append(a.changes, Change{Action: "update", What: "policy", Fields: fields, Reach: &reach})
-	return a.Accounts.SetPolicy(ctx, want)
+	return a.Explain(a.Accounts.SetPolicy(ctx, want))
 }
 
 func (a *applying) pruneClients(ctx context.Context) error {

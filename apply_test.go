@@ -164,8 +164,10 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 		{"unknown group", "users: [{username: zoe}, {username: x, groups: [nope]}]", "user x: "},
 		{"unknown group of a client", "users: [{username: zoe}]\nclients: [{id: x, redirect_uris: [https://x.example/], groups: [nope]}]", "no group nope"},
 		{"unknown group of the policy", "users: [{username: zoe}]\npolicy: {mfa_required_groups: [nope]}", "groups"},
-		{"negative grace", "users: [{username: zoe}]\npolicy: {mfa_grace: -1h}", "policy"},
+		{"negative grace", "users: [{username: zoe}]\npolicy: {mfa_grace: -1h}", "policy: mfa_grace must not be negative"},
+		{"a policy that nobody knows", "users: [{username: zoe}]\npolicy: {mfa_required: nobody}", "policy: mfa_required must be groups or everybody"},
 		{"bad client", "users: [{username: zoe}]\nclients: [{id: x, redirect_uris: ['http://x.example/']}]", "client x: "},
+		{"no such way to consent", "users: [{username: zoe}]\nclients: [{id: x, redirect_uris: [https://x.example/], consent: never}]", "client x: consent: one of ask, skip"},
 		{"a private key", "users: [{username: zoe}]\nclients: [{id: x, auth_method: private_key_jwt, redirect_uris: [https://x.example/], " +
 			"jwks: {keys: [{kty: oct, k: c2VjcmV0c2VjcmV0}]}}]", "private key"},
 		{"reserved claim", "users: [{username: zoe}, {username: x, profile: {sub: admin}}]", "user x: "},

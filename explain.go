@@ -56,6 +56,10 @@ func (p *IdP) Explain(err error) error {
 
 func (p *IdP) refusal(e *account.InvalidError) string {
 	switch {
+	case e.Field == "policy.mfa_required":
+		return "policy: mfa_required must be " + account.MFAGroups + " or " + account.MFAEverybody
+	case e.Field == "policy.mfa_grace":
+		return "policy: mfa_grace must not be negative; with 0 enrolment does not wait"
 	case e.Field == "groups" && e.Reason == "unknown":
 		return "groups: there is no such group"
 	case strings.HasPrefix(e.Field, "profile.") && e.Reason == "unknown":

@@ -261,7 +261,8 @@ func (p *IdP) Deliver(ctx context.Context) {
 
 // sendReset mails a link to somebody who forgot their password.
 func (p *IdP) sendReset(ctx context.Context, a *account.Account, language string) error {
-	_, err := p.Actions().ResetLink(audit.WithRequest(ctx, audit.Request{Language: language}), a.Subject)
+	ctx = audit.WithRequest(ctx, audit.Request{Actor: audit.Anonymous, Language: language}) // whoever asked
+	_, err := p.Actions().ResetLink(ctx, a.Subject)
 	return err
 }
 

@@ -33,8 +33,11 @@ var letters = map[mfa.Kind]string{
 // count it even if that is undone: they are no audit log.
 func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	p.figures.factor(string(e.Kind))
-	err := p.Audit.Record(ctx, audit.Event{Action: "mfa." + string(e.Kind), Subject: e.Subject, Detail: e.Detail})
-	if err != nil {
+	event := audit.Event{Action: "mfa." + string(e.Kind), Subject: e.Subject, Detail: e.Detail}
+	if e.Kind == mfapasskey.Name+"_accepted" { // until then it was anybody
+		event.Actor = e.Subject
+	}
+	if err := p.Audit.Record(ctx, event); err != nil {
 		return err
 	}
 	letter, ok := letters[e.Kind]
@@ -74,7 +77,11 @@ func (p *IdP) first(ctx context.Context, subject string) (bool, error) {
 
 // accountChanged does the same for what happened to an account.
 func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
-	err := p.Audit.Record(ctx, audit.Event{Action: e.Kind, Subject: e.Subject, Detail: e.Detail})
+	event := audit.Event{Action: e.Kind, Subject: e.Subject, Detail: e.Detail}
+	if e.Kind == account.EventResetAsked { // by somebody who typed that name
+		event.Actor = audit.Anonymous
+	}
+	err := p.Audit.Record(ctx, event)
 	letter, ok := map[string]string{
 		account.EventPasswordSet: "password_changed", account.EventCompromised: "password_compromised",
 	}[e.Kind]
@@ -96,9 +103,21 @@ func (p *IdP) addressChanged(ctx context.Context, e account.Event) error {
 	return p.write(ctx, e.Subject, e.Former, "email_changed", letter)
 }
 
+// actor says who did what happens without the person's browser: the client, or whoever came with something of its own. ""
+// for what the person or an administrator did.
+func actor(e oauth.Event) string {
+	switch e.Kind {
+	case oauth.EventTokenIssued, oauth.EventTokenRevoked, oauth.EventLogoutNoticed, oauth.EventLogoutUnnoticed:
+		return e.Client
+	case oauth.EventTokenRefused, oauth.EventCodeReused, oauth.EventRefreshReused:
+		return audit.Anonymous
+	}
+	return ""
+}
+
 // oauthHappened records what clients did, and tells the person when somebody else may have their token.
 func (p *IdP) oauthHappened(ctx context.Context, e oauth.Event) error {
-	err := p.Audit.Record(ctx, audit.Event{Action: e.Kind, Subject: e.Subject, Client: e.Client, Detail: e.Detail})
+	err := p.Audit.Record(ctx, audit.Event{Action: e.Kind, Actor: actor(e), Subject: e.Subject, Client: e.Client, Detail: e.Detail})
 	if err != nil || e.Kind != oauth.EventRefreshReused {
 		return err
 	}
@@ -134,7 +153,8 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	}
 	request := audit.RequestOf(ctx)
 	browser := useragent.Parse(request.Agent)
-	letter.Account, letter.Address, letter.URL = a.Username, request.Address, p.cfg.PublicURL+"/account"
+	letter.Account, letter.Person = a.Username, a.Name
+	letter.Address, letter.URL = request.Address, p.cfg.PublicURL+"/account"
 	letter.Browser, letter.System = browser.Name, browser.OS
 	letter.Language = language(a, request)
 	title, text, html, err := p.pages.Mail(name, letter)
@@ -149,13 +169,13 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	return err
 }
 
-// language returns what a person is written in: what their profile says, else what their browser asked for when they did
-// it. Another one's browser, an administrator's, says nothing about them.
+// language returns what a person is written in: what their profile says, else what the browser asked for in which it was
+// done. Another one's browser, an administrator's, says nothing about them.
 func language(a *account.Account, request audit.Request) string {
 	if locale, ok := a.Profile["locale"].(string); ok {
 		return locale
 	}
-	if request.Actor == "" || request.Actor == a.Subject {
+	if request.Actor == "" || request.Actor == audit.Anonymous || request.Actor == a.Subject {
 		return request.Language
 	}
 	return ""

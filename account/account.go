@@ -75,7 +75,7 @@ type Limits struct {
 // The kinds of Event.
 const (
 	EventCreated       = "account.created"
-	EventUpdated       = "account.updated"
+	EventUpdated       = "account.updated" // Detail: fields, the names of those that changed; admin, groups as [EventPolicySet] has it
 	EventDisabled      = "account.disabled"
 	EventEnabled       = "account.enabled"
 	EventDeleted       = "account.deleted"
@@ -86,8 +86,8 @@ const (
 	EventResetAsked    = "account.reset_asked"          // Subject "": nobody has that name
 	EventLinkMade      = "account.link_made"            // Detail: purpose
 	EventLinkUsed      = "account.link_used"            // Detail: purpose
-	EventGroupsSet     = "account.groups_set"
-	EventPolicySet     = "account.policy_set"
+	EventGroupsSet     = "account.groups_set"           // Detail: added, removed, described, the names of groups
+	EventPolicySet     = "account.policy_set"           // Detail: what it says now, and under the name with _before what it said, where that differs
 )
 
 // Event is a change that was made. Signing in is none: it changes nothing that outlasts it.
@@ -193,6 +193,13 @@ func (s *Service) change(ctx context.Context, e Event, fn func(context.Context) 
 		}
 		return s.cfg.Observe(ctx, e)
 	})
+}
+
+// differs notes in detail what name was and is, where that is not the same.
+func differs(detail map[string]string, name, was, is string) {
+	if was != is {
+		detail[name], detail[name+"_before"] = is, was
+	}
 }
 
 func (s *Service) now() time.Time { return time.Unix(s.cfg.Now().Unix(), 0) }

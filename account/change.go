@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/focushq/idp/internal/dbx"
 )
@@ -122,7 +124,8 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 	if err != nil {
 		return err
 	}
-	err = s.change(ctx, Event{Kind: EventUpdated, Subject: a.Subject}, func(ctx context.Context) error {
+	detail := map[string]string{}
+	err = s.change(ctx, Event{Kind: EventUpdated, Subject: a.Subject, Detail: detail}, func(ctx context.Context) error {
 		before, err := s.rowOf(ctx, a.Subject)
 		if err != nil {
 			return err
@@ -136,6 +139,8 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 			return err
 		}
 		next.EmailVerified = next.EmailVerified && Canonical(before.Email) == Canonical(next.Email)
+		clear(detail) // of a try that met another transaction
+		next.describe(detail, before, profile)
 		n, err := s.cfg.DB.Exec(ctx, `
 			UPDATE accounts SET username = $3, username_key = $4, email = $5, email_key = $6, email_verified = $7,
 				name = $8, admin = $9, profile = $10, updated_at = $11, version = version + 1
@@ -162,6 +167,30 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 	next.version, next.UpdatedAt = a.version+1, s.now()
 	*a = next
 	return nil
+}
+
+// describe notes how a differs from what was before, which a log may keep: names and addresses are no business of it.
+func (a *Account) describe(detail map[string]string, before *row, profile string) {
+	fields, was, is := []string{}, strings.Fields(before.Groups), strings.Join(a.Groups, " ")
+	slices.Sort(was) // not every database sorts as we do
+	groups := strings.Join(was, " ")
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"username", a.Username == before.Username}, {"email", a.Email == before.Email}, {"name", a.Name == before.Name},
+		{"email_verified", a.EmailVerified == before.EmailVerified}, {"admin", a.Admin == before.Admin},
+		{"groups", groups == is}, {"profile", profile == before.Profile},
+	} {
+		if !f.same {
+			fields = append(fields, f.name)
+		}
+	}
+	if len(fields) > 0 {
+		detail["fields"] = strings.Join(fields, " ")
+	}
+	differs(detail, "admin", strconv.FormatBool(before.Admin), strconv.FormatBool(a.Admin))
+	differs(detail, "groups", groups, is)
 }
 
 // addressChanged tells the observer of an e-mail address that was replaced or removed.

@@ -26,25 +26,41 @@ func (s *Service) SetGroups(ctx context.Context, groups []Group) error {
 		}
 		names = append(names, g.Name)
 	}
-	return s.change(ctx, Event{Kind: EventGroupsSet}, func(ctx context.Context) error {
-		before, err := s.groupNames(ctx)
+	detail := map[string]string{}
+	return s.change(ctx, Event{Kind: EventGroupsSet, Detail: detail}, func(ctx context.Context) error {
+		before, err := s.ListGroups(ctx)
 		if err != nil {
 			return err
 		}
-		for _, name := range before {
-			if slices.Contains(names, name) {
+		var added, removed, described []string
+		for _, is := range before {
+			if slices.Contains(names, is.Name) {
 				continue
 			}
-			if _, err := s.cfg.DB.Exec(ctx, `DELETE FROM account_groups WHERE name = $1`, name); err != nil {
+			removed = append(removed, is.Name)
+			if _, err := s.cfg.DB.Exec(ctx, `DELETE FROM account_groups WHERE name = $1`, is.Name); err != nil {
 				return fmt.Errorf("account: remove a group: %w", err)
 			}
 		}
 		for _, g := range groups {
+			at := slices.IndexFunc(before, func(is Group) bool { return is.Name == g.Name })
+			switch {
+			case at < 0:
+				added = append(added, g.Name)
+			case before[at].Description != g.Description:
+				described = append(described, g.Name)
+			}
 			_, err := s.cfg.DB.Exec(ctx, `
 				INSERT INTO account_groups (name, description) VALUES ($1, $2)
 				ON CONFLICT (name) DO UPDATE SET description = excluded.description`, g.Name, g.Description)
 			if err != nil {
 				return fmt.Errorf("account: set a group: %w", err)
+			}
+		}
+		clear(detail) // of a try that met another transaction
+		for name, list := range map[string][]string{"added": added, "removed": removed, "described": described} {
+			if len(list) > 0 {
+				detail[name] = strings.Join(list, " ")
 			}
 		}
 		return nil

@@ -22,8 +22,8 @@ const (
 
 // InvalidError says which field is not acceptable and why. Both are stable ids, from which a page makes its sentence.
 //
-//	Field   username, email, name, password, groups, policy, profile.CLAIM
-//	Reason  empty, too_long, too_short, characters, at_sign, format, type, taken, common, personal, unknown, reserved
+//	Field   username, email, name, password, groups, policy.KEY, profile.CLAIM
+//	Reason  empty, too_long, too_short, characters, at_sign, format, type, taken, common, personal, unknown, reserved, negative
 //
 // With the reason "taken" it is [ErrTaken] for errors.Is.
 type InvalidError struct{ Field, Reason string }

@@ -58,15 +58,26 @@ func (s *Service) HashPassword(ctx context.Context, candidate *Account, password
 // what [Service.CheckPassword] does, [ErrBusy], [ErrNotFound]; "same" is the reason when a compromised password is to be
 // its own successor. Ending sessions and remembered devices is up to the caller.
 func (s *Service) SetPassword(ctx context.Context, subject, password string) error {
-	hashed, err := s.successor(ctx, subject, password)
+	hashed, err := s.successor(ctx, subject, password, false)
 	if err != nil {
 		return err
 	}
 	return s.SetHashed(ctx, subject, hashed)
 }
 
-// successor hashes the next password of the account of subject.
-func (s *Service) successor(ctx context.Context, subject, password string) (Hashed, error) {
+// ChangePassword is [Service.SetPassword] for the person themselves, who has proved who they are: "same" is the reason
+// whenever the password is the present one. That is no way to guess it: any other acceptable password takes its place.
+func (s *Service) ChangePassword(ctx context.Context, subject, password string) error {
+	hashed, err := s.successor(ctx, subject, password, true)
+	if err != nil {
+		return err
+	}
+	return s.SetHashed(ctx, subject, hashed)
+}
+
+// successor hashes the next password of the account of subject, which must be another one where that is said, and where
+// the present one is compromised.
+func (s *Service) successor(ctx context.Context, subject, password string, another bool) (Hashed, error) {
 	r, err := s.rowOf(ctx, subject)
 	if err != nil {
 		return Hashed{}, err
@@ -76,7 +87,7 @@ func (s *Service) successor(ctx context.Context, subject, password string) (Hash
 		return Hashed{}, err
 	}
 	hashed, err := s.HashPassword(ctx, a, password)
-	if err != nil || !r.Compromised {
+	if err != nil || !another && !r.Compromised {
 		return hashed, err
 	}
 	same, _, err := s.cfg.Hasher.Verify(ctx, r.Password, norm.NFC.String(password))
@@ -108,7 +119,7 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 	if subject, err = s.Link(ctx, purpose, token); err != nil {
 		return "", err
 	}
-	hashed, err := s.successor(ctx, subject, password) // outside of the transaction: hashing may have to wait
+	hashed, err := s.successor(ctx, subject, password, false) // outside of the transaction: hashing may have to wait
 	if err != nil {
 		return "", err
 	}

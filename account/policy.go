@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,10 +53,19 @@ func (s *Service) SetPolicy(ctx context.Context, p Policy) error {
 	if err != nil {
 		return fmt.Errorf("account: policy: %w", err)
 	}
-	return s.change(ctx, Event{Kind: EventPolicySet}, func(ctx context.Context) error {
+	detail := map[string]string{}
+	return s.change(ctx, Event{Kind: EventPolicySet, Detail: detail}, func(ctx context.Context) error {
 		if err := s.known(ctx, p.MFARequiredGroups); err != nil {
 			return err
 		}
+		was, err := s.Policy(ctx)
+		if err != nil {
+			was = Policy{} // one that is not understood has to be replaceable
+		}
+		clear(detail) // of a try that met another transaction
+		differs(detail, "mfa_required", was.MFARequired, p.MFARequired)
+		differs(detail, "mfa_required_groups", strings.Join(was.MFARequiredGroups, " "), strings.Join(p.MFARequiredGroups, " "))
+		differs(detail, "mfa_grace", was.MFAGrace.String(), p.MFAGrace.String())
 		return s.one(ctx, `UPDATE account_policy SET mfa_required = $1, mfa_required_groups = $2, mfa_grace = $3 WHERE id = 1`,
 			p.MFARequired, string(text), int64(p.MFAGrace/time.Second))
 	})
@@ -66,8 +76,11 @@ func (p Policy) tidy() (Policy, error) {
 	if p.MFARequired == "" {
 		p.MFARequired = MFAGroups
 	}
-	if p.MFAGrace < 0 || p.MFARequired != MFAGroups && p.MFARequired != MFAEverybody {
-		return p, &InvalidError{"policy", "format"}
+	if p.MFARequired != MFAGroups && p.MFARequired != MFAEverybody {
+		return p, &InvalidError{"policy.mfa_required", "unknown"}
+	}
+	if p.MFAGrace < 0 {
+		return p, &InvalidError{"policy.mfa_grace", "negative"}
 	}
 	p.MFARequiredGroups = slices.Compact(slices.Sorted(slices.Values(p.MFARequiredGroups)))
 	return p, nil

@@ -18,11 +18,11 @@ func TestPolicy(t *testing.T) {
 		if got := reason(t, f.SetPolicy(ctx, Policy{MFARequiredGroups: []string{"staff"}})); got != "groups/unknown" {
 			t.Error(got)
 		}
-		if got := reason(t, f.SetPolicy(ctx, Policy{MFAGrace: -1})); got != "policy/format" {
+		if got := reason(t, f.SetPolicy(ctx, Policy{MFAGrace: -1})); got != "policy.mfa_grace/negative" {
 			t.Error(got)
 		}
 		check(t, f.SetGroups(ctx, []Group{{Name: "staff"}}))
-		if got := reason(t, f.SetPolicy(ctx, Policy{MFARequired: "nobody"})); got != "policy/format" {
+		if got := reason(t, f.SetPolicy(ctx, Policy{MFARequired: "nobody"})); got != "policy.mfa_required/unknown" {
 			t.Error(got)
 		}
 		p := Policy{MFARequired: MFAEverybody, MFARequiredGroups: []string{"staff"}, MFAGrace: 336 * time.Hour}

@@ -30,12 +30,16 @@ type Log struct {
 	Now func() time.Time // nil: time.Now
 }
 
+// Anonymous is the Actor of what somebody did who has not proved who they are: a wrong password is no deed of the person
+// whose name was typed.
+const Anonymous = "-"
+
 // Event is what happened. Empty fields are fine where they say nothing.
 type Event struct {
 	Action  string // for example "password.accepted"
-	Actor   string // who did it; "": the actor of the request in the context, else Subject
-	Subject string // whom it concerns
-	Client  string // the relying party's client_id
+	Actor   string // who did it; "": the actor of the request in the context, else Subject; or [Anonymous]
+	Subject string // whom it concerns; "": no one person
+	Client  string // the relying party's client_id; "": that of the request in the context
 	Result  string // "" for success, otherwise a short stable reason
 	Detail  map[string]string
 }
@@ -45,7 +49,7 @@ type Entry struct {
 	ID string // ascends with time
 	At time.Time
 	Event
-	Request Request // without Actor: that is the Event's
+	Request Request // without Actor and Client: those are the Event's
 }
 
 // Record appends e, with the request in ctx, as part of the transaction in ctx if there is one. Control, formatting
@@ -58,6 +62,9 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 	}
 	if e.Actor == "" {
 		e.Actor = e.Subject
+	}
+	if e.Client == "" {
+		e.Client = request.Client
 	}
 	detail, err := encode(e.Detail)
 	if err != nil {

@@ -43,6 +43,8 @@ func TestActor(t *testing.T) {
 		{"the event's", "carol", "admin", "carol"},
 		{"the request's", "", "admin", "admin"},
 		{"the subject itself", "", "", "alice"},
+		{"nobody that is known", audit.Anonymous, "", audit.Anonymous},
+		{"nobody that is known, in this request", "", audit.Anonymous, audit.Anonymous},
 	}
 	log := &audit.Log{DB: dbxtest.SQLite(t, "audit")}
 	for _, tt := range tests {
@@ -55,6 +57,19 @@ func TestActor(t *testing.T) {
 				t.Errorf("actor %q, want %q", got[0].Actor, tt.want)
 			}
 		})
+	}
+}
+
+func TestClient(t *testing.T) {
+	log := &audit.Log{DB: dbxtest.SQLite(t, "audit")}
+	ctx := audit.WithClient(audit.WithActor(audit.WithRequest(t.Context(), audit.Request{ID: "r1"}), "root"), "waits")
+	for _, tt := range []struct{ event, want string }{{"named", "named"}, {"", "waits"}} {
+		check(t, log.Record(ctx, audit.Event{Action: "x", Client: tt.event}))
+		got, err := log.List(ctx, audit.Filter{Limit: 1})
+		check(t, err)
+		if e := got[0]; e.Client != tt.want || e.Actor != "root" || e.Request.ID != "r1" {
+			t.Errorf("%+v", e)
+		}
 	}
 }
 

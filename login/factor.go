@@ -176,8 +176,22 @@ func (f *Flow) reminded(w http.ResponseWriter, r *http.Request, _ mfahttp.User) 
 	})
 }
 
+// eventPostponed is the action of the audit row of an enrolment that was put off. Detail: due, until when that may be done.
+const eventPostponed = "account.mfa_postponed"
+
 func (f *Flow) postpone(w http.ResponseWriter, r *http.Request, _ mfahttp.User) {
-	f.noted(w, r, func(who *person) error { return f.Sessions.Postpone(r.Context(), who.session) })
+	f.noted(w, r, func(who *person) error {
+		return f.Sessions.DB.InTx(r.Context(), func(ctx context.Context) error {
+			if err := f.Sessions.Postpone(ctx, who.session); err != nil {
+				return err
+			}
+			event := audit.Event{Action: eventPostponed, Actor: who.account.Subject, Subject: who.account.Subject}
+			if due := who.account.MFADueAt; !due.IsZero() {
+				event.Detail = map[string]string{"due": due.UTC().Format(time.RFC3339)}
+			}
+			return f.Audit.Record(ctx, event)
+		})
+	})
 }
 
 func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) error) {
@@ -302,11 +316,24 @@ func (f *Flow) back(r *http.Request) (name, target string) {
 		return client.Name, to
 	}
 	if r.Method == http.MethodGet && r.URL.Path == "/account/mfa" {
-		if err := f.Audit.Record(r.Context(), audit.Event{Action: "return_refused", Client: id, Result: "refused"}); err != nil {
+		event := audit.Event{Action: "return_refused", Client: id, Result: "refused", Detail: map[string]string{"host": hostOf(to)}}
+		if err := f.Audit.Record(r.Context(), event); err != nil {
 			f.Log.ErrorContext(r.Context(), "audit failed", "error", err)
 		}
 	}
 	return "", ""
+}
+
+// hostOf returns what may be kept of an address that a link brought along: where it leads, and nothing that it carries.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "unreadable"
+	}
+	if u.Host == "" {
+		return "none"
+	}
+	return u.Host
 }
 
 // returnable reports whether to is an address on one of the client's own web origins. It is taken apart first: browsers

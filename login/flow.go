@@ -64,6 +64,7 @@ type person struct {
 
 // Authenticate implements [oauth.Interaction].
 func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.Request) (*oauth.Authentication, error) {
+	r = r.WithContext(audit.WithClient(r.Context(), req.Client().ID))
 	who, err := f.person(w, r)
 	if err != nil {
 		return nil, err

@@ -130,7 +130,8 @@ func (f *Flow) usedPasskey(r *http.Request) (subject string, methods []mfa.Metho
 	if mark == "" || !hmac.Equal([]byte(mark), []byte(f.Sessions.Bind(r, ceremony))) {
 		return "", nil, mfa.ErrCeremony
 	}
-	subject, methods, err = f.Passkeys.FinishSignIn(r.Context(), ceremony, []byte(r.PostFormValue("response")))
+	ctx := audit.WithActor(r.Context(), audit.Anonymous) // until the passkey is accepted
+	subject, methods, err = f.Passkeys.FinishSignIn(ctx, ceremony, []byte(r.PostFormValue("response")))
 	if err == nil && !slices.Contains(methods, mfa.Verified) { // it would be one factor, and no password beside it
 		err = mfa.ErrInvalidCode
 	}
@@ -163,7 +164,7 @@ func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginP
 	}
 	if counts {
 		err := f.Audit.Record(r.Context(), audit.Event{
-			Action: "sign_in", Subject: subject, Client: page.ClientID, Result: "refused", Detail: map[string]string{"with": "passkey"},
+			Action: "sign_in", Actor: audit.Anonymous, Subject: subject, Client: page.ClientID, Result: "refused", Detail: map[string]string{"with": "passkey"},
 		})
 		if err != nil {
 			f.Fail(w, r, err)

@@ -206,7 +206,7 @@ func (f *Flow) check(r *http.Request, page loginPage, known *person) (*account.A
 // recordRefusal records a wrong password, as a try at the person whom the name belongs to. Of a name that nobody has,
 // nothing is kept: it may be a password in the wrong field.
 func (f *Flow) recordRefusal(ctx context.Context, page loginPage, known *person) error {
-	event := audit.Event{Action: "sign_in", Client: page.ClientID, Result: "refused"}
+	event := audit.Event{Action: "sign_in", Actor: audit.Anonymous, Client: page.ClientID, Result: "refused"}
 	if known != nil {
 		event.Subject = known.account.Subject
 	} else if a, err := f.Accounts.ByUsername(ctx, page.Username); err == nil {
