@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/consent"
 	"github.com/focushq/idp/internal/throttle"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
@@ -45,7 +45,8 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 type passwordPage struct {
 	Action          string // where the form goes
 	Query, Username string
-	Token           string // "": the present password is asked for
+	Token           string // of a link
+	Current         bool   // the present password is asked for
 	First           bool   // there was none yet
 	Forced          bool   // somebody else may know the present one
 	Cancel          bool   // there is a request to refuse
@@ -54,16 +55,18 @@ type passwordPage struct {
 }
 
 func (c *Console) showPassword(w http.ResponseWriter, r *http.Request) {
-	if _, a, ok := c.Fresh(w, r); ok {
-		c.Pages.Render(w, r, http.StatusOK, "password", c.changePage(r, a))
+	if s, a, ok := c.Fresh(w, r); ok {
+		c.Pages.Render(w, r, http.StatusOK, "password", c.changePage(r, s, a))
 	}
 }
 
-// changePage is the page for a, signed in: of their own accord, or on the way through a sign-in that demands it.
-func (c *Console) changePage(r *http.Request, a *account.Account) passwordPage {
+// changePage is the page for a, signed in: of their own accord, or on the way through a sign-in that demands it. Whoever
+// gave the password for this fresh proof is not asked for it a second time; whoever used a passkey gave none.
+func (c *Console) changePage(r *http.Request, s *session.Session, a *account.Account) passwordPage {
 	return passwordPage{
 		Action: "/account/password", Query: r.URL.RawQuery, Username: a.Username, Forced: a.Compromised,
-		Cancel: r.URL.Query().Get("request") != "", MinPassword: c.Accounts.MinPassword(),
+		Current: !slices.Contains(s.AMR, "pwd"),
+		Cancel:  r.URL.Query().Get("request") != "", MinPassword: c.Accounts.MinPassword(),
 	}
 }
 
@@ -73,8 +76,10 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := c.replacePassword(r, s, a); err != nil {
-		c.refusePassword(w, r, c.changePage(r, a), err)
+	page := c.changePage(r, s, a)
+	page.Current = page.Current || r.PostFormValue("current") != "" // what is sent has to be right
+	if err := c.replacePassword(r, s, page.Current); err != nil {
+		c.refusePassword(w, r, page, err)
 		return
 	}
 	changed, err := c.Accounts.BySubject(r.Context(), a.Subject)
@@ -90,17 +95,21 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	c.done(w, r, "/account", "notice.password_changed")
 }
 
-// replacePassword sets the password that the form holds, if it holds the present one too.
-func (c *Console) replacePassword(r *http.Request, s *session.Session, a *account.Account) error {
-	current, next := r.PostFormValue("current"), r.PostFormValue("password")
-	err := c.Accounts.VerifyPassword(r.Context(), a.Subject, current, audit.RequestOf(r.Context()).Address, c.Sessions.Known(r)...)
-	if err != nil {
-		return err
+// replacePassword sets the password that the form holds, if the present one, where it is asked for, is right. A wrong one
+// is on record.
+func (c *Console) replacePassword(r *http.Request, s *session.Session, ask bool) error {
+	ctx := r.Context()
+	if ask {
+		err := c.Accounts.VerifyPassword(ctx, s.Subject, r.PostFormValue("current"), audit.RequestOf(ctx).Address, c.Sessions.Known(r)...)
+		if errors.Is(err, account.ErrCredentials) {
+			event := audit.Event{Action: account.EventPasswordSet, Actor: s.Subject, Subject: s.Subject, Result: "refused"}
+			err = cmp.Or(c.Actions.Audit.Record(ctx, event), err)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if next == current {
-		return &account.InvalidError{Field: "password", Reason: "same"}
-	}
-	return c.Actions.SetPassword(r.Context(), a.Subject, next, s.ID)
+	return c.Actions.ChangePassword(ctx, s.Subject, r.PostFormValue("password"), s.ID)
 }
 
 func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, page passwordPage, err error) {
@@ -179,66 +188,6 @@ func (c *Console) endSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.done(w, r, "/account/sessions", notice)
-}
-
-// appsPage is the data of the page that lists what the person allowed to whom.
-type appsPage struct {
-	Apps   []appRow
-	Notice string
-}
-
-type appRow struct {
-	ID, Name string
-	Scopes   []string
-	At       time.Time
-}
-
-func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
-	_, a, ok := c.SignedIn(w, r)
-	if !ok {
-		return
-	}
-	page := appsPage{Notice: c.notice(w, r)}
-	grants, err := c.Actions.Consents.List(r.Context(), a.Subject)
-	for _, grant := range grants {
-		client, missing := c.Actions.OAuth.Clients().Get(r.Context(), grant.Client)
-		if errors.Is(missing, oauth.ErrNotFound) || len(grant.Granted) == 0 {
-			continue
-		}
-		if err = missing; err != nil {
-			break
-		}
-		oauth.SortScopes(grant.Granted)
-		page.Apps = append(page.Apps, appRow{ID: grant.Client, Name: client.Name, Scopes: grant.Granted, At: grant.At})
-	}
-	if err != nil {
-		c.Fail(w, r, err)
-		return
-	}
-	c.Pages.Render(w, r, http.StatusOK, "apps", page)
-}
-
-// revokeApp takes back what the person allowed to one app, and the tokens that it got.
-func (c *Console) revokeApp(w http.ResponseWriter, r *http.Request) {
-	_, a, ok := c.SignedIn(w, r)
-	if !ok {
-		return
-	}
-	grants, err := c.Actions.Consents.List(r.Context(), a.Subject)
-	if err != nil {
-		c.Fail(w, r, err)
-		return
-	}
-	id := r.PostFormValue("id")
-	if !slices.ContainsFunc(grants, func(g consent.Grant) bool { return g.Client == id }) {
-		c.Pages.Render(w, r, http.StatusNotFound, "error", notFound())
-		return
-	}
-	if err := c.Actions.Disconnect(r.Context(), a.Subject, id); err != nil {
-		c.Fail(w, r, err)
-		return
-	}
-	c.done(w, r, "/account/apps", "notice.app_revoked")
 }
 
 // noticeCookie carries the id of a sentence to the page after a POST, for a minute. A link could not bring one along.

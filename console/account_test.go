@@ -2,10 +2,13 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/idptest"
 	"github.com/focushq/idp/mfa"
 )
@@ -48,24 +51,53 @@ func TestConnectedAppsTellScopesInOneOrder(t *testing.T) {
 	}
 }
 
+// An app that asks nobody is listed as well while it holds tokens, and can be removed.
+func TestConnectedAppsThatNobodyAllowed(t *testing.T) {
+	p := idptest.Start(t)
+	a := alice(t, p) // whose app asks nobody
+	page := a.browser.Get("/account/apps")
+	if rows := page.All("ul.rows > li"); len(rows) != 1 || !strings.Contains(rows[0], "organisation's app") || !strings.Contains(rows[0], "Since") {
+		t.Fatal(rows)
+	}
+	form := url.Values{"form_token": {page.Attr("input[name=form_token]", "value")}, "id": {"another"}}
+	if got := a.browser.Post("/account/apps/revoke", form); got.Status != http.StatusNotFound {
+		t.Errorf("an app that is not connected: %d", got.Status)
+	}
+	form.Set("id", "app")
+	if got := a.browser.Post("/account/apps/revoke", form); got.URL.Path != "/account/apps" || !strings.Contains(got.Text(".lead"), "No app") {
+		t.Errorf("at %s: %s", got.URL, got.Text("main"))
+	}
+	if access, refresh := a.granted(t); access || refresh {
+		t.Errorf("tokens still work: access %v, refresh %v", access, refresh)
+	}
+}
+
 func TestChangePassword(t *testing.T) {
 	p := idptest.Start(t)
 	a := alice(t, p)
 	const next = "seven geese cross the frozen lake"
 	page := a.browser.Get("/account/password")
+	if page.Has("#current") {
+		t.Error("the password was given a moment ago, and is asked for again")
+	}
 	for _, wrong := range []struct{ current, password, id string }{
-		{"not my password at all", next, "current-error"},
-		{idptest.Password, "short", "password-error"},
-		{idptest.Password, "", "password-error"},
+		{"not my password at all", next, "current-error"}, // of an old page, say: what is sent has to be right
+		{"", idptest.Password, "password-error"},
+		{"", "short", "password-error"},
+		{"", "", "password-error"},
 	} {
 		got := page.Submit("password-submit", "current", wrong.current, "password", wrong.password)
 		if got.Status != http.StatusUnprocessableEntity || !got.Has("#"+wrong.id) {
 			t.Errorf("%q, %q: %d %s", wrong.current, wrong.password, got.Status, got.Text("main"))
 		}
 	}
+	refused, err := p.Audit.List(t.Context(), audit.Filter{Action: account.EventPasswordSet, Subject: a.Subject, Result: "refused"})
+	if err != nil || len(refused) != 1 || refused[0].Actor != a.Subject {
+		t.Errorf("a wrong present password leaves %+v, %v", refused, err)
+	}
 	elsewhere := p.Browser()
 	elsewhere.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
-	got := page.Submit("password-submit", "current", idptest.Password, "password", next)
+	got := page.Submit("password-submit", "password", next)
 	if got.URL.Path != "/account" || !got.Has("[role=status]") {
 		t.Fatalf("at %s: %s", got.URL, got.Text("main"))
 	}

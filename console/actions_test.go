@@ -240,7 +240,7 @@ func TestSec_AD04_TheLastAdministratorStays(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if page := b.Get("/account"); page.URL.Path != "/account" {
+	if page := b.Get("/account/mfa"); page.URL.Path != "/account/mfa" {
 		t.Error("a refused action ends the session")
 	}
 	p.AddUser("second", func(n *account.NewAccount) { n.Admin = true })

@@ -34,6 +34,14 @@ func (a *Actions) SetPassword(ctx context.Context, subject, password string, kee
 	return a.endAll(ctx, subject, "password", keep...)
 }
 
+// ChangePassword is [Actions.SetPassword] by the person, whose next password must be another one.
+func (a *Actions) ChangePassword(ctx context.Context, subject, password string, keep ...string) error {
+	if err := a.Accounts.ChangePassword(ctx, subject, password); err != nil {
+		return err
+	}
+	return a.endAll(ctx, subject, "password", keep...)
+}
+
 // SetPasswordByLink is [Actions.SetPassword] for whoever holds a link of that purpose, all of it or nothing. Nobody is
 // signed in by that: the second factor is still to be asked for. It returns whose password it is, or
 // [account.ErrNotFound] for a link that is not good (any more).

@@ -76,14 +76,14 @@ func (c *Console) showLink(purpose string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token := r.URL.Query().Get("token")
 		if a, ok := c.linked(w, r, purpose, token); ok {
-			c.Pages.Render(w, r, http.StatusOK, "password", c.linkPage(purpose, token, a))
+			c.Pages.Render(w, r, http.StatusOK, "password", c.linkPage(r, purpose, token, a))
 		}
 	}
 }
 
-func (c *Console) linkPage(purpose, token string, a *account.Account) passwordPage {
+func (c *Console) linkPage(r *http.Request, purpose, token string, a *account.Account) passwordPage {
 	return passwordPage{
-		Action: linkPath(purpose), Username: a.Username, Token: token, First: purpose == account.PurposeInvite,
+		Action: linkPath(purpose), Query: r.URL.RawQuery, Username: a.Username, Token: token, First: purpose == account.PurposeInvite,
 		MinPassword: c.Accounts.MinPassword(),
 	}
 }
@@ -128,7 +128,7 @@ func (c *Console) passwordByLink(w http.ResponseWriter, r *http.Request, purpose
 		return
 	}
 	if err != nil {
-		c.refusePassword(w, r, c.linkPage(purpose, token, a), err)
+		c.refusePassword(w, r, c.linkPage(r, purpose, token, a), err)
 		return
 	}
 	if a, err = c.Accounts.BySubject(r.Context(), a.Subject); err != nil {

@@ -10,6 +10,7 @@ import (
 
 // setupPage is the data of the page that makes the first administrator.
 type setupPage struct {
+	Query                 string // of the link: whoever opens the address of a refused form again finds the form
 	Token                 string
 	Username, Name, Email string
 	MinPassword           int
@@ -20,7 +21,7 @@ type setupPage struct {
 func (c *Console) showSetup(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	if c.usable(w, r, token) {
-		c.Pages.Render(w, r, http.StatusOK, "setup", setupPage{Token: token, MinPassword: c.Accounts.MinPassword()})
+		c.Pages.Render(w, r, http.StatusOK, "setup", setupPage{Query: r.URL.RawQuery, Token: token, MinPassword: c.Accounts.MinPassword()})
 	}
 }
 
@@ -47,7 +48,7 @@ func (c *Console) gone(w http.ResponseWriter, r *http.Request) {
 // setup makes the administrator, signs them in and leads straight into enrolment.
 func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 	page := setupPage{
-		Token: r.PostFormValue("token"), Username: r.PostFormValue("username"), Name: r.PostFormValue("name"),
+		Query: r.URL.RawQuery, Token: r.PostFormValue("token"), Username: r.PostFormValue("username"), Name: r.PostFormValue("name"),
 		Email: r.PostFormValue("email"), MinPassword: c.Accounts.MinPassword(),
 	}
 	if !c.usable(w, r, page.Token) {

@@ -69,7 +69,11 @@ func TestSetupSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	// None of this has used the link up.
+	// None of this has used the link up, and whoever opens the address of the refused form again finds the form.
+	refused := page.Submit("setup-submit", "username", "root")
+	if again := refused.Browser().Get(refused.URL.String()); again.Status != 200 || !again.Has("#setup-submit") {
+		t.Errorf("opened again: %d %s", again.Status, again.Text("main"))
+	}
 	if got := page.Submit("setup-submit", "username", "root", "password", "plum lantern river 42"); got.URL.Path != "/account/mfa/enrol/start" {
 		t.Errorf("%s: %s", got.URL, got.Body)
 	}

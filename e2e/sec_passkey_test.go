@@ -189,8 +189,16 @@ func TestSec_PW05_ACompromisedPasswordIsChangedAfterAPasskeyToo(t *testing.T) {
 	}
 	b := s.Browser()
 	secAt(t, secTouch(t, s.begin(b, s.app), device), "/account/password")
-	secAt(t, s.begin(b, s.app), "/account/password")
+	page := secAt(t, s.begin(b, s.app), "/account/password")
 	secAt(t, b.Get("/account/mfa"), "/account/password")
+
+	// Nobody has given the password in this session: the form asks for it.
+	for _, wrong := range []string{"", "not the password"} {
+		if got := page.Submit("password-submit", "current", wrong, "password", secOtherPassword); !got.Has("#current-error") {
+			t.Errorf("%q: at %s (%d)", wrong, got.URL, got.Status)
+		}
+	}
+	secGranted(t, page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword))
 }
 
 func TestSec_MF12_APasskeyThatVerifiesNobodyIsNoSignIn(t *testing.T) {
