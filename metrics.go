@@ -32,7 +32,7 @@ func newFigures(version string) *figures {
 			Name: "idp_http_request_duration_seconds", Help: "Time from a request to its answer.", Buckets: prometheus.DefBuckets,
 		}, []string{"route", "status"}),
 		factors: counter("idp_mfa_events_total", "What happened to second factors, by the kind of event in the audit log.", "kind"),
-		signIns: counter("idp_sign_ins_total", "Passwords and passkeys alone by result: accepted, refused, throttled, busy, failed.", "with", "result"),
+		signIns: counter("idp_sign_ins_total", "Passwords and passkeys alone by result: accepted, refused, throttled, sealed, busy, failed.", "with", "result"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "idp_build_info", Help: "The running program; always 1.",
@@ -60,7 +60,7 @@ func (f *figures) factor(kind string) { f.factors.WithLabelValues(kind).Inc() }
 func (f *figures) signIn(with string, status int) {
 	result := map[int]string{
 		http.StatusSeeOther: "accepted", http.StatusUnprocessableEntity: "refused",
-		http.StatusTooManyRequests: "throttled", http.StatusServiceUnavailable: "busy",
+		http.StatusTooManyRequests: "throttled", http.StatusForbidden: "sealed", http.StatusServiceUnavailable: "busy",
 	}[status]
 	if result == "" {
 		result = "failed"

@@ -19,11 +19,12 @@ import (
 // mountFactor registers the second factor's pages with what they need to know of the sign-in around them.
 func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c := f.Factor
-	c.User, c.SignIn, c.Fresh = f.user, f.toSignIn, f.fresh
+	c.User, c.SignIn, c.Fresh, c.Recent = f.user, f.toSignIn, f.fresh, f.recent
 	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
 	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
 	c.Grace, c.Postpone, c.Remember, c.Demanded = f.grace, f.postpone, f.mayRemember, f.demanded
 	c.Another, c.Insists, c.UsedCode = f.another, f.insists, f.usedCode
+	c.Duration = f.Pages.Duration
 	challenge := mfahttp.Challenge(c)
 	mux.Handle("/mfa", challenge)
 	mux.Handle("/mfa/", challenge)
@@ -81,6 +82,24 @@ func (f *Flow) toSignIn(w http.ResponseWriter, r *http.Request) {
 func (f *Flow) fresh(w http.ResponseWriter, r *http.Request, _ mfahttp.User) bool {
 	_, _, ok := f.Fresh(w, r)
 	return ok
+}
+
+// recent lets somebody pass who has signed in within the last ten minutes; a factor is not asked for.
+func (f *Flow) recent(w http.ResponseWriter, r *http.Request, user mfahttp.User) bool {
+	who, err := f.person(w, r)
+	switch {
+	case err != nil:
+		f.Fail(w, r, err)
+		return false
+	case who != nil && who.account.Subject == user.Subject && f.Now().Before(who.session.AuthTime.Add(proofFor)):
+		return true
+	}
+	query := url.Values{"to": {local(r.URL.Query().Get("to"))}}
+	if id := r.URL.Query().Get("request"); id != "" { // not by the dispatcher, to whom the password is old enough
+		query = url.Values{"request": {id}}
+	}
+	http.Redirect(w, r, "/login?"+query.Encode(), http.StatusSeeOther)
+	return false
 }
 
 // passed notes the second factor in the session and goes on with the sign-in. When another tab has changed the session

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
@@ -23,12 +24,18 @@ import (
 type PasskeySignIn interface {
 	// BeginSignIn returns the options for the browser, and the ceremony that its answer belongs to.
 	BeginSignIn(ctx context.Context) (options json.RawMessage, ceremony string, err error)
-	// FinishSignIn returns whose passkey it was and what its use proves. Its errors are those of package mfa.
-	FinishSignIn(ctx context.Context, ceremony string, response []byte) (subject string, methods []mfa.Method, err error)
+	// FinishSignIn returns whose passkey it was and what its use proves. admit may refuse that person before the passkey is
+	// accepted, by an error that is returned as it is. The other errors are those of package mfa.
+	FinishSignIn(
+		ctx context.Context, ceremony string, response []byte, admit func(ctx context.Context, subject string) error,
+	) (subject string, methods []mfa.Method, err error)
 }
 
 // passkeyForm is the form that signs in with a passkey alone.
-type passkeyForm struct{ Action, OptionsURL, Script string }
+type passkeyForm struct {
+	Action, OptionsURL, Script string
+	Refused                    bool // one was just now: the browser is to wait for the button
+}
 
 const (
 	passkeyPath    = "/login/passkey"
@@ -70,7 +77,9 @@ func (f *Flow) offerPasskey(w http.ResponseWriter, r *http.Request) {
 	if errors.As(err, &wait) {
 		left := int(math.Ceil(wait.Until.Sub(f.Now()).Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(left))
-		f.answer(w, r, http.StatusTooManyRequests, map[string]any{"problem": "problem.throttled", "wait": left})
+		f.answer(w, r, http.StatusTooManyRequests, map[string]any{
+			"problem": "problem.throttled", "wait": left, "words": f.Pages.Duration(r, time.Duration(left)*time.Second),
+		})
 		return
 	}
 	if err != nil {
@@ -108,38 +117,39 @@ func (f *Flow) signInByPasskey(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	var owner string // of the passkey, once its signature is right
 	var who *account.Account
-	subject, methods, err := f.usedPasskey(r)
-	switch {
-	case err != nil:
-	case known != nil && known.account.Subject != subject:
-		subject, err = known.account.Subject, errOther
-	default:
-		who, err = f.Accounts.Active(r.Context(), subject)
-	}
+	methods, err := f.usedPasskey(r, func(ctx context.Context, subject string) (err error) {
+		if owner = subject; known != nil && known.account.Subject != subject {
+			return errOther
+		}
+		who, err = f.Accounts.Active(ctx, subject)
+		return err
+	})
 	if err != nil {
-		f.refusePasskey(w, r, page, subject, err)
+		f.refusePasskey(w, r, page, owner, err)
 		return
 	}
 	f.signedIn(w, r, page, who, "passkey", mfa.AMR(methods...))
 }
 
-// usedPasskey returns whose passkey this browser has used, for a ceremony that was begun in it.
-func (f *Flow) usedPasskey(r *http.Request) (subject string, methods []mfa.Method, err error) {
+// usedPasskey accepts the passkey that this browser has used, for a ceremony that was begun in it, of somebody whom admit
+// lets in.
+func (f *Flow) usedPasskey(r *http.Request, admit func(context.Context, string) error) (methods []mfa.Method, err error) {
 	ceremony, mark, _ := strings.Cut(r.PostFormValue("ceremony"), ".")
 	if mark == "" || !hmac.Equal([]byte(mark), []byte(f.Sessions.Bind(r, ceremony))) {
-		return "", nil, mfa.ErrCeremony
+		return nil, mfa.ErrCeremony
 	}
 	ctx := audit.WithActor(r.Context(), audit.Anonymous) // until the passkey is accepted
-	subject, methods, err = f.Passkeys.FinishSignIn(ctx, ceremony, []byte(r.PostFormValue("response")))
+	_, methods, err = f.Passkeys.FinishSignIn(ctx, ceremony, []byte(r.PostFormValue("response")), admit)
 	if err == nil && !slices.Contains(methods, mfa.Verified) { // it would be one factor, and no password beside it
 		err = mfa.ErrInvalidCode
 	}
-	return subject, methods, err
+	return methods, err
 }
 
-// refusePasskey shows the page again and says why. A passkey that was looked at is on record, as a try at subject where
-// that is known.
+// refusePasskey shows the page again and says why. A passkey that was looked at is on record, as a try at subject, its
+// owner, where a right signature told who that is. Waits and seals come after that too: no stranger hears of them.
 func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginPage, subject string, err error) {
 	var wait *mfa.ThrottledError
 	status, id, counts := http.StatusUnprocessableEntity, "", true
@@ -174,5 +184,6 @@ func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginP
 	if page.Problem = (&templates.Problem{ID: id}); id == "" {
 		page.Problem = templates.Throttled(w, wait.Until, f.Now())
 	}
+	page.Passkey.Refused = true
 	f.Pages.Render(w, r, status, "login", page)
 }

@@ -158,12 +158,16 @@ func (s *Service) throttled(ctx context.Context, subject string, f factor, err e
 	if !errors.As(err, &refused) {
 		return err
 	}
-	detail := append([]string{"factor", string(f), "sealed", strconv.FormatBool(refused.Sealed)}, more...)
+	sealed := refused.Sealed && refused.Left == 0
+	detail := append([]string{"factor", string(f), "sealed", strconv.FormatBool(sealed)}, more...)
 	err = s.store.InTx(ctx, func(ctx context.Context) error { return s.emit(ctx, subject, Throttled, detail...) })
 	if err != nil {
 		return err
 	}
-	return &ThrottledError{Until: refused.Until, Sealed: refused.Sealed}
+	if refused.Left > 0 {
+		return ErrOneLeft
+	}
+	return &ThrottledError{Until: refused.Until, Sealed: sealed}
 }
 
 // outcome returns what became of a try that was looked at. One that was right is no failure of its network.
@@ -236,7 +240,8 @@ func (s *Service) standing(ctx context.Context, subject string, f factor) (seale
 	return sealed, retryAt, nil
 }
 
-// refuses is standing for so many tries together, of a factor with n failures that waits until then.
+// refuses is standing for so many tries together, of a factor with n failures that waits until then. Sealed is also what
+// has fewer tries left.
 func (s *Service) refuses(f factor, n int, until time.Time, count int) (sealed bool, retryAt time.Time) {
 	var refused *throttle.Error
 	if errors.As(s.policy(f).Refuses(n, until, count, s.config.Now()), &refused) {

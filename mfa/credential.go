@@ -11,6 +11,7 @@ type Credential struct {
 	AddedAt    time.Time
 	LastUsedAt time.Time // zero: never
 	Synced     bool      // it may be on several devices of the person
+	First      bool      // it turned MFA on: nothing was enrolled when it was added
 }
 
 // MaxCredentials is how many of a kind a person may have.
@@ -30,7 +31,8 @@ var (
 	ErrTaken = errors.New("mfa: credential known already")
 	// ErrUnknown says that nobody has the credential of a sign-in, any more.
 	ErrUnknown = errors.New("mfa: unknown credential")
-	// ErrInUse says that a credential has worked before, or is not all that the person has: it can't be abandoned.
+	// ErrInUse says that a credential has worked before, was not the first, or is not all that the person has: it can't be
+	// abandoned.
 	ErrInUse = errors.New("mfa: credential in use")
 	// ErrCloned says that a credential's counter did not move on: there may be a copy. It comes with [ErrInvalidCode].
 	ErrCloned = errors.New("mfa: counter went back")

@@ -25,6 +25,8 @@ var (
 	ErrInvalidCode = errors.New("mfa: invalid code")
 	// ErrMalformedCode says that the text is no code at all: it was neither compared nor counted.
 	ErrMalformedCode = errors.New("mfa: malformed code")
+	// ErrOneLeft says that two codes were not looked at because one is left before the seal: a single one is.
+	ErrOneLeft = errors.New("mfa: one code is left, not two")
 	// ErrReplayed says that the code was right and has been used already.
 	ErrReplayed = errors.New("mfa: code already used")
 

@@ -106,8 +106,9 @@ func (s *Service) Try(
 }
 
 // Add gives the person a registered factor, or one more of its kind, which keep writes down. As for an app it ends
-// remembered devices, and as the first factor of all it turns MFA on: then recovery codes follow, by
-// [Service.NewRecoveryCodes] with no enrolment. Let nobody do that who has not just proved what they have.
+// remembered devices, and as the first factor of all it turns MFA on: enrolments that were begun end, in whatever
+// session, and recovery codes follow, by [Service.NewRecoveryCodes] with no enrolment. Let nobody do that who has not just
+// proved what they have.
 //
 // keep runs inside a transaction that has the person's factors for itself; its error is returned as it is. label is the
 // person's name for what was added, for the record.
@@ -131,6 +132,10 @@ func (s *Service) Add(ctx context.Context, name, subject, label string, keep fun
 			return err
 		}
 		if err := s.clearAll(ctx, subject, string(Enrolled)); err != nil {
+			return err
+		}
+		// What the password alone had begun must not become a further factor.
+		if _, err := s.store.RemoveEnrollments(ctx, subject); err != nil {
 			return err
 		}
 		return s.emit(ctx, subject, Enrolled, "factor", name, "name", label)

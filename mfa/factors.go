@@ -30,6 +30,7 @@ type Status struct {
 
 	Failures       int  // wrong codes of the app in a row, each wrong pair being two
 	Sealed         bool // no code of the app is looked at any more
+	PairSealed     bool // no two codes are: at most one is left before the seal
 	RecoverySealed bool
 	// When the next code is looked at, or the next pair of codes; zero: at once, or never.
 	RetryAt         time.Time
@@ -69,7 +70,7 @@ func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 	}
 	out.Failures = failures
 	out.Sealed, out.RetryAt = s.refuses(factorTOTP, failures, until, 1)
-	_, out.PairRetryAt = s.refuses(factorTOTP, failures, until, pairTries)
+	out.PairSealed, out.PairRetryAt = s.refuses(factorTOTP, failures, until, pairTries)
 	if out.RecoverySealed, out.RecoveryRetryAt, err = s.standing(ctx, subject, factorRecovery); err != nil {
 		return Status{}, err
 	}

@@ -56,7 +56,7 @@ func (s *Service) Reseal(ctx context.Context) (int, error) {
 
 // AfterRestore makes a store safe that was brought back from a backup, where everything used since then counts as
 // unused: time steps up to now are used up, and recovery codes, remembered devices and begun enrolments are taken away.
-// People keep their apps and are asked to make new recovery codes. Call it before anybody can sign in.
+// People keep their apps and passkeys and are asked to make new recovery codes. Call it before anybody can sign in.
 func (s *Service) AfterRestore(ctx context.Context) error {
 	return s.store.Distrust(ctx, stepAt(s.config.Now())+window)
 }

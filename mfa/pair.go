@@ -19,9 +19,9 @@ const pairTries = 2
 // does.
 //
 // It returns a [*PairError] with [ErrMalformedCode], [ErrSameCode] and [ErrNotEnrolled] (none of them counted), a
-// [*ThrottledError] (not looked at), or, with [TriesLeft], one of [ErrInvalidCode], [ErrSwapped], [ErrReplayed] (both are
-// right; two newer ones will do) and a [*ClockError] for a clock that is off by more than ten minutes, either way. A
-// pair costs two tries, and the pause between those two is waited before it ([Status].PairRetryAt). The same holds as
+// [*ThrottledError] or [ErrOneLeft] (not looked at), or, with [TriesLeft], one of [ErrInvalidCode], [ErrSwapped],
+// [ErrReplayed] (both are right; two newer ones will do) and a [*ClockError] for a clock that is off by more than ten
+// minutes, either way. A pair costs two tries, and the pause between those two is waited before it ([Status].PairRetryAt). The same holds as
 // for [Service.VerifyTOTP]: after the password, outside of the caller's transactions.
 func (s *Service) VerifyPair(ctx context.Context, subject, code, next string) (Drift, error) {
 	first, second, err := twoCodes(code, next)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // root is the dot of every page.
@@ -55,6 +56,11 @@ func (s *Set) root(r *http.Request, page string, data any) *root {
 		v.Problem = &problem{ID: id, Field: field, Text: s.texts.problem(lang, id, args)}
 	}
 	return v
+}
+
+// Duration says d in words of the reader's language, rounded up, for what the script of a page says.
+func (s *Set) Duration(r *http.Request, d time.Duration) string {
+	return s.texts.duration(s.texts.match(r), d)
 }
 
 // optional returns the field called name of the struct or map data, nil when it has none: packages that render pages

@@ -77,6 +77,7 @@ func (p Policy) Validate() error {
 type Error struct {
 	Until  time.Time // when the next try is looked at; zero when sealed
 	Sealed bool
+	Left   int // of tries together that are sealed: how many are left before the seal, fewer than were to be counted
 }
 
 func (e *Error) Error() string {
@@ -114,7 +115,7 @@ func ReserveTogether(ctx context.Context, c Counter, p Policy, key string, tries
 // until then, nil when they would be looked at.
 func (p Policy) Refuses(n int, until time.Time, tries int, now time.Time) error {
 	if p.Seal > 0 && n+tries > p.Seal {
-		return &Error{Sealed: true}
+		return &Error{Sealed: true, Left: max(0, p.Seal-n)}
 	}
 	if n > 0 {
 		until = until.Add(p.between(n, tries))

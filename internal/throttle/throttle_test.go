@@ -169,7 +169,7 @@ func TestTogether(t *testing.T) {
 		{5, throttle.Error{Until: start.Add(time.Minute)}, time.Minute},
 		{9, throttle.Error{Until: start.Add(time.Hour)}, time.Hour},
 		{10, throttle.Error{Until: start.Add(time.Hour)}, time.Hour},
-		{11, throttle.Error{Sealed: true}, 0}, // one is left before the seal
+		{11, throttle.Error{Sealed: true, Left: 1}, 0}, // one is left before the seal
 		{12, throttle.Error{Sealed: true}, 0},
 	} {
 		c, now := newCounter(), start

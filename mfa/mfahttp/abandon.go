@@ -8,19 +8,23 @@ import (
 	"github.com/focushq/idp/mfa"
 )
 
-// mayAbandon reports whether the page of the passkey offers to remove it: a first one that has never worked, beside which
-// nothing stands yet. Else who cannot use it would be locked out by having tried. [Passkeys].Abandon decides.
+// mayAbandon reports whether the page of the passkey offers to remove it: the first one, which has never worked, beside
+// which nothing stands yet. Else who cannot use it would be locked out by having tried. [Passkeys].Abandon decides.
 func (h *handler) mayAbandon(r *http.Request, user User, status mfa.Status) (bool, error) {
 	alone := len(status.Authenticators) == 0 && len(status.Factors) == 1 && status.CodesMadeAt.IsZero()
-	if !alone || h.passkeyStatus(status) == nil {
+	if h.Recent == nil || !alone || h.passkeyStatus(status) == nil {
 		return false, nil
 	}
 	keys, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
-	return err == nil && !slices.ContainsFunc(keys, func(c mfa.Credential) bool { return !c.LastUsedAt.IsZero() }), err
+	return err == nil && !slices.ContainsFunc(keys, func(c mfa.Credential) bool { return !c.First || !c.LastUsedAt.IsZero() }), err
 }
 
-// abandonKey removes it. What waited for a factor may ask for one again, and then for an enrolment; nothing else follows.
+// abandonKey removes it, for a password that was given just now: an old session says little of who sits there. What
+// waited for a factor may ask for one again, and then for an enrolment; nothing else follows.
 func (h *handler) abandonKey(w http.ResponseWriter, r *http.Request, user User) {
+	if !h.Recent(w, r, user) {
+		return
+	}
 	err := h.Passkeys.Abandon(r.Context(), user.Subject)
 	switch {
 	case err == nil:

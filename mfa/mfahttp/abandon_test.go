@@ -17,6 +17,11 @@ func TestAbandoningTheFirstPasskey(t *testing.T) {
 	if page := b.data.(*KeyPage); !page.Abandon || page.RecoveryURL != "" {
 		t.Errorf("nothing has worked yet: %+v", page)
 	}
+	b.longAgo = true
+	b.leads(b.post("/mfa?request=r1", "abandon", "1"), "/login?password")
+	if b.longAgo = false; !b.isEnrolled(alice) {
+		t.Error("abandoned for an old password")
+	}
 	b.leads(b.post("/mfa?request=r1", "abandon", "1"), "/resume?id=r1")
 	if b.isEnrolled(alice) || len(b.keys.have[alice.Subject]) != 0 || b.saw(mfa.Disabled) != 1 || len(b.passed)+len(b.proved) != 0 {
 		t.Errorf("off %d times, passed %v", b.saw(mfa.Disabled), b.passed)
@@ -45,6 +50,10 @@ func TestAbandoningTheFirstPasskey(t *testing.T) {
 	refused("it has worked")
 	b.withKey()
 	refused("one of two has worked")
+	if err := b.keys.Remove(t.Context(), alice.Subject, key); err != nil {
+		t.Fatal(err)
+	}
+	refused("the one that is left was not the first")
 	b.user = bob
 	b.withApp()
 	b.leads(b.post("/mfa", "abandon", "1"), pathSettings)
@@ -64,6 +73,19 @@ func TestAbandoningTheFirstPasskey(t *testing.T) {
 		t.Error("a store that fails")
 	}
 	b.keys.err = nil
+	recent := b.config.Recent
+	b.config.Recent = nil
+	b.user = User{Subject: "sub-carol", Account: "carol@example.com", Session: "session-c"}
+	b.withKey()
+	b.get("/mfa")
+	if page := b.data.(*KeyPage); page.Abandon {
+		t.Error("offered by a host that cannot tell how old the password is")
+	}
+	b.post("/mfa", "abandon", "1")
+	if !b.isEnrolled(b.user) {
+		t.Error("abandoned at such a host")
+	}
+	b.config.Recent, b.user = recent, bob
 	b.config.Passkeys = nil
 	b.post("/mfa", "abandon", "1")
 	b.shows(http.StatusUnprocessableEntity, PageChallenge) // a form without a code

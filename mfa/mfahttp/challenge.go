@@ -20,6 +20,8 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 	case way(r) == "recovery", len(status.Authenticators) == 0 && h.passkeyStatus(status) == nil: // a factor of no page here
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
 		h.showRecovery(w, r, http.StatusOK, user, status, &RecoveryPage{Problem: problem, Wait: wait})
+	case way(r) == "pair" && status.PairSealed && !status.Sealed && len(status.Authenticators) > 0:
+		h.oneLeft(w, r, http.StatusOK, user)
 	case way(r) == "pair" && len(status.Authenticators) > 0:
 		problem, wait := h.standing("pair", status.Sealed, status.PairRetryAt)
 		h.showPair(w, r, http.StatusOK, user, &PairPage{Problem: problem, Wait: wait})
@@ -61,7 +63,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
 	switch {
 	case h.mayCancel(r) && r.PostFormValue("cancel") != "":
 		h.Cancel(w, r)
-	case h.Passkeys != nil && r.PostForm.Has("abandon"):
+	case h.Passkeys != nil && h.Recent != nil && r.PostForm.Has("abandon"):
 		h.abandonKey(w, r, user)
 	case r.PostForm.Has("recovery_code"):
 		h.useRecoveryCode(w, r, user)

@@ -171,6 +171,8 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
 		h.goTo(w, r, link(pathCodes, journey(r, "enrolment", e.ID)))
 	case r.PostFormValue("saved") == "":
 		h.showCodes(w, r, http.StatusUnprocessableEntity, user, e.ID, unsaved())
+	case r.PostFormValue("set") == "": // what confirms a further authenticator, which is done behind a fresh proof alone
+		h.showCodes(w, r, http.StatusUnprocessableEntity, user, e.ID, &Problem{ID: "problem.enrol.replaced"})
 	default:
 		h.finish(w, r, user, e.ID, r.PostFormValue("set"))
 	}

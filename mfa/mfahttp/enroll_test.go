@@ -259,6 +259,17 @@ func TestSec_RC02(t *testing.T) {
 	if b.problem() != "enrol.unsaved saved" || b.isEnrolled(alice) || !last.Reloaded {
 		t.Errorf("not saved: %q", b.problem())
 	}
+	b.keys.then = func() { // in another window, while the form is looked at
+		b.keys.have[alice.Subject] = []mfa.Credential{{ID: "key-0", Name: "Passkey"}}
+	}
+	b.post(pathRecovery+query, "set", "", "saved", "1") // which confirms a further authenticator
+	b.shows(http.StatusUnprocessableEntity, PageRecoveryCodes)
+	if b.problem() != "enrol.replaced" || len(b.keys.have) != 1 || b.saw(mfa.AuthenticatorAdded) != 0 {
+		t.Errorf("no set: %q", b.problem())
+	}
+	delete(b.keys.have, alice.Subject)
+	b.get(pathRecovery + query)
+	last = b.data.(*RecoveryCodesPage)
 	b.leads(b.post(pathRecovery+query, "set", last.Set, "saved", "1"), pathDone)
 
 	for _, path := range []string{pathScan, pathCodes, pathRecovery} {

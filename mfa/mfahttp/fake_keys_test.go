@@ -20,7 +20,8 @@ type fakeKeys struct {
 	have  map[string][]mfa.Credential
 	begun map[string]fakeCeremony
 	names int
-	err   error // of every method of mfahttp.Passkeys
+	err   error  // of every method of mfahttp.Passkeys
+	then  func() // runs once, right after somebody has asked whether a person has passkeys
 }
 
 type fakeCeremony struct{ purpose, subject, session string }
@@ -28,7 +29,12 @@ type fakeCeremony struct{ purpose, subject, session string }
 func (f *fakeKeys) Name() string { return "passkey" }
 
 func (f *fakeKeys) Enrolled(_ context.Context, subject string) (bool, error) {
-	return len(f.have[subject]) > 0, nil
+	enrolled := len(f.have[subject]) > 0
+	if then := f.then; then != nil {
+		f.then = nil
+		then()
+	}
+	return enrolled, nil
 }
 
 func (f *fakeKeys) Reset(_ context.Context, subject string) error {
@@ -81,7 +87,11 @@ func (f *fakeKeys) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, nam
 		return mfa.Credential{}, mfa.ErrTaken
 	}
 	made := mfa.Credential{ID: f.id("key"), Name: name, AddedAt: f.now()}
-	err := f.mfa.Add(ctx, f.Name(), owner.Subject, name, func(context.Context) error {
+	err := f.mfa.Add(ctx, f.Name(), owner.Subject, name, func(ctx context.Context) error {
+		enrolled, err := f.mfa.Enrolled(ctx, owner.Subject)
+		if made.First = !enrolled; err != nil {
+			return err
+		}
 		if len(f.have[owner.Subject]) >= mfa.MaxCredentials {
 			return mfa.ErrTooMany
 		}
@@ -152,7 +162,7 @@ func (f *fakeKeys) Remove(ctx context.Context, subject, id string) error {
 }
 
 func (f *fakeKeys) Abandon(ctx context.Context, subject string) error {
-	used := func(c mfa.Credential) bool { return !c.LastUsedAt.IsZero() }
+	used := func(c mfa.Credential) bool { return !c.First || !c.LastUsedAt.IsZero() }
 	switch keys := f.have[subject]; {
 	case f.err != nil:
 		return f.err

@@ -29,6 +29,7 @@ type world struct {
 
 	user     User // whose password was checked; zero: nobody
 	stale    bool // Fresh redirects
+	longAgo  bool // and so does Recent
 	passed   [][]string
 	proved   [][]string
 	reminded int
@@ -114,6 +115,12 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 				http.Redirect(rw, r, "/login?to="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
 			}
 			return !w.stale
+		},
+		Recent: func(rw http.ResponseWriter, r *http.Request, _ User) bool {
+			if w.longAgo {
+				http.Redirect(rw, r, "/login?password", http.StatusSeeOther)
+			}
+			return !w.longAgo
 		},
 		Passed: func(rw http.ResponseWriter, r *http.Request, _ User, amr []string) {
 			w.passed = append(w.passed, amr)

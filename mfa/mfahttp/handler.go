@@ -83,6 +83,10 @@ type Config struct {
 	// Fresh says that the person has proved within the last minutes who they are, with a second factor once enrolled.
 	// If not, it has redirected to where that is done and returns false; the browser comes back by GET to r's URL.
 	Fresh func(http.ResponseWriter, *http.Request, User) bool
+	// Recent is Fresh for the password alone: a first passkey that has never worked is removed by that, and by nothing
+	// else. If it was not given within the last minutes, Recent has redirected to where it is, and returns false; the
+	// browser comes back by GET, and the person asks again. nil: such a passkey stays, and its owner needs a reset.
+	Recent func(http.ResponseWriter, *http.Request, User) bool
 
 	// Passed is called when the second factor was given: it adds amr to the session and sends the browser on.
 	Passed func(w http.ResponseWriter, r *http.Request, user User, amr []string)
@@ -123,6 +127,8 @@ type Config struct {
 	// Postpone notes "not now" and sends the browser on. It is called only while Grace allows it.
 	Postpone func(http.ResponseWriter, *http.Request, User)
 
+	// Duration puts a wait into the words of the person's language, for what the script says ("Wait {wait}"). nil: English.
+	Duration func(*http.Request, time.Duration) string
 	// NotFound answers a path below those of the pages that none of them has. nil: http.NotFound.
 	NotFound http.HandlerFunc
 	// Fail logs an error that is nobody's mistake and answers with an error page.
@@ -137,7 +143,7 @@ func Challenge(c Config) http.Handler {
 	if h.Passkeys != nil {
 		mux.HandleFunc("GET "+PasskeyScript(), servePasskeyScript)
 	}
-	return h.sameOrigin(h.known(mux))
+	return h.sameOrigin(h.otherVersions(h.known(mux)))
 }
 
 // routes are what a person may ask for, by method and path.
@@ -250,6 +256,9 @@ func newHandler(c Config) *handler {
 	}
 	if c.Remember == nil {
 		c.Remember = func(*http.Request) bool { return true }
+	}
+	if c.Duration == nil {
+		c.Duration = func(_ *http.Request, d time.Duration) string { return plainDuration(d) }
 	}
 	if c.NotFound == nil {
 		c.NotFound = http.NotFound

@@ -14,7 +14,7 @@ const pairFrom = 2
 // pairURL is where two codes are asked for, "" while one should do.
 func (h *handler) pairURL(r *http.Request, status mfa.Status, problem *Problem) string {
 	runaway := problem != nil && problem.ID == "problem.code.clock"
-	if len(status.Authenticators) == 0 || status.Sealed || status.Failures < pairFrom && !runaway {
+	if len(status.Authenticators) == 0 || status.PairSealed || status.Failures < pairFrom && !runaway {
 		return ""
 	}
 	return link(pathChallenge, journey(r, "way", "pair"))
@@ -48,11 +48,27 @@ func (h *handler) usePair(w http.ResponseWriter, r *http.Request, user User) {
 		h.pass(w, r, user, mfa.Password, mfa.TOTP)
 	case errors.Is(err, mfa.ErrNotEnrolled): // turned off while the page was open
 		h.goTo(w, r, h.onward(r))
+	case errors.Is(err, mfa.ErrOneLeft):
+		h.oneLeft(w, r, http.StatusUnprocessableEntity, user)
 	case problem == nil:
 		h.Fail(w, r, err)
 	default:
 		h.showPair(w, r, h.status(w, err), user, &PairPage{Problem: problem, Wait: h.wait(err)})
 	}
+}
+
+// oneLeft asks for a single code in the place of two, of which the second would not be looked at any more.
+func (h *handler) oneLeft(w http.ResponseWriter, r *http.Request, code int, user User) {
+	status, err := h.MFA.Status(r.Context(), user.Subject)
+	if err != nil {
+		h.Fail(w, r, err)
+		return
+	}
+	problem, wait := h.standing("code", status.Sealed, status.RetryAt)
+	if problem == nil {
+		problem = &Problem{ID: "problem.pair.one", Field: "code"}
+	}
+	h.showChallenge(w, r, code, user, status, &ChallengePage{Problem: problem, Wait: wait})
 }
 
 // signInPairProblem puts the refusal of two codes at sign-in into a problem. It is nil for an error that is not the

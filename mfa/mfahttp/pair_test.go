@@ -120,3 +120,32 @@ func TestTwoCodesTellNothingAboutOne(t *testing.T) {
 	b.user = bob
 	b.leads(b.post("/mfa?way=pair&request=r2", "code1", "123456", "code2", "654321"), "/resume?id=r2")
 }
+
+// With one code left before the seal two are not asked for, and whoever sends them is told to enter one.
+func TestOneCodeLeft(t *testing.T) {
+	t.Parallel()
+	b := newWorld(t).browser()
+	phone := b.withApp()
+	for n := range 59 {
+		if n == 58 {
+			b.get("/mfa")
+			if page := b.data.(*ChallengePage); page.PairURL == "" {
+				t.Errorf("two are left: %+v", page)
+			}
+		}
+		b.post("/mfa", "code", phone.Code(90))
+		b.pass(2 * time.Hour)
+	}
+	one := func(status int) {
+		t.Helper()
+		b.shows(status, PageChallenge)
+		if page := b.data.(*ChallengePage); b.problem() != "pair.one code" || page.PairURL != "" || page.RecoveryURL == "" {
+			t.Errorf("%q: %+v", b.problem(), page)
+		}
+	}
+	b.get("/mfa?way=pair")
+	one(http.StatusOK)
+	b.post("/mfa?way=pair", "code1", phone.Code(0), "code2", phone.Code(1))
+	one(http.StatusUnprocessableEntity)
+	b.leads(b.post("/mfa", "code", phone.Code(0)), "/resume")
+}

@@ -13,12 +13,12 @@
 
   const fresh = 4 * 60 * 1000; // options are good for five minutes
 
-  // There are no options: they are asked for too often, or something else has to come first.
+  // There are no options: they are asked for too often, something else has to come first, or the server is at fault.
   class Refused extends Error {
     constructor(status, wait) {
       super(`options: ${status}`);
       this.status = status;
-      this.wait = wait;
+      this.wait = wait; // in words
     }
   }
 
@@ -31,7 +31,7 @@
     });
     const isJSON = answer.headers.get("Content-Type")?.startsWith("application/json");
     const json = isJSON ? await answer.json() : undefined;
-    if (!answer.ok || !json) throw new Refused(answer.status, json?.wait);
+    if (!answer.ok || !json) throw new Refused(answer.status, json?.words);
     return json;
   };
 
@@ -88,8 +88,10 @@
   const explain = (form, error) => {
     const said = form.dataset;
     if (error instanceof Refused) {
-      if (error.status !== 429) return startOver();
-      return say(form, (said.throttled ?? said.failed).replace("{wait}", error.wait ?? ""));
+      // 0 is a redirect, to a proof for one. A page that only the server's fault has led to keeps what was typed.
+      if ([0, 403, 422].includes(error.status)) return startOver();
+      if (error.status !== 429 || !error.wait) return say(form, said.failed);
+      return say(form, (said.throttled ?? said.failed).replace("{wait}", error.wait));
     }
     switch (error.name) {
       case "NotAllowedError": // also when the time is over: browsers don't tell

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"time"
 
@@ -35,12 +36,34 @@ var passkeyScript string
 
 // PasskeyScript returns the path of the script that forms with a passkey need; [Challenge] serves it, to everybody. Its
 // name changes with its content. A page's Content-Security-Policy has to allow script-src and connect-src 'self'.
-func PasskeyScript() string { return pathChallenge + "/passkey-" + short(passkeyScript) + ".js" }
+func PasskeyScript() string { return scriptPath(short(passkeyScript)) }
+
+func scriptPath(version string) string { return pathChallenge + "/passkey-" + version + ".js" }
+
+// otherVersion matches the path of the script of another version.
+var otherVersion = regexp.MustCompile("^" + scriptPath("[0-9a-f]{16}") + "$")
+
+// otherVersions answers for those with the present script: while replicas are updated one by one, a page of one asks for its
+// script at the other. Nobody may keep that under a name that is not its own.
+func (h *handler) otherVersions(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if h.Passkeys == nil || !reads || r.URL.Path == PasskeyScript() || !otherVersion.MatchString(r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		writePasskeyScript(w, "no-store")
+	})
+}
 
 func servePasskeyScript(w http.ResponseWriter, _ *http.Request) {
+	writePasskeyScript(w, "public, max-age=31536000, immutable")
+}
+
+func writePasskeyScript(w http.ResponseWriter, keep string) {
 	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Cache-Control", keep)
 	_, _ = io.WriteString(w, passkeyScript) // fails only when nobody reads any more
 }
 
@@ -85,7 +108,7 @@ func (h *handler) verifyOptions(w http.ResponseWriter, r *http.Request, user Use
 		return
 	}
 	if problem, wait := h.standing("key", keys.Sealed, keys.RetryAt); problem != nil {
-		h.noOptions(w, problem, wait)
+		h.noOptions(w, r, problem, wait)
 		return
 	}
 	options, ceremony, err := h.Passkeys.BeginVerify(r.Context(), user.Subject)
@@ -100,14 +123,16 @@ func writeOptions(w http.ResponseWriter, options json.RawMessage, ceremony strin
 	writeJSON(w, http.StatusOK, map[string]any{"ceremony": ceremony, "options": options})
 }
 
-// noOptions says why there are none: 429 when waiting helps, else 422.
-func (h *handler) noOptions(w http.ResponseWriter, problem *Problem, wait time.Duration) {
+// noOptions says why there are none: 429 when waiting helps, with the wait in seconds and in words, else 422.
+func (h *handler) noOptions(w http.ResponseWriter, r *http.Request, problem *Problem, wait time.Duration) {
 	if wait == 0 {
 		writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"problem": problem.ID, "wait": 0})
 		return
 	}
 	retryAfter(w, wait)
-	writeJSON(w, http.StatusTooManyRequests, map[string]any{"problem": problem.ID, "wait": int(wait / time.Second)})
+	writeJSON(w, http.StatusTooManyRequests, map[string]any{
+		"problem": problem.ID, "wait": int(wait / time.Second), "words": h.Duration(r, wait),
+	})
 }
 
 func writeJSON(w http.ResponseWriter, status int, body map[string]any) {

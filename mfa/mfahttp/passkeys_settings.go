@@ -79,7 +79,7 @@ func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user User) 
 	options, ceremony, err := h.Passkeys.BeginAdd(r.Context(), h.owner(user), user.Account)
 	switch {
 	case errors.Is(err, mfa.ErrTooMany):
-		h.noOptions(w, tooManyKeys(), 0)
+		h.noOptions(w, r, tooManyKeys(), 0)
 	case err != nil:
 		h.Fail(w, r, err)
 	default:
@@ -90,12 +90,12 @@ func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user User) 
 // keepKey keeps the passkey that the browser made. It counts at once, and is no factor of this session: without an
 // attestation it has proved nothing. So the first one leads to the codes by way of the host's second step, where it is
 // used for the first time.
+//
+// It asks for no fresh proof. The ceremony is the proof: it was begun behind one, by this person in this session, and ends
+// after five minutes. A proof that runs out in the meantime would leave a passkey on the device that is known to nobody.
 func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user User) {
 	if h.mayCancel(r) && r.PostFormValue("cancel") != "" {
 		h.Cancel(w, r)
-		return
-	}
-	if !h.Fresh(w, r, user) {
 		return
 	}
 	before, err := h.MFA.Status(r.Context(), user.Subject)

@@ -37,6 +37,7 @@ func plainSentence(p *Problem) (string, error) {
 		"pair.replayed":  "These codes were used before. Enter two new ones.",
 		"pair.clock": "Your phone's clock is {Offset}, which is too much. Let the phone set its clock automatically, then " +
 			"enter two new codes.",
+		"pair.one":    "Only one more code is looked at, so two at once are too many. Enter one code.",
 		"pair.sealed": "After too many wrong codes, codes of the app are not accepted any more. Sign in with a recovery code.",
 
 		"enrol.malformed":       "A code has 6 digits. Enter both as the app shows them.",

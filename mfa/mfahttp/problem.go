@@ -15,6 +15,7 @@ import (
 //	problem.code.malformed, .wrong, .replayed, .clock, .sealed           a code at sign-in
 //	problem.pair.malformed, .same, .swapped, .wrong, .replayed, .clock,
 //	    .sealed                                                          two codes at sign-in
+//	problem.pair.one                                                     one code, for two are too many before the seal
 //	problem.recovery.malformed, .wrong, .sealed                          a recovery code at sign-in
 //	problem.key.refused, .cloned, .ceremony, .malformed, .sealed,
 //	    .in_use                                                          a passkey at sign-in

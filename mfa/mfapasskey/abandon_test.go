@@ -11,14 +11,16 @@ import (
 func TestAbandon(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		w.is(w.Abandon(t.Context(), "alice"), mfa.ErrNotFound)
-		lost, _ := w.add("alice")
-		w.add("alice")
+		lost, first := w.add("alice")
+		if !first.First {
+			t.Errorf("%+v", first)
+		}
 		_, unseen, err := w.mfa.NewRecoveryCodes(t.Context(), browser("alice"), "") // shown and never confirmed
 		w.must(err)
 		w.add("bob")
 		w.forget()
 		w.must(w.Abandon(t.Context(), "alice"))
-		w.happened("passkey_removed", "passkey_removed", mfa.Disabled)
+		w.happened("passkey_removed", mfa.Disabled)
 		if enrolled, err := w.mfa.Enrolled(t.Context(), "alice"); enrolled || err != nil {
 			t.Errorf("still enrolled: %v", err)
 		}
@@ -42,12 +44,14 @@ func TestNothingElseIsAbandoned(t *testing.T) {
 		alone, _ := w.add("alone")
 		_, _, err = w.signIn(alone)
 		w.must(err)
+		w.add("two")
+		w.add("two")
 		w.add("codes")
 		w.withCodes("codes")
 		w.add("app")
 		w.withApp("app")
 		w.forget()
-		for subject, keys := range map[string]int{"used": 2, "alone": 1, "codes": 1, "app": 1} {
+		for subject, keys := range map[string]int{"used": 2, "alone": 1, "two": 2, "codes": 1, "app": 1} {
 			w.is(w.Abandon(t.Context(), subject), mfa.ErrInUse)
 			if left, err := w.Passkeys(t.Context(), subject); err != nil || len(left) != keys {
 				t.Errorf("%s: %d left, %v", subject, len(left), err)
@@ -61,6 +65,44 @@ func TestNothingElseIsAbandoned(t *testing.T) {
 		if left, err := w.Passkeys(t.Context(), "audit"); err != nil || len(left) != 1 {
 			t.Errorf("%d left, %v", len(left), err)
 		}
+	})
+}
+
+// A password alone takes away what the password alone has guarded, and nothing that came after something else: neither
+// when that is gone by now, nor when a backup has taken the recovery codes along.
+func TestOnlyTheFirstPasskeyIsAbandoned(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		stays := func(subject string) {
+			t.Helper()
+			w.is(w.Abandon(t.Context(), subject), mfa.ErrInUse)
+			if enrolled, err := w.mfa.Enrolled(t.Context(), subject); !enrolled || err != nil {
+				t.Errorf("%s: MFA is off: %v", subject, err)
+			}
+		}
+		withoutApp := func(subject string) {
+			t.Helper()
+			status, err := w.mfa.Status(t.Context(), subject)
+			w.must(err)
+			w.must(w.mfa.Remove(t.Context(), subject, status.Authenticators[0].ID))
+		}
+		d, old := w.add("changed")
+		_, err := w.verify("changed", d)
+		w.must(err)
+		w.withApp("changed")
+		w.must(w.Remove(t.Context(), "changed", old.ID))
+		if _, added := w.add("changed"); added.First {
+			t.Errorf("%+v", added)
+		}
+		withoutApp("changed")
+		stays("changed")
+
+		w.withApp("restored")
+		w.add("restored")
+		withoutApp("restored")
+		w.add("brought back") // it may have worked since the backup
+		w.must(w.mfa.AfterRestore(t.Context()))
+		stays("restored")
+		stays("brought back")
 	})
 }
 

@@ -18,11 +18,16 @@ type purpose string
 
 const (
 	adding    purpose = "add"
+	beginning purpose = "first" // to add one when nothing is enrolled
 	verifying purpose = "verify"
 	signingIn purpose = "sign_in"
 )
 
-// begin keeps a ceremony and returns the options as the browser takes them, and the ceremony's identifier.
+// kept is how many ceremonies of one person are open at once. Who is signed in may begin as many as they like.
+const kept = 10
+
+// begin keeps a ceremony and returns the options as the browser takes them, and the ceremony's identifier. The person's
+// oldest ones end.
 func (s *Service) begin(ctx context.Context, p purpose, owner mfa.Owner, options any, session *webauthn.SessionData) (json.RawMessage, string, error) {
 	shown, err := json.Marshal(options)
 	if err != nil {
@@ -33,13 +38,20 @@ func (s *Service) begin(ctx context.Context, p purpose, owner mfa.Owner, options
 		return nil, "", fmt.Errorf("mfapasskey: ceremony: %w", err)
 	}
 	id := rand.Text()
+	hash := hashed(id)
 	_, err = s.db.Exec(ctx, `INSERT INTO mfa_passkey_ceremonies (hash, purpose, subject, session, data, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6)`,
-		hashed(id), string(p), owner.Subject, owner.Session, data, s.now().Add(CeremonyLife).Unix())
+		hash, string(p), owner.Subject, owner.Session, data, s.now().Add(CeremonyLife).Unix())
 	if err != nil {
 		return nil, "", err
 	}
-	return shown, id, nil
+	if owner.Subject == "" { // a stranger: the host bounds how often
+		return shown, id, nil
+	}
+	_, err = s.db.Exec(ctx, `DELETE FROM mfa_passkey_ceremonies WHERE subject = $1 AND hash <> $2 AND hash NOT IN
+		(SELECT hash FROM mfa_passkey_ceremonies WHERE subject = $1 AND hash <> $2 ORDER BY expires_at DESC, hash LIMIT $3)`,
+		owner.Subject, hash, kept-1)
+	return shown, id, err
 }
 
 // take ends a ceremony: of any number of answers, one gets it.

@@ -26,7 +26,7 @@ func FuzzCeremonies(f *testing.F) {
 			return
 		}
 		_, err := w.FinishVerify(t.Context(), "alice", ceremony, answer)
-		subject, _, err2 := w.FinishSignIn(t.Context(), ceremony, answer)
+		subject, _, err2 := w.FinishSignIn(t.Context(), ceremony, answer, nil)
 		_, err3 := w.FinishAdd(t.Context(), browser("bob"), ceremony, name, created)
 		for _, err := range []error{err, err2, err3} {
 			if !errors.Is(err, mfa.ErrCeremony) && !errors.Is(err, mfa.ErrName) {

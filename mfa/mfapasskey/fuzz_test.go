@@ -29,7 +29,7 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		_, err := w.FinishVerify(t.Context(), "alice", verifying, answer)
-		subject, _, err2 := w.FinishSignIn(t.Context(), signing, answer)
+		subject, _, err2 := w.FinishSignIn(t.Context(), signing, answer, nil)
 		_, err3 := w.FinishAdd(t.Context(), browser("bob"), adding, "", answer)
 		for _, err := range []error{err, err2, err3} {
 			refused := false

@@ -53,11 +53,19 @@ func newWorld(t testing.TB, url func(testing.TB, ...string) string) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Unix(1_800_000_000, 0)}
 	where := url(t, "mfa")
-	w.replica, w.other = w.start(where), w.start(where)
+	w.replica, w.other = w.start(where, origin), w.start(where, origin)
 	return w
 }
 
-func (w *world) start(url string) replica {
+// newWorldAt is newWorld for pages at another origin.
+func newWorldAt(t testing.TB, origin string) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Unix(1_800_000_000, 0)}
+	w.replica = w.start(dbxtest.SQLiteURL(t, "mfa"), origin)
+	return w
+}
+
+func (w *world) start(url, origin string) replica {
 	w.t.Helper()
 	db, err := dbx.Open(context.Background(), url)
 	w.must(err)
@@ -166,7 +174,7 @@ func (w *world) signIn(d *passkeytest.Device) (string, []mfa.Method, error) {
 	w.t.Helper()
 	shown, ceremony, err := w.BeginSignIn(w.t.Context())
 	w.must(err)
-	return w.FinishSignIn(w.t.Context(), ceremony, d.Get(shown))
+	return w.FinishSignIn(w.t.Context(), ceremony, d.Get(shown), nil)
 }
 
 // withCodes makes recovery codes that stand.

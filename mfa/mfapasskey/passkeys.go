@@ -52,11 +52,26 @@ func (s *Service) BeginAdd(ctx context.Context, owner mfa.Owner, account string)
 	if err != nil {
 		return nil, "", fmt.Errorf("mfapasskey: %w", err)
 	}
-	return s.begin(ctx, adding, owner, creation.Response, session)
+	purpose, err := s.toAdd(ctx, owner.Subject)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.begin(ctx, purpose, owner, creation.Response, session)
+}
+
+// toAdd is what a ceremony of that person is for that adds a passkey now. One that was begun when nothing was enrolled
+// ends with that: it asked for no more than the password, and somebody who has stolen that may have begun it.
+func (s *Service) toAdd(ctx context.Context, subject string) (purpose, error) {
+	enrolled, err := s.mfa.Enrolled(ctx, subject)
+	if enrolled {
+		return adding, err
+	}
+	return beginning, err
 }
 
 // FinishAdd keeps the passkey that the browser made: response is the answer of navigator.credentials.create as JSON.
-// An empty name becomes "Passkey" with a number. For what follows upon the first factor see the package's comment.
+// An empty name becomes "Passkey" with a number. For what follows upon the first factor see the package's comment. The
+// proof that BeginAdd wants holds for its ceremony, which this owner alone can end: FinishAdd needs no second one.
 //
 // It returns [mfa.ErrName] and [mfa.ErrMalformedResponse] (the ceremony goes on), [mfa.ErrCeremony], [mfa.ErrRefused],
 // [mfa.ErrTaken] and [mfa.ErrTooMany].
@@ -72,7 +87,11 @@ func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name
 	if err != nil {
 		return mfa.Credential{}, fmt.Errorf("%w: %w", mfa.ErrMalformedResponse, err)
 	}
-	session, err := s.take(ctx, adding, owner, ceremony)
+	purpose, err := s.toAdd(ctx, owner.Subject)
+	if err != nil {
+		return mfa.Credential{}, err
+	}
+	session, err := s.take(ctx, purpose, owner, ceremony)
 	if err != nil {
 		return mfa.Credential{}, err
 	}
@@ -91,7 +110,7 @@ func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name
 		ID: rand.Text(), Subject: owner.Subject, Name: name, Credential: made.ID, PublicKey: made.PublicKey,
 		SignCount: int64(made.Authenticator.SignCount), BackupEligible: made.Flags.BackupEligible,
 		BackedUp: made.Flags.BackupState, Transports: transports(made.Transport), AAGUID: made.Authenticator.AAGUID,
-		AddedAt: s.now().Unix(),
+		AddedAt: s.now().Unix(), First: purpose == beginning,
 	}
 	err = s.mfa.Add(ctx, Name, owner.Subject, name, func(ctx context.Context) error { return s.keep(ctx, added, p.handle) })
 	if err != nil {
@@ -100,8 +119,8 @@ func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name
 	return added.shown(), nil
 }
 
-// keep writes a passkey down. The handle that the device knows must still be the person's: a reset that came between
-// has taken it away, and the passkey with it.
+// keep writes a passkey down, with the person's factors for itself. The handle that the device knows must still be the
+// person's: a reset that came between has taken it away, and the passkey with it. And a first one must still be first.
 func (s *Service) keep(ctx context.Context, r row, handle []byte) error {
 	known, err := s.rows(ctx, r.Subject)
 	if err != nil {
@@ -110,11 +129,17 @@ func (s *Service) keep(ctx context.Context, r row, handle []byte) error {
 	if len(known) >= MaxPasskeys {
 		return mfa.ErrTooMany
 	}
+	switch purpose, err := s.toAdd(ctx, r.Subject); {
+	case err != nil:
+		return err
+	case r.First != (purpose == beginning):
+		return mfa.ErrCeremony
+	}
 	written, err := s.db.Exec(ctx, `INSERT INTO mfa_passkeys (`+columns+`)
-		SELECT $1, subject, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM mfa_passkey_handles
-		WHERE subject = $2 AND handle = $13`,
+		SELECT $1, subject, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM mfa_passkey_handles
+		WHERE subject = $2 AND handle = $14`,
 		r.ID, r.Subject, r.Name, r.Credential, r.PublicKey, r.SignCount, r.BackupEligible, r.BackedUp, r.Transports,
-		r.AAGUID, r.AddedAt, r.LastUsedAt, handle)
+		r.AAGUID, r.AddedAt, r.LastUsedAt, r.First, handle)
 	switch {
 	case dbx.IsTaken(err):
 		return mfa.ErrTaken

@@ -198,6 +198,7 @@ func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 type options struct {
 	Challenge          string
 	RP                 struct{ ID string }
+	RPID               string `json:"rpId"`
 	User               struct{ Name string }
 	UserVerification   string
 	AllowCredentials   []struct{ ID string }
@@ -249,7 +250,7 @@ func TestNewNamesTheSettingAtFault(t *testing.T) {
 		"https://id.example.com": true, "https://id.example.com:8443": true, "http://localhost:8080": true, "https://idp": false,
 		"": false, "https://": false, "id.example.com": false, "https://id.example.com/": false, "https://id.example.com/idp": false,
 		"http://id.example.com": false, "https://192.0.2.1": false, "https://[2001:db8::1]:8443": false, "http://127.0.0.1:8080": false,
-		"https://a@id.example.com": false,
+		"https://a@id.example.com": false, "https://ID.Example.com:443": true, "https://müller.example": false,
 	} {
 		service, err := mfa.New(mfa.Config{Store: mfatest.Memory(), Cipher: cipher, Issuer: "Focus HQ"})
 		if err != nil {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -52,7 +54,7 @@ func New(config Config) (*Service, error) {
 	if config.MFA == nil || config.DB == nil || config.Name == "" {
 		return nil, errors.New("mfapasskey: MFA, DB and Name are required")
 	}
-	host, err := hostOf(config.Origin)
+	host, origin, err := normal(config.Origin)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func New(config Config) (*Service, error) {
 	}
 	life := webauthn.TimeoutConfig{Timeout: CeremonyLife, TimeoutUVD: CeremonyLife}
 	web, err := webauthn.New(&webauthn.Config{
-		RPID: host, RPDisplayName: config.Name, RPOrigins: []string{config.Origin},
+		RPID: host, RPDisplayName: config.Name, RPOrigins: []string{origin},
 		// Told to the browser; the end that counts is that of the ceremony's row, by our own clock.
 		Timeouts:              webauthn.TimeoutsConfig{Login: life, Registration: life},
 		AttestationPreference: protocol.PreferNoAttestation,
@@ -78,16 +80,23 @@ func New(config Config) (*Service, error) {
 	return s, config.MFA.Register((*asFactor)(s))
 }
 
-// hostOf returns the host of an origin that browsers make passkeys for.
-func hostOf(origin string) (string, error) {
-	u, err := url.Parse(origin)
+// normal returns an origin that browsers make passkeys for as they write it (URL Standard, sections 4.5 and 6.2): in
+// lower case, without the scheme's own port. And its host, which is the relying party's ID.
+func normal(origin string) (host, written string, err error) {
+	u, err := url.Parse(strings.ToLower(origin))
 	switch {
-	case err != nil, u.Scheme+"://"+u.Host != origin, u.Hostname() == "":
-		return "", fmt.Errorf("%w: %q: it is a scheme, a host and a port", ErrOrigin, origin)
+	case err != nil, u.Scheme+"://"+u.Host != strings.ToLower(origin), u.Hostname() == "":
+		return "", "", fmt.Errorf("%w: %q: it is a scheme, a host and a port", ErrOrigin, origin)
 	case net.ParseIP(u.Hostname()) != nil:
-		return "", fmt.Errorf("%w: %q: they need a name, not an address", ErrOrigin, origin)
+		return "", "", fmt.Errorf("%w: %q: they need a name, not an address", ErrOrigin, origin)
 	case u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost"):
-		return "", fmt.Errorf("%w: %q: they need https", ErrOrigin, origin)
+		return "", "", fmt.Errorf("%w: %q: they need https", ErrOrigin, origin)
+	case strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r > unicode.MaxASCII }):
+		return "", "", fmt.Errorf("%w: %q: the name is to be written as browsers send it, with xn--", ErrOrigin, origin)
 	}
-	return u.Hostname(), nil
+	host, written = u.Hostname(), u.Scheme+"://"+u.Hostname()
+	if port := u.Port(); port != "" && port != map[string]string{"https": "443", "http": "80"}[u.Scheme] {
+		written += ":" + port
+	}
+	return host, written, nil
 }

@@ -1,7 +1,9 @@
 package mfapasskey
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +26,14 @@ type row struct {
 	AAGUID            []byte
 	AddedAt           int64 `db:"added_at"`
 	LastUsedAt        int64 `db:"last_used_at"`
+	First             bool
 }
 
 const columns = `id, subject, name, credential, public_key, sign_count, backup_eligible, backed_up, transports, aaguid,
-	added_at, last_used_at`
+	added_at, last_used_at, first`
 
 func (r row) shown() mfa.Credential {
-	out := mfa.Credential{ID: r.ID, Name: r.Name, AddedAt: time.Unix(r.AddedAt, 0), Synced: r.BackupEligible}
+	out := mfa.Credential{ID: r.ID, Name: r.Name, AddedAt: time.Unix(r.AddedAt, 0), Synced: r.BackupEligible, First: r.First}
 	if r.LastUsedAt != 0 {
 		out.LastUsedAt = time.Unix(r.LastUsedAt, 0)
 	}
@@ -70,6 +73,11 @@ func (p person) WebAuthnCredentials() []webauthn.Credential {
 		out = append(out, c)
 	}
 	return out
+}
+
+// find returns where among the person's passkeys the one with this identifier of the authenticator's is, -1: nowhere.
+func (p person) find(credential []byte) int {
+	return slices.IndexFunc(p.rows, func(r row) bool { return bytes.Equal(r.Credential, credential) })
 }
 
 // rows returns a subject's passkeys, oldest first.

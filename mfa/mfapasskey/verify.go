@@ -1,7 +1,6 @@
 package mfapasskey
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,6 +48,8 @@ func (s *Service) FinishVerify(ctx context.Context, subject, ceremony string, re
 		return nil, err
 	}
 	used, err := s.try(ctx, subject, parsed.RawID, func(p person) (*webauthn.Credential, error) {
+		// Of those that were asked for, the library wants all to stand yet. One may have been removed since.
+		session.AllowedCredentialIDs = slices.DeleteFunc(session.AllowedCredentialIDs, func(id []byte) bool { return p.find(id) < 0 })
 		return s.web.ValidateLogin(p, session, parsed)
 	})
 	if err != nil {
@@ -68,10 +69,17 @@ func (s *Service) BeginSignIn(ctx context.Context) (options json.RawMessage, cer
 }
 
 // FinishSignIn accepts a passkey and returns whose it is, and the methods: [mfa.Passkey] or [mfa.SyncedPasskey], and
-// [mfa.Verified], which are two factors. Whether that person may sign in is for the host to say.
+// [mfa.Verified], which are two factors.
 //
-// The errors are those of [Service.FinishVerify], and [mfa.ErrUnknown].
-func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []byte) (subject string, methods []mfa.Method, err error) {
+// Before it is accepted, admit says whether that person may sign in here and now; its error is returned as it is, and the
+// passkey counts neither as accepted nor as refused. nil admits everybody. It is called for a signature that is right
+// only, outside of transactions.
+//
+// The errors are those of [Service.FinishVerify], and [mfa.ErrUnknown]. What a stranger can send, a wrong signature, is
+// an [mfa.ErrInvalidCode] that counts for nobody: the waits and the seal of a person are met by their own passkeys alone.
+func (s *Service) FinishSignIn(
+	ctx context.Context, ceremony string, response []byte, admit func(ctx context.Context, subject string) error,
+) (subject string, methods []mfa.Method, err error) {
 	parsed, err := parse(response)
 	if err != nil {
 		return "", nil, err
@@ -87,10 +95,23 @@ func (s *Service) FinishSignIn(ctx context.Context, ceremony string, response []
 	if err != nil {
 		return "", nil, err
 	}
-	used, err := s.try(ctx, subject, parsed.RawID, func(p person) (*webauthn.Credential, error) {
+	validate := func(p person) (*webauthn.Credential, error) {
 		_, credential, err := s.web.ValidatePasskeyLogin(func(_, _ []byte) (webauthn.User, error) { return p, nil }, session, parsed)
 		return credential, err
-	})
+	}
+	p, err := s.person(ctx, subject)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, refused := validate(p); refused != nil {
+		return "", nil, fmt.Errorf("%w: %w", mfa.ErrInvalidCode, refused)
+	}
+	if admit != nil {
+		if err := admit(ctx, subject); err != nil {
+			return "", nil, err
+		}
+	}
+	used, err := s.try(ctx, subject, parsed.RawID, validate)
 	if err != nil {
 		return "", nil, err
 	}
@@ -119,7 +140,7 @@ func (s *Service) try(
 		if err != nil {
 			return "", false, err
 		}
-		at := slices.IndexFunc(p.rows, func(r row) bool { return bytes.Equal(r.Credential, credential) })
+		at := p.find(credential)
 		if at < 0 {
 			return "", false, nil
 		}

@@ -192,7 +192,7 @@ func TestReplaysAndOtherPeoplesCeremonies(t *testing.T) {
 		answer := alices.Get(shown)
 		_, err = w.FinishVerify(t.Context(), "bob", ceremony, answer)
 		w.is(err, mfa.ErrCeremony)
-		_, _, err = w.FinishSignIn(t.Context(), ceremony, answer)
+		_, _, err = w.FinishSignIn(t.Context(), ceremony, answer, nil)
 		w.is(err, mfa.ErrCeremony)
 		_, err = w.FinishVerify(t.Context(), "alice", ceremony, answer)
 		w.must(err)
@@ -231,7 +231,7 @@ func TestCeremoniesEndAfterFiveMinutes(t *testing.T) {
 		w.must(err)
 		w.must(w.Prune(t.Context()))
 		for _, junk := range []string{"", "{}", "null", "[]", `{"id":"x"}`, strings.Repeat("x", 1<<17)} {
-			_, _, err := w.FinishSignIn(t.Context(), ceremony, []byte(junk))
+			_, _, err := w.FinishSignIn(t.Context(), ceremony, []byte(junk), nil)
 			w.is(err, mfa.ErrMalformedResponse)
 		}
 		w.forget()

@@ -93,6 +93,8 @@ func (s *Store) Distrust(ctx context.Context, step int64) error {
 		for _, query := range []string{
 			`DELETE FROM mfa_enrollments`, `DELETE FROM mfa_recovery_codes`, `DELETE FROM mfa_recovery_sets`,
 			`DELETE FROM mfa_devices`,
+			// It may have worked since, or something may have stood beside it: the password alone takes none away.
+			`UPDATE mfa_passkeys SET first = FALSE WHERE first`,
 		} {
 			if _, err := s.db.Exec(ctx, query); err != nil {
 				return err
