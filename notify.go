@@ -40,13 +40,19 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	if err := p.Audit.Record(ctx, event); err != nil {
 		return err
 	}
+	copied := e.Kind == mfa.DeviceForgotten && e.Detail["cause"] == "reused"
+	if copied { // two browsers had one cookie, and both the right password: one of them may be somebody else's
+		if err := p.Actions().End(ctx, e.Subject); err != nil {
+			return err
+		}
+	}
 	letter, ok := letters[e.Kind]
-	if !ok && !(e.Kind == mfa.DeviceForgotten && e.Detail["cause"] == "reused") {
+	if !ok && !copied {
 		return nil
 	}
 	factor := e.Detail["factor"]
 	switch {
-	case !ok:
+	case copied:
 		letter = "device_copied"
 	case e.Kind == mfa.WasReset && e.Detail["enrolled"] == "false":
 		return nil // there was nothing to take away

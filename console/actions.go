@@ -130,6 +130,10 @@ func (a *Actions) DeleteClient(ctx context.Context, id string) error {
 	return deleted
 }
 
+// End ends every session of a person's and every token, those of offline_access too, because somebody else may have some of
+// them. It joins the transaction of ctx.
+func (a *Actions) End(ctx context.Context, subject string) error { return a.end(ctx, subject) }
+
 func (a *Actions) end(ctx context.Context, subject string, keep ...string) error {
 	if _, err := a.Sessions.EndAll(ctx, subject, keep...); err != nil {
 		return err
