@@ -47,13 +47,15 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 		}
 	}
 	letter, ok := letters[e.Kind]
-	if !ok && !copied {
+	if !ok && !copied && !clockMoved(e) {
 		return nil
 	}
 	factor := e.Detail["factor"]
 	switch {
 	case copied:
 		letter = "device_copied"
+	case !ok:
+		letter = "clock_moved"
 	case e.Kind == mfa.WasReset && e.Detail["enrolled"] == "false":
 		return nil // there was nothing to take away
 	case e.Kind == mfa.CodesReplaced && e.Detail["first"] != "":
@@ -69,6 +71,17 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	return p.tell(ctx, e.Subject, letter, templates.Letter{
 		When: e.At, Name: e.Detail["name"], Left: left, Reason: e.Detail["reason"], Life: time.Duration(p.cfg.MFA.RememberDevice),
 	})
+}
+
+// clockMoved reports whether two codes in a row were taken that say another time than the phone was known to have. Whoever
+// reads codes off somebody's screen gets further by that; a step more or less is slow typing.
+func clockMoved(e mfa.Event) bool {
+	if e.Kind != mfa.CodeAccepted || e.Detail["pair"] == "" {
+		return false
+	}
+	now, err := time.ParseDuration(e.Detail["offset"])
+	before, failed := time.ParseDuration(e.Detail["before"])
+	return err == nil && failed == nil && (now-before).Abs() > mfa.Period
 }
 
 // first reports whether the one passkey that somebody has is all that they have.

@@ -12,7 +12,7 @@ func TestEveryKindIsToldOrQuiet(t *testing.T) {
 	t.Parallel()
 	quiet := []mfa.Kind{
 		mfa.EnrollRefused, mfa.AuthenticatorRenamed, mfa.CodeAccepted, mfa.CodeRefused, mfa.CodeReplayed, mfa.ClockWrong, mfa.RecoveryRefused, mfa.Throttled,
-		mfa.DeviceUsed, mfa.DeviceForgotten, mfa.DevicesForgotten, // a copied cookie is told, under a condition
+		mfa.DeviceUsed, mfa.DeviceForgotten, mfa.DevicesForgotten, // a copied cookie is told, as is a clock that two codes moved
 		mfa.Unsealable, // for administrators
 	}
 	for _, kind := range factorKinds(t) {

@@ -21,7 +21,7 @@ const (
 	AuthenticatorRemoved Kind = "authenticator_removed" // name
 	Disabled             Kind = "disabled"              // the last factor is gone, recovery codes and devices with it
 	CodesReplaced        Kind = "codes_replaced"        // a new set of recovery codes stands; first, when there was none before
-	CodeAccepted         Kind = "code_accepted"         // name; offset, when it was moved; pair: of two codes, which set it
+	CodeAccepted         Kind = "code_accepted"         // name; offset, when it was moved; pair: of two codes, which set it, and before, what it was
 	CodeRefused          Kind = "code_refused"          // failures; pair: of two codes, which count twice
 	CodeReplayed         Kind = "code_replayed"         // failures; pair
 	ClockWrong           Kind = "clock_wrong"           // offset, failures; pair

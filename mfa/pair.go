@@ -85,7 +85,9 @@ func (s *Service) settlePair(
 			}
 			if won {
 				drift := newDrift(offset)
-				return drift, nil, s.accept(ctx, subject, known[i], "offset", drift.Offset.String(), "pair", "true")
+				before := time.Duration(known[i].Offset) * Period
+				return drift, nil, s.accept(ctx, subject, known[i],
+					"offset", drift.Offset.String(), "before", before.String(), "pair", "true")
 			}
 			kind, cause = CodeReplayed, ErrReplayed
 		}
