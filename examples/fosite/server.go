@@ -7,6 +7,7 @@ import (
 	"embed"
 	"html/template"
 	"log"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -74,12 +75,23 @@ func (s *server) handler() http.Handler {
 	mux.Handle("POST /logout", same(http.HandlerFunc(s.logout)))
 	mux.HandleFunc("GET /{$}", s.home)
 
-	challenge, settings := mfahttp.Challenge(s.challenge), mfahttp.Settings(s.settings)
+	challenge, settings := located(mfahttp.Challenge(s.challenge)), mfahttp.Settings(s.settings)
 	mux.Handle("/mfa", challenge)
 	mux.Handle("/mfa/", challenge)
 	mux.Handle("/account/mfa", settings)
 	mux.Handle("/account/mfa/", settings)
 	return mux
+}
+
+// located says where tries come from, by which wrong codes are limited. Behind a proxy it has to be the address that the
+// proxy saw.
+func located(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+			r = r.WithContext(mfa.WithAddress(r.Context(), host))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *server) login(w http.ResponseWriter, r *http.Request) {

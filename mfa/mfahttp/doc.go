@@ -14,7 +14,8 @@
 //
 // Every change is a POST that answers with 303 or with the same page and a [Problem]; a GET makes at most pending rows.
 // Only passkeys need a script: it asks the browser, and sends the page's form like any other.
-// A POST that a browser sends from another origin is refused; hosts may add a form token of their own.
+// A POST that a browser sends from another origin is refused; hosts may add a form token of their own. Where tries come from
+// is for the host's middleware to say ([mfa.WithAddress]): without it wrong codes are limited per person alone.
 //
 // The package refuses to know who is signed in and how (Config.User, Fresh), what an authorization request is (Passed,
 // Resume), how a page looks and which words it uses (Pages, which gets the structs of pages.go; [Plain] for hosts that
