@@ -329,6 +329,7 @@ func passkeyLeft(p *passkeys) {
 	b.link("Use a passkey instead")
 	b.follow(passkeyButton)
 	p.look(b, "13-new")
+	p.answers(b)
 	b.follow("#key-abandon")
 	b.says("[role=status]", "The passkey is removed")
 	b.link("Use a passkey instead")
@@ -347,6 +348,38 @@ func passkeyLeft(p *passkeys) {
 	b.at(d.App + "/")
 	b.proved(d, `["pwd","swk","mfa"]`, "aal2")
 	b.onlyTalksTo(d.Provider, d.App)
+}
+
+// answers has the server answer with something else than options: what waiting or trying again mends leaves the page as it
+// is, and says so.
+func (p *passkeys) answers(b *chromeTab) {
+	p.t.Helper()
+	answer := func(response string) {
+		b.ask("window.before = true; window.fetch = async () => { "+response+" }; true", nil)
+	}
+	same := func() (same bool) {
+		b.ask("window.before === true", &same)
+		return same
+	}
+	for _, row := range []struct{ response, want string }{
+		{`return new Response("", {status: 500})`, "did not work"},
+		{`return new Response("<p>Bad gateway</p>", {status: 502})`, "did not work"},
+		{`throw new TypeError("offline")`, "did not work"},
+		{`return Response.json({wait: 3600, words: "1 hour"}, {status: 429})`, "Wait 1 hour,"},
+	} {
+		answer(row.response)
+		p.refused(b, row.want)
+		if !same() {
+			p.t.Errorf("%s opens the page anew", row.response)
+		}
+	}
+	for _, status := range []string{"403", "422"} {
+		answer(`return Response.json({}, {status: ` + status + `})`)
+		b.follow(passkeyButton)
+		if same() {
+			p.t.Errorf("%s leaves the page as it was", status)
+		}
+	}
 }
 
 // passkeyDemanded does with a passkey, on the way to the app, what the policy asks for, and without a mouse.

@@ -49,7 +49,7 @@ func (s *server) plugIn(ctx context.Context, c config) error {
 	}
 	s.challenge = mfahttp.Config{
 		MFA: s.mfa, Passkeys: passkeys, Pages: mfahttp.Plain(s.layout), Cookies: mfahttp.Cookies{Secure: s.secure()}, Origin: s.origin, Now: c.Now,
-		User: s.withPassword, SignIn: s.signIn, Fresh: s.isFresh, Passed: s.passed, Proved: s.proved, Resume: resume,
+		User: s.withPassword, SignIn: s.signIn, Fresh: s.isFresh, Recent: s.isRecent, Passed: s.passed, Proved: s.proved, Resume: resume,
 		Client: func(r *http.Request) string {
 			if resume(r) == "" {
 				return ""
@@ -127,6 +127,15 @@ func (s *server) isFresh(w http.ResponseWriter, r *http.Request, user mfahttp.Us
 		return true
 	}
 	http.Redirect(w, r, step+"?"+back(r).Encode(), http.StatusSeeOther)
+	return false
+}
+
+// isRecent asks again for a password that is old. It takes a first passkey away that has never worked.
+func (s *server) isRecent(w http.ResponseWriter, r *http.Request, _ mfahttp.User) bool {
+	if s.now().Sub(s.sessions.of(r).AuthTime) <= fresh {
+		return true
+	}
+	http.Redirect(w, r, "/login?"+back(r).Encode(), http.StatusSeeOther)
 	return false
 }
 
