@@ -40,10 +40,15 @@ func TestSec_MF13_PasskeysNeedTheFactorThatIsThere(t *testing.T) {
 		if got := row.b.Get("/account/mfa/passkeys/add"); got.URL.Path != row.want {
 			t.Errorf("%s: adding begins at %s (%d)", name, got.URL, got.Status)
 		}
-		for _, path := range []string{"options", "add", "remove"} {
+		for _, path := range []string{"options", "remove"} {
 			if got := row.b.Post("/account/mfa/passkeys/"+path, form); got.URL.Path != row.want {
 				t.Errorf("%s: %s is at %s (%d), want %s", name, path, got.URL, got.Status, row.want)
 			}
+		}
+		// Its ceremony is the proof, which nobody without one can have begun.
+		got := row.b.Post("/account/mfa/passkeys/add", form)
+		if refused := got.Status == http.StatusUnprocessableEntity && got.Text("[role=alert]") != ""; !refused && got.URL.Path != row.want {
+			t.Errorf("%s: add is at %s (%d)", name, got.URL, got.Status)
 		}
 	}
 	if after, _ := s.Passkeys.Passkeys(t.Context(), p.Subject); len(after) != 1 || after[0].Name != kept[0].Name {
@@ -175,7 +180,7 @@ func TestSec_DS01_WhatIsNoPasskey(t *testing.T) {
 	}
 }
 
-// Wrong answers are counted for the person, and end in a wait that says how long.
+// Wrong answers after the password are counted for the person, and end in a wait that says how long, alone as well.
 func TestSec_MF10_PasskeysAreLimited(t *testing.T) {
 	t.Parallel()
 	s := secOpen(t, secNamed)
@@ -184,7 +189,7 @@ func TestSec_MF10_PasskeysAreLimited(t *testing.T) {
 	forged.Key = passkeytest.New(t, s.Issuer).Key // her passkey's ID, somebody else's key
 	var page *idptest.Page
 	for range 5 {
-		page = secTouch(t, s.begin(s.Browser(), s.app), &forged)
+		page = secTouch(t, secAt(t, secPassword(s.begin(s.Browser(), s.app), "alice"), "/mfa"), &forged)
 		secSaid(t, "a forged answer", page, http.StatusUnprocessableEntity)
 	}
 	page = secTouch(t, s.begin(s.Browser(), s.app), device)
