@@ -113,7 +113,7 @@ func (f *Flow) decide(w http.ResponseWriter, r *http.Request) {
 		if err := f.Consents.Decide(ctx, who.account.Subject, req.Client().ID, granted, declined); err != nil {
 			return err
 		}
-		if err := req.Decide(ctx); err != nil {
+		if err := req.Decide(ctx, who.account.Subject); err != nil {
 			return err
 		}
 		return f.Audit.Record(ctx, audit.Event{

@@ -145,8 +145,9 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	}
 	s.ConsentedAt = decision.At
 	if (s.AskAlways || slices.Contains(s.Prompt, "consent")) && !decision.At.IsZero() {
-		// Only a decision on this request's own page counts, not one on another that waits in the next tab.
-		s.ConsentedAt = req.DecidedAt
+		// Only a decision on this request's own page counts, not one on another that waits in the next tab, and only this
+		// person's: somebody else may have decided before they sat down ("Not you?").
+		s.ConsentedAt = req.DecidedAt(who.account.Subject)
 		return s, decision.Granted, nil
 	}
 	if s.SkipConsent {

@@ -26,9 +26,6 @@ type Request struct {
 	ID    string    // once suspended, else ""
 	Asked time.Time // its first arrival, in milliseconds, kept while suspended
 
-	// DecidedAt is when the person consented on this request's own page; zero: not yet. See [Request.Decide].
-	DecidedAt time.Time
-
 	server    *Server
 	client    *Client
 	prompt    []string
@@ -41,6 +38,13 @@ type Request struct {
 	address   string     // where this browser is
 	pushed    []byte     // hash of the request_uri that brought it (RFC 9126); nil: it came in the open
 	device    string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
+	decision  decision
+}
+
+// decision is who consented on the page of a suspended request, and when. The zero value is nobody's.
+type decision struct {
+	by string
+	at time.Time
 }
 
 // use makes client the one who asks: the same one, read anew.
@@ -178,16 +182,17 @@ func (s *Server) reopen(r *http.Request, id string, kept keptRequest) (req *Requ
 		req, err = s.parse(r, kept)
 	}
 	if req != nil {
-		req.ID, req.subject, req.DecidedAt, req.device = id, kept.subject, kept.decided, kept.device
+		req.ID, req.subject, req.decision, req.device = id, kept.subject, kept.decision, kept.device
 	}
 	return req, err
 }
 
-// Decide notes that the person has just consented on the page of this suspended request: a decision for one request does
-// not speak for another that waits beside it. [ErrNoRequest] says that it is over.
-func (r *Request) Decide(ctx context.Context) error {
-	rows, err := r.server.cfg.DB.Exec(ctx, `UPDATE oauth_requests SET decided_at = $2 WHERE id = $1`,
-		r.ID, r.server.cfg.Now().UnixMilli())
+// Decide notes that subject has just consented on the page of this suspended request: a decision for one request does
+// not speak for another that waits beside it, nor one person's for the next who signs in for it. The last one counts.
+// [ErrNoRequest] says that it is over.
+func (r *Request) Decide(ctx context.Context, subject string) error {
+	rows, err := r.server.cfg.DB.Exec(ctx, `UPDATE oauth_requests SET decided_at = $2, decided_by = $3 WHERE id = $1`,
+		r.ID, r.server.cfg.Now().UnixMilli(), subject)
 	if err != nil {
 		return unavailable(err)
 	}
@@ -195,6 +200,15 @@ func (r *Request) Decide(ctx context.Context) error {
 		return ErrNoRequest
 	}
 	return nil
+}
+
+// DecidedAt returns when subject consented on this request's own page, in milliseconds; zero: not yet, or somebody else
+// did. See [Request.Decide].
+func (r *Request) DecidedAt(subject string) time.Time {
+	if subject == "" || r.decision.by != subject {
+		return time.Time{}
+	}
+	return r.decision.at
 }
 
 // Deny answers the suspended request id with access_denied, because the person cancelled. [ErrNoRequest] says that there
@@ -210,11 +224,12 @@ func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
 
 // keptRequest is a request before it is validated: as it came, or as it was stored.
 type keptRequest struct {
-	form           url.Values
-	subject        string // of the id_token_hint, which itself is not kept, or of the claims parameter
-	asked, decided time.Time
-	pushed         []byte
-	device         string
+	form     url.Values
+	subject  string // of the id_token_hint, which itself is not kept, or of the claims parameter
+	asked    time.Time
+	decision decision
+	pushed   []byte
+	device   string
 }
 
 // suspended reads what a browser left waiting under id.
@@ -232,11 +247,12 @@ func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err er
 		CookieHash []byte `db:"cookie_hash"`
 		AskedAt    int64  `db:"asked_at"`
 		DecidedAt  int64  `db:"decided_at"`
+		DecidedBy  string `db:"decided_by"`
 		PushedHash []byte `db:"pushed_hash"`
 		DeviceID   string `db:"device_id"`
 	}
-	err = s.cfg.DB.Get(r.Context(), &row, `SELECT subject, form, cookie_hash, asked_at, decided_at, pushed_hash,
-		device_id FROM oauth_requests WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
+	err = s.cfg.DB.Get(r.Context(), &row, `SELECT subject, form, cookie_hash, asked_at, decided_at, decided_by,
+		pushed_hash, device_id FROM oauth_requests WHERE id = $1 AND expires_at > $2`, id, s.cfg.Now().Unix())
 	if dbx.IsNotFound(err) {
 		return kept, ErrNoRequest
 	}
@@ -253,7 +269,7 @@ func (s *Server) suspended(r *http.Request, id string) (kept keptRequest, err er
 	kept.subject, kept.asked = row.Subject, time.UnixMilli(row.AskedAt)
 	kept.pushed, kept.device = row.PushedHash, row.DeviceID
 	if row.DecidedAt > 0 {
-		kept.decided = time.UnixMilli(row.DecidedAt)
+		kept.decision = decision{by: row.DecidedBy, at: time.UnixMilli(row.DecidedAt)}
 	}
 	return kept, nil
 }

@@ -244,3 +244,39 @@ func TestSuspendedKeepsWhoIsExpectedAndHowToAnswer(t *testing.T) {
 		}
 	})
 }
+
+func TestDecisionsAreOfWhoMadeThem(t *testing.T) {
+	both(t, func(w *world) {
+		id := w.suspend(request("web"))
+		read := func() *oauth.Request {
+			req, err := w.server.Suspended(w.visit(), id)
+			if err != nil {
+				w.Fatal(err)
+			}
+			return req
+		}
+		at := func(subject string) time.Time { return read().DecidedAt(subject) }
+		if !at("alice").IsZero() || !at("").IsZero() {
+			w.Error("decided before anybody did")
+		}
+		decide := func(subject string) time.Time {
+			w.clock.Add(time.Second)
+			if err := read().Decide(w.Context(), subject); err != nil {
+				w.Fatal(err)
+			}
+			return w.clock.Now()
+		}
+		if now := decide("alice"); !at("alice").Equal(now) || !at("bob").IsZero() || !at("").IsZero() {
+			w.Errorf("alice decided %v, bob %v", at("alice"), at("bob"))
+		}
+		if now := decide("bob"); !at("bob").Equal(now) || !at("alice").IsZero() {
+			w.Errorf("bob decided %v, alice %v", at("bob"), at("alice"))
+		}
+		req := read()
+		w.host.set(func(h *host) { h.auth = signedIn(w.clock.Now()) })
+		w.get("/oauth2/authorize?resume=" + id)
+		if err := req.Decide(w.Context(), "alice"); !errors.Is(err, oauth.ErrNoRequest) {
+			w.Errorf("after the answer: %v", err)
+		}
+	})
+}
