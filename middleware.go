@@ -83,7 +83,7 @@ func (p *IdP) address(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && p.trusted(host); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		hop, err := hopAddress(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
 		}
@@ -93,6 +93,14 @@ func (p *IdP) address(r *http.Request) string {
 		return ip.Unmap().WithZone("").String() // one spelling, so that limits count one caller once
 	}
 	return host
+}
+
+// hopAddress reads an entry of X-Forwarded-For. Some proxies add the port, and brackets around IPv6.
+func hopAddress(hop string) (netip.Addr, error) {
+	if withPort, err := netip.ParseAddrPort(hop); err == nil {
+		return withPort.Addr(), nil
+	}
+	return netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(hop, "["), "]"))
 }
 
 func (p *IdP) trusted(address string) bool {

@@ -19,7 +19,7 @@ type Limits struct {
 	Others   Limit // of each registered factor: see [Service.Try]
 
 	// Network limits failures of all people and factors per network (one IPv4 address, an IPv6 /64) within an hour, where
-	// the address is known: see [WithAddress]. It has no Seal. Default: 100, then one a minute.
+	// the address is known: see [WithAddress]. It has no Seal. One person adds 20 at most. Default: 100, then one a minute.
 	Network Limit
 }
 
@@ -126,7 +126,7 @@ func (s *Service) policy(f factor) throttle.Policy {
 // tries are the numbers, in a series of failures, of what is looked at together, and what they cost their network.
 type tries struct {
 	first, last int
-	toll        toll
+	toll        []toll
 }
 
 func (t tries) include(n int) bool { return t.first <= n && n <= t.last }
@@ -139,7 +139,7 @@ func (s *Service) reserve(ctx context.Context, subject string, f factor) (tries,
 
 // reserveTogether is reserve for several tries at once. The network comes first: while it waits nobody's own count moves.
 func (s *Service) reserveTogether(ctx context.Context, subject string, f factor, count int) (tries, error) {
-	paid, err := s.payToll(ctx, count)
+	paid, err := s.payToll(ctx, subject, count)
 	if err != nil {
 		return tries{}, s.throttled(ctx, subject, f, err, "network", "true")
 	}

@@ -2,7 +2,9 @@ package mfa
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/focushq/idp/internal/throttle"
@@ -20,35 +22,73 @@ func WithAddress(ctx context.Context, address string) context.Context {
 // networkCount begins the key of a network's count, as a factor's name begins that of a person's.
 const networkCount = "network"
 
-// toll is what a try was counted at its network: zero where no address is known.
+// share is what one person adds to their network's count in its hour, once so many are counted there. A right code clears
+// a person's own count, and not what they cost their neighbours: without a share one account would keep all of them waiting.
+// Whose the first ones are is not asked, which spares the statements where little goes wrong.
+const share = 10
+
+// toll is what a try was counted: at its network, and there as its person's.
 type toll struct {
 	key         string
 	last, tries int // the number of the last of so many tries
 }
 
-// payToll counts tries at the network that they come from, or a [*throttle.Error] says that it has to wait.
-func (s *Service) payToll(ctx context.Context, tries int) (toll, error) {
+// payToll counts tries at the network that they come from, or a [*throttle.Error] says that it has to wait. Nothing is
+// counted where no address is known, nor of a person whose share is used up: their tries are bounded by their own count.
+func (s *Service) payToll(ctx context.Context, subject string, tries int) ([]toll, error) {
 	address, _ := ctx.Value(addressKey{}).(string)
 	if address == "" {
-		return toll{}, nil
+		return nil, nil
 	}
-	now := s.config.Now()
+	policy, now := s.config.Limits.Network.policy(), s.config.Now()
 	key := throttle.NetworkKey(address, now)
-	n, err := throttle.ReserveTogether(ctx, s.store, s.config.Limits.Network.policy(), key, tries, now)
-	if err != nil {
+	var paid []toll
+	for {
+		n, until, err := s.store.Attempts(ctx, key)
+		if err == nil {
+			err = policy.Refuses(n, until, tries, now)
+		}
+		if err != nil {
+			s.giveBack(ctx, paid)
+			return nil, err
+		}
+		if n+tries > share && paid == nil { // before the network's: requests that are broken off leave no more of it either
+			own, err := s.payShare(ctx, key+"/"+subject, tries)
+			if err != nil || own.key == "" {
+				return nil, err
+			}
+			paid = []toll{own}
+		}
+		if won, err := s.store.CountAttempt(ctx, key, n, tries, now.Add(policy.Pause(n, tries))); err != nil || won {
+			return append(paid, toll{key, n + tries, tries}), err
+		}
+	}
+}
+
+// payShare counts tries at a person's share of a network, key, or returns a zero toll when it is used up.
+func (s *Service) payShare(ctx context.Context, key string, tries int) (toll, error) {
+	n, err := throttle.ReserveTogether(ctx, s.store, throttle.Policy{Seal: share}, key, tries, s.config.Now())
+	var used *throttle.Error
+	switch {
+	case errors.As(err, &used):
+		return toll{}, nil
+	case err != nil:
 		return toll{}, err
 	}
 	return toll{key, n, tries}, nil
 }
 
-// giveBack takes a try that was none, or was right, off its network's count, with the wait that it began: what many people
-// behind one address do right must not add up. Its own failure is nobody's: a try too many on a count that ends with the
-// hour is less than a code that was used up for nothing.
-func (s *Service) giveBack(ctx context.Context, t toll) {
-	if t.key == "" {
-		return
+// giveBack takes a try that was none, or was right, off what it was counted at, with the wait that it began: what many
+// people behind one address do right must not add up. Its own failure is nobody's: a try too many on a count that ends with
+// the hour is less than a code that was used up for nothing. The network's goes first, so that no more of it than a share
+// is ever a person's.
+func (s *Service) giveBack(ctx context.Context, paid []toll) {
+	for _, t := range slices.Backward(paid) {
+		s.takeOff(context.WithoutCancel(ctx), t)
 	}
-	ctx = context.WithoutCancel(ctx)
+}
+
+func (s *Service) takeOff(ctx context.Context, t toll) {
 	policy, now := s.config.Limits.Network.policy(), s.config.Now()
 	n, until := t.last, now // as it stands if nobody else has come since
 	for {

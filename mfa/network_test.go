@@ -139,6 +139,119 @@ func TestSec_MF10_AnOfficeAtNine(t *testing.T) {
 	}
 }
 
+// Whoever keeps to four wrong codes and a right one never has to wait for their own count; nor has the office for theirs.
+func TestSec_MF10_OneAccountDoesNotFillItsNetwork(t *testing.T) {
+	b := newBench(t)
+	names, phones := b.crew(2)
+	for range 100 { // in one hour
+		for range 4 {
+			b.is(b.VerifyTOTP(from(office), names[0], wrong(phones[0])), mfa.ErrInvalidCode)
+		}
+		b.pass(mfa.Period)
+		b.must(b.VerifyTOTP(from(office), names[0], phones[0].Code(0)))
+	}
+	if got := b.networked(office + "/32"); got != 20 {
+		t.Errorf("%d are counted", got)
+	}
+	b.must(b.VerifyTOTP(from(office), names[1], phones[1].Code(0)))
+}
+
+// A person's share is for what is wrong. Those who have used it up wait with their network, and make it wait no longer.
+func TestSec_MF10_AShareOfTheNetwork(t *testing.T) {
+	b := newBench(t, func(c *mfa.Config) { c.Limits.Network.Waits = []mfa.Wait{{From: 22, For: time.Minute}} })
+	names, phones := b.crew(6)
+	hour := b.clock().UTC().Format("2006-01-02T15")
+	counted := func(want, own int) {
+		t.Helper()
+		shared, _, err := b.config.Store.Attempts(t.Context(), "network/"+office+"/32/"+hour+"/"+names[0])
+		b.must(err)
+		if all := b.networked(office + "/32"); all != want || shared != own {
+			t.Fatalf("%d are counted, %d of them as hers; want %d, %d", all, shared, want, own)
+		}
+	}
+	right := func() {
+		t.Helper()
+		b.pass(mfa.Period)
+		b.must(b.VerifyTOTP(from(office), names[0], phones[0].Code(0)))
+	}
+	guess := func(n int, want error) {
+		t.Helper()
+		b.is(b.VerifyTOTP(from(office), names[n], wrong(phones[n])), want)
+	}
+	for n := range 10 { // whose the first ones are is not asked
+		guess(n%2, mfa.ErrInvalidCode)
+		if n%2 == 0 {
+			right()
+		}
+	}
+	counted(10, 0)
+	for range 12 {
+		right()
+	}
+	counted(10, 0)
+	for n := range 9 {
+		guess(0, mfa.ErrInvalidCode)
+		right()
+		counted(11+n, 1+n)
+	}
+	// A pair is more than what is left of it, a single code is not.
+	_, err := b.VerifyPair(from(office), names[0], "000001", "000002")
+	b.is(err, mfa.ErrInvalidCode)
+	counted(19, 9)
+	guess(0, mfa.ErrInvalidCode)
+	guess(0, mfa.ErrInvalidCode)
+	counted(20, 10)
+	right()
+	counted(20, 10)
+	guess(2, mfa.ErrInvalidCode)
+	guess(3, mfa.ErrInvalidCode)
+	throttled(t, b.VerifyTOTP(from(office), names[0], wrong(phones[0])))
+	b.pass(time.Minute)
+	guess(0, mfa.ErrInvalidCode)
+	counted(22, 10)
+	guess(4, mfa.ErrInvalidCode) // the try of this minute is left to the others
+	throttled(t, b.VerifyTOTP(from(office), names[0], wrong(phones[0])))
+	b.pass(time.Minute)
+	right()
+	b.pass(time.Hour)
+	guess(0, mfa.ErrInvalidCode)
+	if got := b.networked(office + "/32"); got != 1 {
+		t.Errorf("in the next hour %d are counted", got)
+	}
+}
+
+// Tries that are made at once, or are not looked at because their person has to wait, take no more of the network.
+func TestSec_MF10_AFloodOfOneAccount(t *testing.T) {
+	most := &highest{Store: mfatest.Memory()}
+	b := newBench(t, func(c *mfa.Config) { c.Store = most })
+	names, phones := b.crew(1)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { _ = b.VerifyTOTP(from(office), names[0], wrong(phones[0])) })
+	}
+	wg.Wait()
+	if got := b.networked(office + "/32"); most.n > 20 || got > 5 {
+		t.Errorf("%d are counted, %d for a moment", got, most.n)
+	}
+}
+
+// highest is a store that remembers how far a network's count got.
+type highest struct {
+	mfa.Store
+	mu sync.Mutex
+	n  int
+}
+
+func (s *highest) CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error) {
+	won, err := s.Store.CountAttempt(ctx, key, n, tries, until)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if won && strings.HasPrefix(key, "network/") {
+		s.n = max(s.n, n+tries)
+	}
+	return won, err
+}
+
 // More people at the same moment than the limit has tries: those who are right leave no wait behind.
 func TestSec_MF10_AnOfficeAtOneMoment(t *testing.T) {
 	held := &holding{Store: mfatest.Memory(), arrived: make(chan struct{}), gone: make(chan struct{})}
