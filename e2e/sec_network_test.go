@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,7 +63,8 @@ func TestSec_MF10_OneCodeForManyPeopleFromOneNetwork(t *testing.T) {
 		attack(bob, "2001:db8:1:2::1", "mfa-submit", "code", code),
 		attack(bob, "2001:db8:1:2::2", "recovery-submit", "recovery_code", bob.codes[0]),
 	} {
-		if refused.Status != http.StatusTooManyRequests || refused.Header.Get("Retry-After") != "60" || refused.Text("[role=alert]") == "" {
+		wait, err := strconv.Atoi(refused.Header.Get("Retry-After")) // a second more or less: the clock goes on, counts are kept to one
+		if refused.Status != http.StatusTooManyRequests || err != nil || wait < 55 || wait > 60 || refused.Text("[role=alert]") == "" {
 			t.Errorf("in the network that waits: %d, Retry-After %q", refused.Status, refused.Header.Get("Retry-After"))
 		}
 	}
