@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
@@ -360,13 +361,14 @@ func (p *IdP) errorPage(w http.ResponseWriter, r *http.Request, status int, code
 		templates.Error{Status: status, Code: code, Description: description, Parameter: parameter, RequestID: id})
 }
 
-// fail ends a request whose error nobody knows what to do with: logged once, shown as an internal error with its id.
+// fail ends a request whose error nobody knows what to do with: logged once, shown as an internal error with its id, or as
+// one that trying again helps against: the database is busy, or too many passwords and recovery codes are being hashed.
 func (p *IdP) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // the browser went away
 	}
 	p.log.ErrorContext(r.Context(), "request failed", "id", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", r.URL.Path, "error", err)
-	if dbx.IsBusy(err) || p.ping(r.Context(), time.Second) != nil {
+	if errors.Is(err, account.ErrBusy) || dbx.IsBusy(err) || p.ping(r.Context(), time.Second) != nil {
 		p.errorPage(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "", "")
 		return
 	}

@@ -3,6 +3,8 @@ package idp
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
 )
 
@@ -370,5 +373,27 @@ func TestRequestIsKnownToTheAudit(t *testing.T) {
 	w := ask(p.wrap(mux), "GET", "/x", "", "User-Agent", "Firefox", "X-Request-Id", "mine")
 	if seen.ID == "" || seen.ID == "mine" || seen.ID != w.Header().Get("X-Request-Id") || seen.Address != "192.0.2.1" || seen.Agent != "Firefox" {
 		t.Errorf("%+v", seen)
+	}
+}
+
+// What a busy server turned away is worth another try; what it cannot make sense of is not.
+func TestFailures(t *testing.T) {
+	p, log := start(t)
+	for _, row := range []struct {
+		err   error
+		want  int
+		after string
+	}{
+		{fmt.Errorf("mfa: %w", account.ErrBusy), http.StatusServiceUnavailable, "5"},
+		{errors.New("anything"), http.StatusInternalServerError, ""},
+	} {
+		log.Reset()
+		w := ask(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.fail(w, r, row.err) }), http.MethodPost, "/mfa", "")
+		if w.Code != row.want || w.Header().Get("Retry-After") != row.after || strings.Contains(w.Body.String(), row.err.Error()) {
+			t.Errorf("%v: %d, Retry-After %q\n%s", row.err, w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+		if strings.Count(log.String(), row.err.Error()) != 1 {
+			t.Errorf("%v: logged %s", row.err, log)
+		}
 	}
 }
