@@ -99,6 +99,22 @@ func state(t *testing.T, o *mail.Outbox) mail.State {
 	return s
 }
 
+func TestMessagesOfOneMillisecondKeepTheirOrder(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		sent := &sender{}
+		o := &mail.Outbox{DB: db, Sender: sent, Now: newClock().now} // it stands still
+		var want []string
+		for n := range 40 {
+			want = append(want, fmt.Sprint(n))
+		}
+		put(t, o, want...)
+		deliver(t, o)
+		if got := sent.got(); !slices.Equal(got, want) {
+			t.Errorf("sent %v", got)
+		}
+	}, "mail")
+}
+
 func TestDeliverSendsEachMessageOnceInOrder(t *testing.T) {
 	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
 		now, sent := newClock(), &mail.Memory{}
