@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/focushq/idp/account"
@@ -49,6 +50,7 @@ type IdP struct {
 	pages   *templates.Set
 	outbox  *mail.Outbox
 	mailing bool
+	untold  atomic.Bool // a letter was not written, as nothing is mailed
 	figures *figures
 	clock   databaseClock
 	unasked error // why there are no passkeys though nobody turned them off

@@ -11,7 +11,7 @@ import (
 
 // renewKeys replaces signing keys that are due. Failures are tried again later and logged.
 func (p *IdP) renewKeys(ctx context.Context) {
-	if err := p.OAuth.Keys().Renew(ctx); err != nil && ctx.Err() == nil {
+	if err := p.OAuth.Keys().Renew(audit.WithActor(ctx, audit.Server)); err != nil && ctx.Err() == nil {
 		p.log.WarnContext(ctx, "signing keys wait for their renewal", "error", err)
 	}
 }

@@ -122,12 +122,14 @@ func (p *IdP) addressChanged(ctx context.Context, e account.Event) error {
 	return p.write(ctx, e.Subject, e.Former, "email_changed", letter)
 }
 
-// actor says who did what happens without the person's browser: the client, or whoever came with something of its own. ""
-// for what the person or an administrator did.
+// actor says who did what happens without the person's browser: the client, whoever came with something of its own, or the
+// provider itself, which tells clients of logouts. "" for what the person or an administrator did.
 func actor(e oauth.Event) string {
 	switch e.Kind {
-	case oauth.EventTokenIssued, oauth.EventTokenRevoked, oauth.EventLogoutNoticed, oauth.EventLogoutUnnoticed:
+	case oauth.EventTokenIssued, oauth.EventTokenRevoked:
 		return e.Client
+	case oauth.EventLogoutNoticed, oauth.EventLogoutUnnoticed:
+		return audit.Server
 	case oauth.EventTokenRefused, oauth.EventCodeReused, oauth.EventRefreshReused:
 		return audit.Anonymous
 	}
@@ -155,6 +157,7 @@ func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.L
 // write is tell to another address than the person's own.
 func (p *IdP) write(ctx context.Context, subject, address, name string, letter templates.Letter) error {
 	if !p.mailing {
+		p.untold.Store(true)
 		return nil
 	}
 	a, err := p.Accounts.BySubject(ctx, subject)
@@ -187,6 +190,9 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	}
 	return err
 }
+
+// Untold reports whether people would have been told something by mail since the start, had smtp_url been set.
+func (p *IdP) Untold() bool { return p.untold.Load() }
 
 // language returns what a person is written in: what their profile says, else what the browser asked for in which it was
 // done. Another one's browser, an administrator's, says nothing about them.

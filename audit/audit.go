@@ -34,10 +34,13 @@ type Log struct {
 // whose name was typed.
 const Anonymous = "-"
 
+// Server is the Actor of what the provider does by itself.
+const Server = "the server"
+
 // Event is what happened. Empty fields are fine where they say nothing.
 type Event struct {
 	Action  string // for example "password.accepted"
-	Actor   string // who did it; "": the actor of the request in the context, else Subject; or [Anonymous]
+	Actor   string // who did it; "": the actor of the request in the context, else Subject; or [Anonymous], [Server]
 	Subject string // whom it concerns; "": no one person
 	Client  string // the relying party's client_id; "": that of the request in the context
 	Result  string // "" for success, otherwise a short stable reason

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/idptest"
 	"github.com/focushq/idp/oauth"
 )
@@ -111,6 +112,15 @@ func TestSec_OA18_SS05_EveryAppOfTheSessionHearsOfItsEnd(t *testing.T) {
 	s.later(time.Hour)
 	if one.heard(first) != 1 || two.heard(second) != 1 {
 		t.Errorf("one heard %d times, two %d times", one.heard(first), two.heard(second))
+	}
+	rows, err := s.Audit.List(t.Context(), audit.Filter{Action: oauth.EventLogoutNoticed})
+	if err != nil || len(rows) != 2 {
+		t.Errorf("%d on record, %v", len(rows), err)
+	}
+	for _, row := range rows { // it was told, and did nothing
+		if row.Actor != audit.Server || row.Subject != alice.Subject || row.Client == "" {
+			t.Errorf("a notice by %q about %q to %q", row.Actor, row.Subject, row.Client)
+		}
 	}
 	if one.heard(other)+three.heard(foreign) != 0 || len(one.ended)+len(two.ended)+len(three.ended) != 2 {
 		t.Error("an app hears of a session that lives")

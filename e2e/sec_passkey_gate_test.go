@@ -180,7 +180,8 @@ func TestSec_DS01_WhatIsNoPasskey(t *testing.T) {
 	}
 }
 
-// Wrong answers after the password are counted for the person, and end in a wait that says how long, alone as well.
+// Wrong answers after the password are counted for the person, and end in a wait that says how long, alone as well. Alone,
+// where anybody may answer, only copies count: a right signature whose counter went back.
 func TestSec_MF10_PasskeysAreLimited(t *testing.T) {
 	t.Parallel()
 	s := secOpen(t, secNamed)

@@ -138,7 +138,11 @@ func (a *app) with(fn func(*idp.IdP, *console.Actions) error) error {
 	if isFile && errors.Is(missing, fs.ErrNotExist) { // perhaps this is the wrong folder
 		fmt.Fprintf(a.err, "note: there was no database at %s; this is a new, empty one\n", file)
 	}
-	return p.Explain(fn(p, p.Actions()))
+	err = fn(p, p.Actions())
+	if err == nil && p.Untold() { // the environment of the provider itself may have it
+		fmt.Fprintln(a.err, "warning: no mail is sent: smtp_url is not set here")
+	}
+	return p.Explain(err)
 }
 
 // secret reads a secret from the environment variable called name, or from standard input.
