@@ -67,7 +67,19 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	case factor == "recovery" && e.Kind != mfa.Unsealed, factor == mfapasskey.Name && (e.Kind == mfa.Enrolled || e.Kind == mfa.Warned || e.Kind == mfa.Sealed):
 		letter += "_" + factor // another way out leads from there
 	}
-	left, _ := strconv.Atoi(e.Detail["left"])
+	left, err := strconv.Atoi(e.Detail["left"])
+	switch {
+	case e.Kind == mfa.RecoveryUsed && err == nil && left == 0:
+		letter += "_last"
+	case e.Kind == mfa.Disabled:
+		demanded, err := p.demandsMFA(ctx, e.Subject)
+		if err != nil {
+			return err
+		}
+		if demanded { // the password alone is not enough for long
+			letter += "_demanded"
+		}
+	}
 	return p.tell(ctx, e.Subject, letter, templates.Letter{
 		When: e.At, Name: e.Detail["name"], Left: left, Reason: e.Detail["reason"], Life: time.Duration(p.cfg.MFA.RememberDevice),
 	})
@@ -82,6 +94,23 @@ func clockMoved(e mfa.Event) bool {
 	now, err := time.ParseDuration(e.Detail["offset"])
 	before, failed := time.ParseDuration(e.Detail["before"])
 	return err == nil && failed == nil && (now-before).Abs() > mfa.Period
+}
+
+// demandsMFA reports whether the policy asks this person for a factor.
+func (p *IdP) demandsMFA(ctx context.Context, subject string) (bool, error) {
+	a, err := p.Accounts.BySubject(ctx, subject)
+	if errors.Is(err, account.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	rules, err := p.Accounts.Policy(ctx)
+	if err != nil {
+		return false, err
+	}
+	demanded, _ := p.Accounts.MFAGrace(a, rules)
+	return demanded, nil
 }
 
 // first reports whether the one passkey that somebody has is all that they have.

@@ -118,6 +118,36 @@ func TestSec_AU07_PeopleAreToldOfChanges(t *testing.T) {
 	}
 }
 
+// What a letter says about what is left is true: of the last code, and of the password where a policy asks for more.
+func TestLettersSayWhatIsLeft(t *testing.T) {
+	p := idptest.Start(t)
+	a := p.AddUser("alice")
+	news := subjects(t, p)
+	_, codes := enrol(t, p, a.Subject)
+	for _, code := range codes {
+		if _, err := p.MFA.VerifyRecoveryCode(t.Context(), a.Subject, code); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Accounts.SetPolicy(t.Context(), account.Policy{MFARequired: account.MFAEverybody, MFAGrace: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.MFA.Disable(t.Context(), a.Subject); err != nil {
+		t.Fatal(err)
+	}
+	all := news()
+	if n := len(all); n != 12 || !strings.Contains(all[n-2], "your last recovery code was used") || !strings.Contains(all[n-1], "turned off, but is required") {
+		t.Errorf("mail %q", all)
+	}
+	sent := p.Mail.Sent()
+	if text := sent[len(sent)-2].Text; !strings.Contains(text, "None is left: make new ones") {
+		t.Error(text)
+	}
+	if text := sent[len(sent)-1].Text; strings.Contains(text, "alone is now enough") {
+		t.Error(text)
+	}
+}
+
 func wrong(ctx context.Context, p *idptest.Server, subject string, times int) error {
 	for range times {
 		if err := p.MFA.VerifyTOTP(ctx, subject, "000000"); !errors.Is(err, mfa.ErrInvalidCode) {

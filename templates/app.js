@@ -89,6 +89,7 @@ const keep = (element) => {
 };
 if (confirm) {
   one("#" + confirm.dataset.needs).addEventListener("change", judge);
+  addEventListener("pageshow", judge); // browsers fill forms in again after scripts have run
   judge();
 }
 

@@ -13,8 +13,8 @@ func TestMails(t *testing.T) {
 	s := newSet(t, Options{Product: "Focus & HQ", Help: "the help desk"})
 	letter := Letter{Account: "alice", When: noon, Browser: "Firefox", System: "Windows", Address: "192.0.2.7",
 		URL: "https://id.example/account", Name: "<Phone>", Left: 1, Life: 720 * time.Hour}
-	names := []string{"mfa_on", "mfa_off", "authenticator_added", "authenticator_removed", "codes_replaced",
-		"recovery_used", "device_remembered", "device_copied", "clock_moved", "password_changed", "password_compromised", "app_ended", "mfa_reset", "warned",
+	names := []string{"mfa_on", "mfa_off", "mfa_off_demanded", "authenticator_added", "authenticator_removed", "codes_replaced",
+		"recovery_used", "recovery_used_last", "device_remembered", "device_copied", "clock_moved", "password_changed", "password_compromised", "app_ended", "mfa_reset", "warned",
 		"warned_recovery", "warned_passkey", "sealed", "sealed_recovery", "sealed_passkey", "unsealed", "mfa_on_passkey", "passkey_added", "passkey_removed",
 		"passkey_cloned", "codes_made"}
 	subjects := map[string]bool{}

@@ -143,8 +143,8 @@ func (c *catalogue) localize(lang, id string, args map[string]any) string {
 	return text
 }
 
-// problem returns the sentences about a mistake. A wait that it began and a number of tries left add one each, and so
-// does a clock that is wrong by whole hours: then it is the time zone.
+// problem returns the sentences about a mistake. A wait that it began and a number of tries left add one each; so do
+// tries that are too few for two codes, and a clock that is wrong by whole hours: then it is the time zone.
 func (c *catalogue) problem(lang, id string, args map[string]any) string {
 	if !c.ids[id] {
 		id = "problem.unknown"
@@ -155,6 +155,9 @@ func (c *catalogue) problem(lang, id string, args map[string]any) string {
 	}
 	if left, ok := args["Left"].(int); ok && left > 0 {
 		text += " " + c.text(lang, "problem.tries_left", "Count", left)
+	}
+	if single, _ := args["Single"].(bool); single {
+		text += " " + c.text(lang, "problem.pair.single")
 	}
 	if offset, ok := args["Offset"].(time.Duration); ok && (id == "problem.enrol.clock" || id == "problem.pair.clock") && nearHours(offset) {
 		text += " " + c.text(lang, "problem.enrol.clock_zone")

@@ -84,7 +84,7 @@ func TestProblemsAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := map[string]bool{"problem.unknown": true, "problem.tries_left": true, "problem.wait": true, "problem.enrol.clock_zone": true}
+	listed := map[string]bool{"problem.unknown": true, "problem.tries_left": true, "problem.wait": true, "problem.pair.single": true, "problem.enrol.clock_zone": true}
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(line, "#") {
 			break

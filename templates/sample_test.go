@@ -28,7 +28,8 @@ type (
 	personData  struct{ Account, AnotherURL string }
 	mfaData     struct {
 		personData
-		Own, Insists                                       bool
+		Own, Insists, Remember, SignedIn                   bool
+		AppName, AppURL                                    string
 		Query, Entry, Client, RecoveryURL, KeyURL, PairURL string
 		RememberDays                                       int
 		Cancel                                             bool
@@ -60,11 +61,11 @@ type (
 	}
 	recoveryData struct {
 		personData
-		Own                    bool
-		Query, BackURL, KeyURL string
-		CodesLeft              int
-		Cancel                 bool
-		Problem                *mistake
+		Own                            bool
+		Query, BackURL, KeyURL, Client string
+		CodesLeft                      int
+		Cancel                         bool
+		Problem                        *mistake
 	}
 	scopeData struct {
 		Name              string
@@ -109,6 +110,7 @@ type (
 		BackName, BackURL, Query string
 		Notice                   string
 		Forced, Demanded         bool
+		Overdue                  bool
 		Postpone, DueBy          time.Time
 		Problem                  *mistake
 	}
@@ -131,7 +133,10 @@ type (
 		Second                                               bool
 	}
 	codesData struct {
+		personData
 		Query, Entry, Code1, Code2, ScanURL string
+		LeaveURL                            string
+		Second                              bool
 		Remaining                           int
 		Problem                             *mistake
 	}
@@ -142,7 +147,8 @@ type (
 		Query, Set, Product, Account, Date, DownloadName string
 		Codes                                            []string
 		DownloadURI                                      template.URL
-		Reloaded, Replacement, First                     bool
+		Reloaded, Replacement, First, Steps              bool
+		Notice                                           string
 		Problem                                          *mistake
 	}
 	doneData struct {
@@ -155,7 +161,7 @@ type (
 	remindData struct {
 		personData
 		CodesLeft             int
-		UsedCode              bool
+		UsedCode, NoApp       bool
 		MakeURL, GoOn, AddURL string
 	}
 	accountData struct {
@@ -260,6 +266,8 @@ func samples(t *testing.T) []sample {
 	further := scan
 	further.Second, further.LeaveURL = true, "/account/mfa"
 	codes := codesData{Query: "enrolment=e1", Entry: entry, ScanURL: "/account/mfa/enrol/scan?enrolment=e1", Remaining: 17}
+	stated := codes
+	stated.personData, stated.LeaveURL = personData{"carol@example.com", "/login?other=1&request=r1"}, "/account/mfa/enrol/start?request=r1"
 	swapped := codes
 	swapped.Code1, swapped.Code2 = "123456", "654321"
 	swapped.Problem = wrong("problem.enrol.clock", "code1", map[string]any{"Offset": -61 * time.Minute})
@@ -271,7 +279,9 @@ func samples(t *testing.T) []sample {
 	again := sheet
 	again.Reloaded, again.Replacement, again.Problem = true, true, wrong("problem.enrol.unsaved", "saved", nil)
 	first := sheet
-	first.First, first.Replacement, first.LeaveURL, first.GoOn = true, true, "", "/account/mfa/codes/later?request=r1"
+	first.Steps, first.First, first.Replacement, first.LeaveURL, first.GoOn = true, true, true, "", "/account/mfa/codes/later?request=r1"
+	more := first
+	more.Steps, more.Notice = false, "notice.key_added"
 	again.CodesLeft, again.LeaveURL = 2, "/account/mfa"
 	none := again
 	none.CodesLeft, none.Problem, none.Reloaded = 0, nil, true
@@ -308,11 +318,11 @@ func samples(t *testing.T) []sample {
 		{"reset", "reset", resetData{Query: query, Mailing: true}},
 		{"reset wrong", "reset", resetData{Mailing: true, Problem: wrong("problem.username.empty", "username", nil)}},
 		{"reset without mail", "reset", resetData{Query: query}},
-		{"mfa of the settings", "mfa", mfaData{personData: carol, Own: true, Entry: entry, RecoveryURL: "/mfa?way=recovery"}},
+		{"mfa of the settings", "mfa", mfaData{personData: carol, Own: true, SignedIn: true, AppName: "Focus HQ", AppURL: "https://focus.example/profile", Entry: entry, RecoveryURL: "/mfa?way=recovery"}},
 		{"mfa every time", "mfa", mfaData{personData: carol, Insists: true, Entry: entry, Client: "Focus HQ", RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa every time, device", "mfa", mfaData{Insists: true, Entry: entry, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa", "mfa", mfaData{personData: carol, Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
-		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
+		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, Remember: true, RecoveryURL: "/mfa?way=recovery",
 			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
 		{"mfa throttled", "mfa", throttled},
 		{"mfa ways", "mfa", mfaData{Entry: entry, RememberDays: 30, RecoveryURL: "/mfa?way=recovery", KeyURL: "/mfa?way=passkey",
@@ -330,7 +340,8 @@ func samples(t *testing.T) []sample {
 			Problem: wrong("problem.settings.name", "name", nil)}},
 		{"recovery passkey", "recovery", recoveryData{KeyURL: "/mfa?way=passkey", CodesLeft: 10}},
 		{"recovery", "recovery", recoveryData{personData: carol, Query: query, BackURL: "/mfa", CodesLeft: 3, Cancel: true}},
-		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
+		{"recovery none", "recovery", recoveryData{BackURL: "/mfa", Client: "Focus HQ", Cancel: true}},
+		{"recovery wrong", "recovery", recoveryData{BackURL: "/mfa", CodesLeft: 5, Problem: wrong("problem.recovery.wrong", "recovery_code", nil)}},
 		{"consent", "consent", consentData{Query: query, Client: "Focus HQ", ClientHost: "focus.example", Account: "alice", Scopes: scopes}},
 		{"consent device", "consent", consentData{Query: query, Client: "Television", Account: "alice", Device: true, Scopes: scopes}},
 		{"consent told", "consent", consentData{Query: query, Client: "Notes", ClientHost: "app.example", Account: "alice", Scopes: scopes,
@@ -344,10 +355,12 @@ func samples(t *testing.T) []sample {
 		{"scan", "mfa_scan", scan},
 		{"scan further", "mfa_scan", further},
 		{"codes", "mfa_codes", codes},
+		{"codes forced", "mfa_codes", stated},
 		{"codes wrong", "mfa_codes", swapped},
 		{"sheet", "mfa_recovery", sheet},
 		{"sheet again", "mfa_recovery", again},
 		{"sheet of a passkey", "mfa_recovery", first},
+		{"sheet of another passkey", "mfa_recovery", more},
 		{"sheet after none", "mfa_recovery", none},
 		{"sheet after the reminder", "mfa_recovery", kept},
 		{"done", "mfa_done", doneData{Name: "Authenticator app", Offset: 6 * time.Minute, BackName: "Focus HQ", BackURL: "https://focus.example/"}},
@@ -356,14 +369,16 @@ func samples(t *testing.T) []sample {
 		{"remind", "mfa_remind", remindData{CodesLeft: 3, MakeURL: "/account/mfa/codes", GoOn: goOn}},
 		{"remind of the last", "mfa_remind", remindData{MakeURL: "/account/mfa/codes", GoOn: goOn}},
 		{"remind every year", "mfa_remind", remindData{CodesLeft: 8, MakeURL: "/account/mfa/codes", GoOn: goOn}},
-		{"remind after a code", "mfa_remind", remindData{carol, 7, true, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
-		{"remind after the last code", "mfa_remind", remindData{carol, 0, true, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
+		{"remind after a code", "mfa_remind", remindData{carol, 7, true, false, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
+		{"remind after the last code", "mfa_remind", remindData{carol, 0, true, false, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
+		{"remind after a code, passkey", "mfa_remind", remindData{carol, 7, true, true, "/account/mfa/codes", goOn, "/account/mfa/enrol/start?more=1"}},
 		{"settings", "mfa_settings", settings},
 		{"settings passkey only", "mfa_settings", keyOnly},
 		{"settings off, passkeys", "mfa_settings", settingsData{AddKeyURL: addKey}},
 		{"settings few", "mfa_settings", few},
 		{"settings off", "mfa_settings", settingsData{Query: "client_id=focus-hq", Notice: "off"}},
 		{"settings off, demanded", "mfa_settings", settingsData{Demanded: true}},
+		{"settings off, overdue", "mfa_settings", settingsData{Demanded: true, Overdue: true, Notice: "notice.off"}},
 		{"settings off, demanded later", "mfa_settings", settingsData{Demanded: true, DueBy: noon.AddDate(0, 0, 14)}},
 		{"account", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com"}},
 		{"account-few", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", CodesLeft: 2, FewCodes: true}},

@@ -102,6 +102,21 @@ func TestNames(t *testing.T) {
 		{"add key first", "a#not-you", ""},
 		{"remind after a code", "a#not-you", ""},
 		{"mfa of the settings", "h1 + p", "To change your settings, show that it is you."},
+		{"mfa of the settings", ".whose", "You are signed in as carol@example.com. Not you? Sign in as somebody else"},
+		{"mfa of the settings", "a#back[href='https://focus.example/profile']", "Back to Focus HQ"},
+		{"mfa wrong", "input#remember[checked]", ""},
+		{"recovery none", ".lead", "You have none: the last one was used, or none were made."},
+		{"recovery none", "button[name=cancel]", "Cancel and go back to Focus HQ"},
+		{"codes forced", "a#leave[href='/account/mfa/enrol/start?request=r1']", "Leave without setting up MFA"},
+		{"codes forced", "a#not-you", ""},
+		{"start overdue", "a#sign-out[href='/oauth2/logout']", "Sign out"},
+		{"settings off, overdue", ".news + .news", "Your organisation requires MFA now. Set it up to use your account."},
+		{"settings off, overdue", ".news", "MFA is off."},
+		{"settings off, overdue", "a#sign-out", "Sign out"},
+		{"sheet of another passkey", ".news", "The passkey is added."},
+		{"sheet", "input#saved[autocomplete=off]", ""},
+		{"remind after a code, passkey", "h1", "Is your passkey gone?"},
+		{"remind after a code, passkey", "a.primary#remind-add", "Set up another way to sign in"},
 		{"mfa every time", "#insists", "Focus HQ asks for a code every time, on a remembered device too."},
 		{"mfa every time, device", "#insists", "This app asks for a code every time, on a remembered device too."},
 		{"login again for the settings", ".lead", "To change your settings, show that it is you."},
@@ -233,6 +248,9 @@ func TestNames(t *testing.T) {
 	}
 	if page(t, "start").Has("#not-you") || page(t, "scan").Has("#not-you") || page(t, "mfa of the settings").Has("#remember") {
 		t.Error("somebody else is asked for outside of a sign-in, or a box that does nothing is there")
+	}
+	if page(t, "recovery none").Has("#recovery_code") || page(t, "sheet of another passkey").Has(".steps") || page(t, "settings off, overdue").Has("a[href='/account']") {
+		t.Error("a form for nothing, steps of a first passkey, or a way that is closed")
 	}
 	for _, sample := range []string{"sheet again", "sheet after none"} {
 		news, old := page(t, sample).Has(".news"), strings.Contains(page(t, sample).Text(".notes"), "that you have now")
