@@ -196,7 +196,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow.OAuth = p.OAuth
 	pages := &console.Console{
 		Accounts: p.Accounts, Sessions: p.Sessions, Actions: p.Actions(), Pages: p.pages,
-		SignedIn: flow.SignedIn, Fresh: flow.Fresh, Now: p.now, Fail: p.fail, Mailing: p.mailing,
+		SignedIn: flow.SignedIn, Fresh: flow.Fresh, FreshFactor: flow.FreshFactor, Now: p.now, Fail: p.fail, Mailing: p.mailing,
 	}
 	mux := http.NewServeMux()
 	p.OAuth.Mount(mux)

@@ -40,7 +40,7 @@ func (s *Service) CheckPassword(a *Account, password string) error {
 // Hashed is a password that was found acceptable, in the form that is stored. The zero value is none.
 type Hashed struct{ phc string }
 
-// HashPassword returns what [NewAccount] and [Service.SetHashed] take: for whoever makes many changes in one
+// HashPassword returns what [NewAccount] and [Service.SetHashed] take: for whoever makes several changes in one
 // transaction, in which all others would wait for the hashes. Candidate is as for [Service.CheckPassword], whose errors
 // it returns, or [ErrBusy].
 func (s *Service) HashPassword(ctx context.Context, candidate *Account, password string) (Hashed, error) {
@@ -58,26 +58,17 @@ func (s *Service) HashPassword(ctx context.Context, candidate *Account, password
 // what [Service.CheckPassword] does, [ErrBusy], [ErrNotFound]; "same" is the reason when a compromised password is to be
 // its own successor. Ending sessions and remembered devices is up to the caller.
 func (s *Service) SetPassword(ctx context.Context, subject, password string) error {
-	hashed, err := s.successor(ctx, subject, password, false)
+	hashed, err := s.HashNext(ctx, subject, password, false)
 	if err != nil {
 		return err
 	}
 	return s.SetHashed(ctx, subject, hashed)
 }
 
-// ChangePassword is [Service.SetPassword] for the person themselves, who has proved who they are: "same" is the reason
-// whenever the password is the present one. That is no way to guess it: any other acceptable password takes its place.
-func (s *Service) ChangePassword(ctx context.Context, subject, password string) error {
-	hashed, err := s.successor(ctx, subject, password, true)
-	if err != nil {
-		return err
-	}
-	return s.SetHashed(ctx, subject, hashed)
-}
-
-// successor hashes the next password of the account of subject, which must be another one where that is said, and where
-// the present one is compromised.
-func (s *Service) successor(ctx context.Context, subject, password string, another bool) (Hashed, error) {
+// HashNext is [Service.HashPassword] for the next password of the account of subject, for whoever sets it together with
+// something else, in one transaction. "same" is the reason when it is the present one, and that is compromised or another
+// one is wanted, as of the person themselves. [ErrNotFound] when there is no such account.
+func (s *Service) HashNext(ctx context.Context, subject, password string, another bool) (Hashed, error) {
 	r, err := s.rowOf(ctx, subject)
 	if err != nil {
 		return Hashed{}, err
@@ -119,7 +110,7 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 	if subject, err = s.Link(ctx, purpose, token); err != nil {
 		return "", err
 	}
-	hashed, err := s.successor(ctx, subject, password, false) // outside of the transaction: hashing may have to wait
+	hashed, err := s.HashNext(ctx, subject, password, false) // outside of the transaction: hashing may have to wait
 	if err != nil {
 		return "", err
 	}

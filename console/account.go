@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/mileusna/useragent"
@@ -55,29 +54,28 @@ type passwordPage struct {
 }
 
 func (c *Console) showPassword(w http.ResponseWriter, r *http.Request) {
-	if s, a, ok := c.Fresh(w, r); ok {
-		c.Pages.Render(w, r, http.StatusOK, "password", c.changePage(r, s, a))
+	if _, a, ok := c.FreshFactor(w, r); ok {
+		c.Pages.Render(w, r, http.StatusOK, "password", c.changePage(r, a))
 	}
 }
 
-// changePage is the page for a, signed in: of their own accord, or on the way through a sign-in that demands it. Whoever
-// gave the password for this fresh proof is not asked for it a second time; whoever used a passkey gave none.
-func (c *Console) changePage(r *http.Request, s *session.Session, a *account.Account) passwordPage {
+// changePage is the page for a, signed in: of their own accord, or on the way through a sign-in that demands it. The present
+// password is asked for here and nowhere else, of everybody who has one (OWASP ASVS 5.0 requirement 6.2.3).
+func (c *Console) changePage(r *http.Request, a *account.Account) passwordPage {
 	return passwordPage{
 		Action: "/account/password", Query: r.URL.RawQuery, Username: a.Username, Forced: a.Compromised,
-		Current: !slices.Contains(s.AMR, "pwd"),
-		Cancel:  r.URL.Query().Get("request") != "", MinPassword: c.Accounts.MinPassword(),
+		Current: !a.PasswordAt.IsZero(), First: a.PasswordAt.IsZero(),
+		Cancel: r.URL.Query().Get("request") != "", MinPassword: c.Accounts.MinPassword(),
 	}
 }
 
 // changePassword sets the new password and ends what the old one opened, but for this session.
 func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
-	s, a, ok := c.Fresh(w, r)
+	s, a, ok := c.FreshFactor(w, r)
 	if !ok {
 		return
 	}
-	page := c.changePage(r, s, a)
-	page.Current = page.Current || r.PostFormValue("current") != "" // what is sent has to be right
+	page := c.changePage(r, a)
 	if err := c.replacePassword(r, s, page.Current); err != nil {
 		c.refusePassword(w, r, page, err)
 		return
@@ -95,8 +93,8 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 	c.done(w, r, "/account", "notice.password_changed")
 }
 
-// replacePassword sets the password that the form holds, if the present one, where it is asked for, is right. A wrong one
-// is on record.
+// replacePassword sets the password that the form holds, if the present one, where there is one, is right. A wrong one is
+// counted as at the sign-in, and on record.
 func (c *Console) replacePassword(r *http.Request, s *session.Session, ask bool) error {
 	ctx := r.Context()
 	if ask {

@@ -20,9 +20,10 @@ type Console struct {
 	Now      func() time.Time
 	Mailing  bool // links are sent by mail; otherwise an administrator hands them over
 
-	// SignedIn returns who is signed in, and Fresh who has proved it within the last minutes. Otherwise they have sent
-	// the browser to do so, and report false.
-	SignedIn, Fresh func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
+	// SignedIn returns who is signed in, Fresh who has proved it within the last minutes, and FreshFactor who has done so with
+	// their second factor, if they have one: the page asks for the password itself. Otherwise they have sent the browser to
+	// do so, and report false.
+	SignedIn, Fresh, FreshFactor func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
 }
 
 // Mount registers the pages.

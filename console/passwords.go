@@ -26,20 +26,28 @@ func linkPath(purpose string) string {
 }
 
 // SetPassword gives a person another password and ends what the old one opened: sessions but those to keep, grants,
-// remembered devices.
+// remembered devices. All of it or nothing: whoever else knows the old one must not stay where the person reads that it is
+// changed.
 func (a *Actions) SetPassword(ctx context.Context, subject, password string, keep ...string) error {
-	if err := a.Accounts.SetPassword(ctx, subject, password); err != nil {
-		return err
-	}
-	return a.endAll(ctx, subject, "password", keep...)
+	return a.replacePassword(ctx, subject, password, false, keep)
 }
 
 // ChangePassword is [Actions.SetPassword] by the person, whose next password must be another one.
 func (a *Actions) ChangePassword(ctx context.Context, subject, password string, keep ...string) error {
-	if err := a.Accounts.ChangePassword(ctx, subject, password); err != nil {
+	return a.replacePassword(ctx, subject, password, true, keep)
+}
+
+func (a *Actions) replacePassword(ctx context.Context, subject, password string, another bool, keep []string) error {
+	hashed, err := a.Accounts.HashNext(ctx, subject, password, another) // outside of the transaction: hashing may have to wait
+	if err != nil {
 		return err
 	}
-	return a.endAll(ctx, subject, "password", keep...)
+	return a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := a.Accounts.SetHashed(ctx, subject, hashed); err != nil {
+			return err
+		}
+		return a.endAll(ctx, subject, "password", keep...)
+	})
 }
 
 // SetPasswordByLink is [Actions.SetPassword] for whoever holds a link of that purpose, all of it or nothing. Nobody is

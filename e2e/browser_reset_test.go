@@ -74,7 +74,7 @@ func TestAForgottenPasswordInChromium(t *testing.T) {
 		b.follow("#mfa-submit")
 		b.at(s.Issuer + "/account/password?request=" + requestOf(t, b))
 		visit("reset-6-forced")
-		b.fill("#password", idptest.Password)
+		b.fill("#current", secOtherPassword, "#password", idptest.Password)
 		b.follow("#password-submit")
 		b.mustHave("#back")
 		b.open(s.Issuer + "/account/sessions")

@@ -126,9 +126,20 @@ func TestSec_MF15_OurOwnPagesKeepThePolicy(t *testing.T) {
 	if !strings.Contains(page.Text(".whose"), "alice@example.com") {
 		t.Errorf("nor whose it is: %s", page.Text("main"))
 	}
-	for _, path := range []string{"/account", "/account/sessions", "/account/apps"} {
+	for _, path := range []string{"/account", "/account/apps"} {
 		secAt(t, b.Get(path), "/account/mfa/enrol/start")
 	}
+	// Whoever finds a stranger in their account throws them out first, and takes another password.
+	stranger := s.Browser()
+	secAt(t, secPassword(stranger.Get("/login"), "alice"), "/account/mfa/enrol/start")
+	page = secAt(t, secAt(t, b.Get("/account/sessions"), "/account/sessions").Submit("sessions-end"), "/login")
+	secAt(t, secPassword(page, "alice"), "/account/sessions")
+	page = secAt(t, b.Get("/account/sessions").Submit("sessions-end"), "/account/sessions")
+	if page.Has("#sessions-end") {
+		t.Errorf("there are others still: %s", page.Text("main"))
+	}
+	secAt(t, stranger.Get("/account/sessions"), "/login")
+	secAt(t, b.Get("/account/password"), "/account/password")
 	secAt(t, b.Get("/account/mfa"), "/account/mfa")
 	b = s.Browser()
 	page = secPassword(b.Get("/login?to=%2Faccount%2Fapps"), "alice")

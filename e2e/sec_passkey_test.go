@@ -192,7 +192,7 @@ func TestSec_PW05_ACompromisedPasswordIsChangedAfterAPasskeyToo(t *testing.T) {
 	page := secAt(t, s.begin(b, s.app), "/account/password")
 	secAt(t, b.Get("/account/mfa"), "/account/password")
 
-	// Nobody has given the password in this session: the form asks for it.
+	// The form asks for the present password, as it does of everybody.
 	for _, wrong := range []string{"", "not the password"} {
 		if got := page.Submit("password-submit", "current", wrong, "password", secOtherPassword); !got.Has("#current-error") {
 			t.Errorf("%q: at %s (%d)", wrong, got.URL, got.Status)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/internal/dbx"
 )
 
 const secOtherPassword = "quite another walk, up the hill"
@@ -29,13 +30,11 @@ func TestSec_PW06_ANewPasswordEndsWhatTheOldOneOpened(t *testing.T) {
 	}
 	secGranted(t, p.signIn(mine, s.app))
 
-	// Not by an old proof, nor with a wrong present password; what was given a moment ago is not asked for again.
+	// Not by an old code, nor with a wrong present password, which is asked for once: on the form.
 	s.Clock.Add(11 * time.Minute)
-	secAt(t, mine.Get("/account/password"), "/login")
-	page := mine.Get("/account/password").Submit("login-submit", "password", idptest.Password)
-	page = secAt(t, secAt(t, page, "/mfa").Submit("mfa-submit", "code", p.code()), "/account/password")
-	if page.Has("#current") {
-		t.Error("the password is asked for twice")
+	page := secAt(t, mine.Get("/account/password"), "/mfa").Submit("mfa-submit", "code", p.code())
+	if page = secAt(t, page, "/account/password"); !page.Has("#current[autocomplete=current-password]") {
+		t.Errorf("the present password is not asked for: %s", page.Text("main"))
 	}
 	form := page.Fields(secButton(page))
 	form.Set("current", "wrong")
@@ -49,7 +48,14 @@ func TestSec_PW06_ANewPasswordEndsWhatTheOldOneOpened(t *testing.T) {
 	s.Deliver(t.Context())
 	mails := len(s.Mail.Sent())
 	form.Del("current")
-	secAt(t, mine.Post("/account/password", form), "/account")
+	if got := mine.Post("/account/password", form); got.Status != http.StatusUnprocessableEntity {
+		t.Errorf("without the present password: %d", got.Status)
+	}
+	form.Set("current", idptest.Password)
+	s.Clock.Add(11 * time.Minute)
+	secAt(t, mine.Post("/account/password", form), "/mfa") // the form stood open for too long
+	secAt(t, mine.Get("/mfa?to=%2Faccount%2Fpassword").Submit("mfa-submit", "code", p.code()), "/account/password")
+	secAt(t, mine.Post("/account/password", formOf(t, mine, form)), "/account")
 
 	secAt(t, mine.Get("/account"), "/account") // the session that did it goes on
 	secAt(t, elsewhere.Get("/account"), "/login")
@@ -68,6 +74,103 @@ func TestSec_PW06_ANewPasswordEndsWhatTheOldOneOpened(t *testing.T) {
 	if len(sent) != 1 || sent[0].To != "alice@example.com" || !strings.Contains(strings.ToLower(sent[0].Subject), "password") {
 		t.Errorf("mails: %+v", sent)
 	}
+}
+
+// formOf is the form of the password page in b, filled in like filled.
+func formOf(t *testing.T, b *idptest.Browser, filled url.Values) url.Values {
+	t.Helper()
+	page := secAt(t, b.Get("/account/password"), "/account/password")
+	form := page.Fields(secButton(page))
+	form.Set("current", filled.Get("current"))
+	form.Set("password", filled.Get("password"))
+	return form
+}
+
+// Whoever has no second factor proves by the present password alone that it is theirs, under the limits of the sign-in,
+// whatever the age of the session.
+func TestSec_PW06_PW12_GuessesAtThePresentPasswordAreLimited(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t)
+	p, b := s.person("alice"), s.Browser()
+	secGranted(t, p.signIn(b, s.app))
+	s.Clock.Add(time.Hour)
+	page := secAt(t, b.Get("/account/password"), "/account/password")
+	looked := 0
+	for range 12 {
+		page = page.Submit("password-submit", "current", "wrong", "password", secOtherPassword)
+		if page.Status == http.StatusUnprocessableEntity && page.Has("#current-error") {
+			looked++
+		}
+	}
+	if looked != 10 || page.Status != http.StatusTooManyRequests || page.Header.Get("Retry-After") == "" {
+		t.Errorf("%d wrong ones were looked at, then %d", looked, page.Status)
+	}
+	if n := s.count(`SELECT COUNT(*) FROM audit WHERE action = 'account.password_set' AND result = 'refused' AND subject = $1`, p.Subject); n != 10 {
+		t.Errorf("%d refusals on record", n)
+	}
+	s.Clock.Add(time.Minute + time.Second)
+	secAt(t, page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword), "/account")
+}
+
+// A new password ends what the old one opened, or is none: nobody reads that it is changed while a stranger stays.
+func TestSec_PW06_AllOfItOrNothing(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t)
+	p := s.enrolled("alice")
+	mine, stranger, device := s.Browser(), s.Browser(), s.Browser()
+	secRemember(t, p, device)
+	tokens := s.exchange(s.app, p.signIn(stranger, s.app))
+	secGranted(t, p.signIn(mine, s.app))
+	db := s.database()
+	byPage := func() (done bool) {
+		page := secAt(t, mine.Get("/account/password"), "/account/password")
+		page = page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword)
+		return page.URL.Path == "/account"
+	}
+	byAdministrator := func() (done bool) {
+		return s.Actions().SetPassword(t.Context(), p.Subject, secOtherPassword) == nil
+	}
+	for _, broken := range []string{"DELETE ON sessions", "UPDATE ON oauth_grants", "DELETE ON mfa_devices"} {
+		if _, err := db.Exec(t.Context(), `CREATE TRIGGER broken BEFORE `+broken+` BEGIN SELECT RAISE(ABORT, 'the disk is gone'); END`); err != nil {
+			t.Fatal(err)
+		}
+		rows := secSnapshotOf(t, db)
+		for name, set := range map[string]func() bool{"page": byPage, "administrator": byAdministrator} {
+			if set() {
+				t.Fatalf("%s, %s: changed", broken, name)
+			}
+			if got := secSnapshotOf(t, db); got != rows {
+				t.Errorf("%s, %s: half of it has happened:\n%s\n%s", broken, name, got, rows)
+			}
+		}
+		if _, err := db.Exec(t.Context(), `DROP TRIGGER broken`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Accounts.Authenticate(t.Context(), "alice", idptest.Password, ""); err != nil {
+		t.Errorf("the old password: %v", err)
+	}
+	secAt(t, stranger.Get("/account"), "/account")
+	tokens = s.mustRefresh(s.app, tokens)
+	if !byPage() {
+		t.Fatal("not changed")
+	}
+	secAt(t, stranger.Get("/account"), "/login")
+	_, err := s.refresh(s.app, tokens)
+	secInvalidGrant(t, err)
+}
+
+// secSnapshotOf tells what a change of a password touches.
+func secSnapshotOf(t *testing.T, db *dbx.DB) (facts string) {
+	t.Helper()
+	err := db.Get(t.Context(), &facts, `SELECT (SELECT group_concat(password || compromised) FROM accounts)
+		|| ' sessions ' || (SELECT COUNT(*) FROM sessions) || ' grants ' || (SELECT COUNT(*) FROM oauth_grants WHERE revoked_at IS NULL)
+		|| ' devices ' || (SELECT COUNT(*) FROM mfa_devices) || ' letters ' || (SELECT COUNT(*) FROM outbox)
+		|| ' audit ' || (SELECT COUNT(*) FROM audit WHERE action = 'account.password_set')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts
 }
 
 // secButton returns the id of the page's main button.

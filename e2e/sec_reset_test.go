@@ -279,10 +279,13 @@ func TestSec_PW05_ACompromisedPasswordIsChangedBeforeAnythingElse(t *testing.T) 
 	}
 	secAt(t, s.begin(device, s.app), "/account/password")
 	secRefused(t, s.begin(device, s.app, secParam("prompt", "none")), "interaction_required")
-	if page := page.Submit("password-submit", "password", idptest.Password); !page.Has("#password-error") || page.Has("#current") {
+	if page := page.Submit("password-submit", "password", secOtherPassword); !page.Has("#current-error") {
+		t.Errorf("without the present one: at %s (%d)", page.URL, page.Status)
+	}
+	if page := page.Submit("password-submit", "current", idptest.Password, "password", idptest.Password); !page.Has("#password-error") {
 		t.Errorf("the same once more: at %s (%d)", page.URL, page.Status)
 	}
-	secGranted(t, page.Submit("password-submit", "password", secOtherPassword))
+	secGranted(t, page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword))
 	secGranted(t, s.begin(device, s.app))
 	if page := secPassword(s.begin(s.Browser(), s.app), "alice"); page.Status != http.StatusUnprocessableEntity {
 		t.Errorf("the old one: %d", page.Status)

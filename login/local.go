@@ -3,6 +3,7 @@ package login
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,12 @@ func (f *Flow) Fresh(w http.ResponseWriter, r *http.Request) (*session.Session, 
 	return f.local(w, r, State{MaxAge: proofFor, MFA: Always})
 }
 
+// FreshFactor is [Flow.Fresh] for a form that itself asks for the present password: how old the last one is does not matter
+// then, and whoever has no factor only has to be signed in.
+func (f *Flow) FreshFactor(w http.ResponseWriter, r *http.Request) (*session.Session, *account.Account, bool) {
+	return f.local(w, r, State{MaxAge: -1, MFA: Always})
+}
+
 func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.Session, *account.Account, bool) {
 	who, err := f.person(w, r)
 	if err == nil && who != nil {
@@ -48,6 +55,9 @@ func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.
 	if err != nil {
 		f.Fail(w, r, err)
 		return nil, nil, false
+	}
+	if s.Strict() && f.Now().Sub(s.FactorAt) > proofFor {
+		s.FactorAt = time.Time{} // too old to open anything
 	}
 	s.Asked, s.SkipConsent, s.Reminded = f.Now(), true, true
 	s.Postponed = true // while the policy leaves time, a page of ours does not nag
@@ -67,11 +77,12 @@ func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.
 	return nil, nil, false
 }
 
-// enforced reports whether the policy is, for a at this page of ours: not where people enrol, nor where they replace a
-// password that somebody else may know, which comes first.
+// enforced reports whether the policy is, for a at this page of ours: not where people enrol, nor where they replace their
+// password or end sessions: whoever finds a stranger in their account must be able to throw them out at once.
 func enforced(r *http.Request, a *account.Account) bool {
-	enrolling := r.URL.Path == "/account/mfa" || strings.HasPrefix(r.URL.Path, "/account/mfa/")
-	return a.MayBeAsked() && !enrolling && !(a.Compromised && r.URL.Path == path[NewPassword])
+	return a.MayBeAsked() && !slices.ContainsFunc([]string{"/account/mfa", path[NewPassword], "/account/sessions"}, func(room string) bool {
+		return r.URL.Path == room || strings.HasPrefix(r.URL.Path, room+"/")
+	})
 }
 
 // here is the page to come back to: the one asked for, or the one whose form was sent.
