@@ -271,9 +271,12 @@ func lookup(name string, getenv func(string) string, flags map[string]string) (s
 	return strings.TrimSpace(string(content)), err
 }
 
-// Validate reports the first setting that cannot work, by its key.
+// Validate reports the first setting that cannot work, by its key. It writes PublicURL as browsers write an origin.
 func (c *Config) Validate() error {
 	u, err := url.Parse(c.PublicURL)
+	if err == nil {
+		u.Host = plainHost(u)
+	}
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("public_url: %q is not an http or https URL", c.PublicURL)
@@ -315,8 +318,17 @@ func (c *Config) Validate() error {
 	if err := c.Limits.validate(); err != nil {
 		return fmt.Errorf("limits.%w", err)
 	}
-	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.PublicURL = u.Scheme + "://" + u.Host // of which the issuer, links and the origins that are compared are made
 	return nil
+}
+
+// plainHost returns the host of u in lower case and without the port that its scheme means anyway (RFC 6454 section 6.2).
+func plainHost(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return host
 }
 
 // keyset returns the keyset file's path: beside the SQLite database unless set.

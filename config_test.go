@@ -114,6 +114,24 @@ limits:
 	}
 }
 
+func TestPublicURLIsAnOriginAsBrowsersWriteIt(t *testing.T) {
+	for written, want := range map[string]string{
+		"https://id.example": "https://id.example", "https://id.example/": "https://id.example", "https://id.example//": "https://id.example",
+		"HTTPS://ID.Example": "https://id.example", "https://Id.example:443/": "https://id.example", "https://id.example:": "https://id.example",
+		"https://id.example:8443": "https://id.example:8443", "https://id.example:80": "https://id.example:80",
+		"http://LocalHost:80": "http://localhost", "http://localhost:443": "http://localhost:443", "http://localhost:8080": "http://localhost:8080",
+		"https://[2001:DB8::1]:443": "https://[2001:db8::1]", "http://[::1]:80": "http://[::1]",
+	} {
+		c, err := idp.LoadConfig("", environment("IDP_PUBLIC_URL", written), nil)
+		if err != nil || c.PublicURL != want {
+			t.Errorf("%s is %q (%v), want %s", written, c.PublicURL, err, want)
+		}
+		if err := c.Validate(); err != nil || c.PublicURL != want {
+			t.Errorf("%s once more: %q (%v)", want, c.PublicURL, err)
+		}
+	}
+}
+
 func TestLoadConfigRefuses(t *testing.T) {
 	tests := []struct{ name, yaml, want string }{
 		{"unknown key", "lisen: x\n", `line 1: there is no key "lisen"`},

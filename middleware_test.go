@@ -129,6 +129,38 @@ func TestSec_HT04_AnswersForOneHost(t *testing.T) {
 	}
 }
 
+// However public_url is spelled, what is made of it and what browsers send are the same text.
+func TestSec_HT04_OneSpellingOfThePublicURL(t *testing.T) {
+	p, _ := start(t, func(c *Config) { c.PublicURL = "HTTPS://ID.Example:443/" })
+	const origin = "https://id.example"
+	for path, want := range map[string]string{
+		"/.well-known/openid-configuration": `"issuer":"` + origin + `"`,
+		"/.well-known/passkey-endpoints":    `"enroll":"` + origin + `/account/mfa/passkeys/add"`,
+	} {
+		if got := ask(p.Handler(), "GET", origin+path, ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("%s: %d %s, want %s", path, got.Code, got.Body, want)
+		}
+	}
+	link, err := p.SetupLink(t.Context())
+	if err != nil || !strings.HasPrefix(link, origin+"/setup?token=") {
+		t.Errorf("the link %q, %v", link, err)
+	}
+	page := ask(p.Handler(), "GET", origin+"/login", "")
+	_, rest, _ := strings.Cut(page.Body.String(), `name="form_token" value="`)
+	token, _, _ := strings.Cut(rest, `"`)
+	cookie, _, _ := strings.Cut(page.Header().Get("Set-Cookie"), ";")
+	if !strings.HasPrefix(cookie, "__Host-") {
+		t.Errorf("the cookie is %s", cookie)
+	}
+	for from, want := range map[string]int{origin: http.StatusUnprocessableEntity, "https://evil.example": http.StatusForbidden} {
+		// As behind a proxy that writes another Host: the origin has to be known from the setting.
+		got := ask(p.Handler(), "POST", "http://localhost:8080/login", "username=a&password=b&form_token="+token, "Origin", from, "Cookie", cookie)
+		if got.Code != want {
+			t.Errorf("a form of %s: %d, want %d", from, got.Code, want)
+		}
+	}
+}
+
 func TestSec_HT02_HeadersOnEveryAnswer(t *testing.T) {
 	p, _ := start(t, func(c *Config) { c.PublicURL = "https://id.example" })
 	tests := []struct {
