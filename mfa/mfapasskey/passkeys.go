@@ -70,7 +70,7 @@ func (s *Service) toAdd(ctx context.Context, subject string) (purpose, error) {
 }
 
 // FinishAdd keeps the passkey that the browser made: response is the answer of navigator.credentials.create as JSON.
-// An empty name becomes "Passkey" with a number. For what follows upon the first factor see the package's comment. The
+// An empty name becomes "Passkey"; one that another passkey of the person has gets a number. For what follows upon the first factor see the package's comment. The
 // proof that BeginAdd wants holds for its ceremony, which this owner alone can end: FinishAdd needs no second one.
 //
 // It returns [mfa.ErrName] and [mfa.ErrMalformedResponse] (the ceremony goes on), [mfa.ErrCeremony], [mfa.ErrRefused],
@@ -104,8 +104,9 @@ func (s *Service) FinishAdd(ctx context.Context, owner mfa.Owner, ceremony, name
 		return mfa.Credential{}, fmt.Errorf("%w: %w", mfa.ErrRefused, err)
 	}
 	if name == "" {
-		name = freeName(p.rows)
+		name = "Passkey"
 	}
+	name = freeName(p.rows, name)
 	added := row{
 		ID: rand.Text(), Subject: owner.Subject, Name: name, Credential: made.ID, PublicKey: made.PublicKey,
 		SignCount: int64(made.Authenticator.SignCount), BackupEligible: made.Flags.BackupEligible,
@@ -164,7 +165,8 @@ func (s *Service) Passkeys(ctx context.Context, subject string) ([]mfa.Credentia
 	return out, nil
 }
 
-// Rename gives a passkey another name of up to 64 characters: [mfa.ErrName], [mfa.ErrNotFound].
+// Rename gives a passkey another name of up to 64 characters: [mfa.ErrName], [mfa.ErrTaken] when another one of the
+// person's has that name, [mfa.ErrNotFound].
 func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 	if name = strings.TrimSpace(name); !isName(name) {
 		return mfa.ErrName
@@ -173,6 +175,13 @@ func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 		old, err := s.find(ctx, subject, id)
 		if err != nil {
 			return err
+		}
+		all, err := s.rows(ctx, subject)
+		if err != nil {
+			return err
+		}
+		if named(slices.DeleteFunc(all, func(r row) bool { return r.ID == id }), name) {
+			return mfa.ErrTaken
 		}
 		renamed, err := s.db.Exec(ctx, `UPDATE mfa_passkeys SET name = $3 WHERE id = $1 AND subject = $2`, id, subject, name)
 		if err != nil {
@@ -224,17 +233,27 @@ func transports(said []protocol.AuthenticatorTransport) string {
 	return strings.Join(out, " ")
 }
 
-// freeName returns a first name for a new passkey.
-func freeName(known []row) string {
-	name := "Passkey"
-	for n := 2; slices.ContainsFunc(known, func(r row) bool { return r.Name == name }); n++ {
-		name = fmt.Sprintf("Passkey %d", n)
+// freeName returns name, with a number where one of those known has it: people tell passkeys apart by their names. It
+// stays as short as names are.
+func freeName(known []row, name string) string {
+	free := name
+	for n := 2; named(known, free); n++ {
+		number := fmt.Sprintf(" %d", n)
+		letters := []rune(name)
+		free = strings.TrimSpace(string(letters[:min(len(letters), maxName-len(number))])) + number
 	}
-	return name
+	return free
 }
 
+func named(known []row, name string) bool {
+	return slices.ContainsFunc(known, func(r row) bool { return strings.EqualFold(r.Name, name) })
+}
+
+// maxName is how many characters a name has at most.
+const maxName = 64
+
 func isName(name string) bool {
-	return name != "" && utf8.RuneCountInString(name) <= 64 && printable(name)
+	return name != "" && utf8.RuneCountInString(name) <= maxName && printable(name)
 }
 
 func printable(s string) bool {

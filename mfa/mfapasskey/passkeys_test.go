@@ -122,17 +122,28 @@ func TestNamesAndTheLimit(t *testing.T) {
 			w.is(w.Rename(t.Context(), "alice", first.ID, bad), mfa.ErrName)
 		}
 		w.is(w.Rename(t.Context(), "bob", first.ID, "Mine"), mfa.ErrNotFound)
+		w.is(w.Rename(t.Context(), "alice", first.ID, "passkey 2"), mfa.ErrTaken)
+		w.must(w.Rename(t.Context(), "alice", other.ID, "Passkey 2"))
+		long := strings.Repeat("ü", 64)
+		w.must(w.Rename(t.Context(), "alice", first.ID, long))
+		shown, ceremony, err := w.BeginAdd(t.Context(), browser("alice"), "alice")
+		w.must(err)
+		third, err := w.FinishAdd(t.Context(), browser("alice"), ceremony, long, passkeytest.New(t, origin).Create(shown))
+		if w.must(err); third.Name != long[:2*62]+" 2" {
+			t.Errorf("another one of that name is called %q", third.Name)
+		}
+		w.must(w.Remove(t.Context(), "alice", third.ID))
 		w.is(w.Remove(t.Context(), "bob", first.ID), mfa.ErrNotFound)
 
 		for n := 2; n < mfapasskey.MaxPasskeys; n++ {
 			w.add("alice")
 		}
-		_, _, err := w.BeginAdd(t.Context(), browser("alice"), "alice")
+		_, _, err = w.BeginAdd(t.Context(), browser("alice"), "alice")
 		w.is(err, mfa.ErrTooMany)
 		_, _, err = w.BeginAdd(t.Context(), browser("alice"), "")
 		w.is(err, mfa.ErrName)
 
-		shown, ceremony, err := w.BeginAdd(t.Context(), browser("bob"), "bob")
+		shown, ceremony, err = w.BeginAdd(t.Context(), browser("bob"), "bob")
 		w.must(err)
 		answer := second.Create(shown) // a key that is kept already, of alice's
 		_, err = w.FinishAdd(t.Context(), browser("bob"), ceremony, "a\x00b", answer)
