@@ -30,6 +30,7 @@ func TestSec_MF03_TheServersClockDecides(t *testing.T) {
 	}{{-2, false}, {2, false}, {-1, true}, {1, true}} {
 		s.Clock.Add(5 * time.Minute) // and a wait, if there is one, is over
 		page := p.atCode()
+		s.stepBegins()
 		page.Browser().Header.Set("Date", s.Clock.Now().Add(time.Duration(row.steps)*30*time.Second).UTC().Format(http.TimeFormat))
 		form := page.Fields("mfa-submit")
 		form.Set("code", p.phone.Code(row.steps))
@@ -45,6 +46,7 @@ func TestSec_MF03_TheServersClockDecides(t *testing.T) {
 func TestSec_MF04_AStepWorksOnceAnywhere(t *testing.T) {
 	t.Parallel()
 	s := secOpen(t)
+	s.stepBegins()
 	p := s.enrolled("alice")
 	refused := func(what, code string) {
 		t.Helper()

@@ -127,6 +127,12 @@ func (p *secPerson) code() string {
 	return p.phone.Code(0)
 }
 
+// stepBegins moves the clock to where a time step begins: what a test does with its codes then is done within it.
+func (s *secSite) stepBegins() {
+	now := s.Clock.Now()
+	s.Clock.Add(now.Truncate(mfa.Period).Add(mfa.Period).Sub(now))
+}
+
 // begin sends b to sign in at c.
 func (s *secSite) begin(b *idptest.Browser, c *idptest.Client, options ...oauth2.AuthCodeOption) *idptest.Page {
 	s.t.Helper()
