@@ -53,6 +53,7 @@ type IdP struct {
 	untold  atomic.Bool // a letter was not written, as nothing is mailed
 	figures *figures
 	clock   databaseClock
+	flow    *login.Flow
 	unasked error // why there are no passkeys though nobody turned them off
 	handler http.Handler
 }
@@ -193,7 +194,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	flow.OAuth = p.OAuth
+	flow.OAuth, p.flow = p.OAuth, flow
 	pages := &console.Console{
 		Accounts: p.Accounts, Sessions: p.Sessions, Actions: p.Actions(), Pages: p.pages,
 		SignedIn: flow.SignedIn, Fresh: flow.Fresh, FreshFactor: flow.FreshFactor, Now: p.now, Fail: p.fail, Mailing: p.mailing,

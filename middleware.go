@@ -210,25 +210,10 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && !p.formTaken(w, r, origin, view) {
 			return
 		}
-		if r.Method == http.MethodPost {
-			ctx = p.waiting(r)
-		}
+		ctx = p.flow.Prepare(r)
 		view.FormToken = p.Sessions.FormToken(w, r)
 		next.ServeHTTP(w, r.WithContext(templates.WithView(ctx, view)))
 	})
-}
-
-// waiting notes which app waits for the step that a form takes, so that what comes of it is on record as that app's.
-func (p *IdP) waiting(r *http.Request) context.Context {
-	id := r.URL.Query().Get("request")
-	if id == "" {
-		return r.Context()
-	}
-	req, err := p.OAuth.Suspended(r, id)
-	if err != nil { // the page meets the same error and shows it
-		return r.Context()
-	}
-	return audit.WithClient(r.Context(), req.Client().ID)
 }
 
 // formTaken reports whether a form may go to its handler; otherwise it has been answered.

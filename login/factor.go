@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfahttp"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
@@ -19,15 +18,13 @@ import (
 // mountFactor registers the second factor's pages with what they need to know of the sign-in around them.
 func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c := f.Factor
-	c.User, c.SignIn, c.Fresh, c.Recent = f.user, f.toSignIn, f.fresh, f.recent
-	c.Passed, c.Proved, c.Resume, c.Reminded = f.passed, f.proved, f.resume, f.reminded
-	c.Client, c.Back, c.Cancel = f.clientName, f.back, f.cancel
-	c.Grace, c.Postpone, c.Remember, c.Demanded = f.grace, f.postpone, f.mayRemember, f.demanded
-	c.Another, c.Insists, c.UsedCode = f.another, f.insists, f.usedCode
-	c.Duration = f.Pages.Duration
+	c.User, c.SignIn, c.Fresh, c.Passed = f.user, f.toSignIn, f.fresh, f.passed
+	c.Waiting, c.Proved, c.Reminded, c.Postpone, c.Cancel = f.waits, f.proved, f.reminded, f.postpone, f.cancel
+	c.Back = f.back
 	challenge := mfahttp.Challenge(c)
 	mux.Handle("/mfa", challenge)
 	mux.Handle("/mfa/", challenge)
+	c.Waiting = f.waitsForFactor
 	settings := f.gate(mfahttp.Settings(c))
 	mux.Handle("/account/mfa", settings)
 	mux.Handle("/account/mfa/", settings)
@@ -43,27 +40,23 @@ func (f *Flow) gate(settings http.Handler) http.Handler {
 			settings.ServeHTTP(w, r)
 			return
 		}
-		if _, _, ok := f.SignedIn(w, r); ok {
-			settings.ServeHTTP(w, r)
+		if s, a, ok := f.SignedIn(w, r); ok {
+			settings.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), personKey{}, &person{s, a})))
 		}
 	})
 }
 
 // user returns whose password has been checked in this browser.
 func (f *Flow) user(r *http.Request) (mfahttp.User, bool) {
-	s, err := f.Sessions.Of(r)
-	if err != nil || s == nil {
+	who, err := f.present(r)
+	if err != nil || who == nil {
 		return mfahttp.User{}, false // toSignIn meets the same error and shows it
 	}
-	a, err := f.Accounts.Active(r.Context(), s.Subject)
-	if err != nil {
-		return mfahttp.User{}, false
-	}
-	name := a.Email
+	name := who.account.Email
 	if name == "" {
-		name = a.Username
+		name = who.account.Username
 	}
-	return mfahttp.User{Subject: a.Subject, Account: name, Session: s.ID}, true
+	return mfahttp.User{Subject: who.account.Subject, Account: name, Session: who.session.ID, AMR: who.session.AMR}, true
 }
 
 // toSignIn sends the browser to the password, through the dispatcher when a client waits for the sign-in.
@@ -79,7 +72,10 @@ func (f *Flow) toSignIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-func (f *Flow) fresh(w http.ResponseWriter, r *http.Request, _ mfahttp.User) bool {
+func (f *Flow) fresh(w http.ResponseWriter, r *http.Request, user mfahttp.User, proof mfahttp.Proof) bool {
+	if proof == mfahttp.ProofPassword {
+		return f.recent(w, r, user)
+	}
 	_, _, ok := f.Fresh(w, r)
 	return ok
 }
@@ -110,7 +106,7 @@ func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 		f.Fail(w, r, err)
 		return
 	}
-	if f.spentLast(r, user, amr) {
+	if f.spentLast(r, user) {
 		query := url.Values{"to": {local(r.URL.Query().Get("to"))}}
 		http.Redirect(w, r, path[Remind]+"?"+query.Encode(), http.StatusSeeOther)
 		return
@@ -120,16 +116,13 @@ func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 
 // spentLast reports whether that was the person's last recovery code, on the way to a page of ours: they are offered new
 // ones at once. Where an app waits, the dispatcher does that.
-func (f *Flow) spentLast(r *http.Request, user mfahttp.User, amr []string) bool {
-	if r.URL.Query().Get("request") != "" || !byCode(amr) {
+func (f *Flow) spentLast(r *http.Request, user mfahttp.User) bool {
+	if r.URL.Query().Get("request") != "" || r.PostFormValue("recovery_code") == "" {
 		return false
 	}
 	status, err := f.MFA.Status(r.Context(), user.Subject)
 	return err == nil && status.Enrolled && status.CodesLeft == 0
 }
-
-// byCode reports whether a recovery code was the second factor of a sign-in.
-func byCode(amr []string) bool { return slices.Equal(amr, mfa.AMR(mfa.Password, mfa.RecoveryCode)) }
 
 func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User, amr []string) error {
 	s, err := f.Sessions.Of(r)
@@ -139,24 +132,8 @@ func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 	if s == nil || s.Subject != user.Subject {
 		return errAnother
 	}
-	amr = methods(s.AMR, amr)
 	return f.recorded(w, r, audit.Event{Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor"},
 		func(r *http.Request) error { return f.Sessions.AddFactor(w, r, s, amr) })
-}
-
-// methods returns what was done in a session when amr is added to what stood there. The pages of the second factor speak
-// of a password; a session that began with a passkey alone has seen none, and keeps that passkey.
-func methods(before, amr []string) []string {
-	if slices.Contains(before, "pwd") {
-		return amr
-	}
-	var out []string
-	for _, value := range []string{"otp", "hwk", "swk", "user", "mfa"} { // in the order of mfa.AMR
-		if slices.Contains(before, value) || slices.Contains(amr, value) {
-			out = append(out, value)
-		}
-	}
-	return out
 }
 
 // recorded changes the session and records that in one transaction. When it fails nothing has happened, and the browser
@@ -175,7 +152,8 @@ func (f *Flow) recorded(w http.ResponseWriter, r *http.Request, event audit.Even
 	return err
 }
 
-func (f *Flow) resume(r *http.Request) string {
+// resume is where the browser goes on after a step, "" when nothing waits.
+func resume(r *http.Request) string {
 	if id := r.URL.Query().Get("request"); id != "" {
 		return oauth.ResumeURL(id)
 	}
@@ -225,65 +203,30 @@ func (f *Flow) noted(w http.ResponseWriter, r *http.Request, note func(*person) 
 	f.onward(w, r)
 }
 
-// demanded says whether the policy asks this person for a factor, and until when that waits or could wait, once the date is
-// set. It is for a sentence on a page: when it cannot be found out there is none.
-func (f *Flow) demanded(r *http.Request, user mfahttp.User) (bool, time.Time) {
-	a, err := f.Accounts.Active(r.Context(), user.Subject)
-	if err != nil {
-		return false, time.Time{}
-	}
-	rules, err := f.Accounts.Policy(r.Context())
-	if err != nil {
-		return false, time.Time{}
-	}
-	required, ends := f.Accounts.MFAGrace(a, rules)
-	if a.MFADueAt.IsZero() || rules.MFAGrace == 0 {
-		ends = time.Time{}
-	}
-	return required, ends
-}
-
-// waiting returns the request that waits for this step of a sign-in, nil when none does.
-func (f *Flow) waiting(r *http.Request) *oauth.Request {
-	id := r.URL.Query().Get("request")
-	if id == "" {
-		return nil
-	}
-	req, err := f.OAuth.Suspended(r, id)
-	if err != nil {
-		return nil // the dispatcher meets the same error and shows it
-	}
-	return req
-}
-
-// mayRemember reports whether what waits ever takes a remembered device for the code: where it does not, the box would
-// promise what is not kept.
-func (f *Flow) mayRemember(r *http.Request) bool {
-	if req := f.waiting(r); req != nil {
-		return need(req.Client().MFA) != Always
-	}
-	to, _, _ := strings.Cut(local(r.URL.Query().Get("to")), "?")
-	return to != path[NewPassword] && !strings.HasPrefix(to, "/account/mfa/") // where [Flow.Fresh] stands
-}
-
-// insists reports whether the app that waits wants the code however well this device is remembered.
-func (f *Flow) insists(r *http.Request) bool {
+// waits tells the pages what a step is for.
+func (f *Flow) waits(r *http.Request, _ mfahttp.User) mfahttp.Waiting {
+	out := mfahttp.Waiting{Resume: resume(r), Another: another(r), NoBox: forFresh(r)}
 	req := f.waiting(r)
 	if req == nil {
-		return false
+		return out
 	}
+	if !req.ForDevice() { // nobody can go back to an app on another device
+		out.Client = req.Client().Name
+	}
+	out.NoBox = need(req.Client().MFA) == Always // the box would promise what is not kept
 	aal2, err := f.demand(req)
-	return err == nil && (aal2 || need(req.Client().MFA) == Always)
+	out.Insists = err == nil && (aal2 || out.NoBox)
+	return out
 }
 
-// usedCode reports whether the person came in by a recovery code.
-func (f *Flow) usedCode(r *http.Request, user mfahttp.User) bool {
-	s, err := f.Sessions.Of(r)
-	return err == nil && s != nil && s.Subject == user.Subject && byCode(s.AMR)
+// forFresh reports whether a page of ours waits behind [Flow.Fresh], which takes no remembered device.
+func forFresh(r *http.Request) bool {
+	to, _, _ := strings.Cut(local(r.URL.Query().Get("to")), "?")
+	return to == path[NewPassword] || strings.HasPrefix(to, "/account/mfa/")
 }
 
 // another is where somebody else signs in, for what this sign-in is for.
-func (f *Flow) another(r *http.Request) string {
+func another(r *http.Request) string {
 	query := url.Values{"other": {"1"}}
 	if id := r.URL.Query().Get("request"); id != "" {
 		query.Set("request", id)
@@ -293,34 +236,32 @@ func (f *Flow) another(r *http.Request) string {
 	return "/login?" + query.Encode()
 }
 
-// grace says until when the enrolment that the policy asks for may wait. What the app itself demands cannot.
-func (f *Flow) grace(r *http.Request, _ mfahttp.User) (time.Time, bool) {
-	req := f.waiting(r)
-	if req == nil {
-		return time.Time{}, false
+// waitsForFactor is waits where people enrol: it adds what the policy asks of them, and until when that waits or could
+// wait, once the date is set. It is for sentences and a button: when it cannot be found out there are none.
+func (f *Flow) waitsForFactor(r *http.Request, user mfahttp.User) mfahttp.Waiting {
+	out := f.waits(r, user)
+	who, err := f.present(r)
+	if err != nil || who == nil || !who.account.MayBeAsked() {
+		return out
 	}
-	s, err := f.Sessions.Of(r)
-	if err != nil || s == nil {
-		return time.Time{}, false
-	}
-	a, err := f.Accounts.Active(r.Context(), s.Subject)
+	rules, err := f.Accounts.Policy(r.Context())
 	if err != nil {
-		return time.Time{}, false
+		return out
 	}
-	state, _, err := f.state(r, req, &person{s, a})
-	state.Postponed = true
-	if err != nil || Next(state, f.Now()) == Enroll {
-		return time.Time{}, false
+	required, ends := f.Accounts.MFAGrace(who.account, rules)
+	if out.Demanded = required; !who.account.MFADueAt.IsZero() && rules.MFAGrace != 0 {
+		out.Due = ends
 	}
-	return state.GraceEnds, f.Now().Before(state.GraceEnds)
+	if req := f.waiting(r); req != nil && !f.demandsFactor(req) {
+		out.Postpone = ends
+	}
+	return out
 }
 
-func (f *Flow) clientName(r *http.Request) string {
-	req := f.waiting(r)
-	if req == nil || req.ForDevice() { // nobody can go back to an app on another device
-		return ""
-	}
-	return req.Client().Name
+// demandsFactor reports whether the app itself wants a factor, which cannot be put off.
+func (f *Flow) demandsFactor(req *oauth.Request) bool {
+	aal2, err := f.demand(req)
+	return err != nil || aal2 || need(req.Client().MFA) != Optional
 }
 
 // back returns the app that sent the person to the settings, if it may be returned to: the address must belong to an

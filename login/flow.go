@@ -102,15 +102,28 @@ func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 // person returns who is signed in at this browser, nil when nobody is. Whoever was disabled or removed meanwhile is
 // nobody, and the session ends.
 func (f *Flow) person(w http.ResponseWriter, r *http.Request) (*person, error) {
+	who, err := f.present(r)
+	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
+		_, err := f.Sessions.End(w, r)
+		return nil, err
+	}
+	return who, err
+}
+
+// personKey is where a page's guard leaves who is signed in, for those behind it.
+type personKey struct{}
+
+// present is person without an answer to the browser: [account.ErrNotFound] and [account.ErrDisabled] say that the session
+// should end.
+func (f *Flow) present(r *http.Request) (*person, error) {
+	if who, ok := r.Context().Value(personKey{}).(*person); ok {
+		return who, nil
+	}
 	s, err := f.Sessions.Of(r)
 	if err != nil || s == nil {
 		return nil, err
 	}
 	a, err := f.Accounts.Active(r.Context(), s.Subject)
-	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
-		_, err := f.Sessions.End(w, r)
-		return nil, err
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +149,9 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	hint := req.HintSubject()
 	s.OtherSubject = hint != "" && hint != who.account.Subject
 	s.Excluded = !MayUse(client, who.account)
+	if err := f.factorFacts(ctx, &s, who); err != nil {
+		return s, nil, err
+	}
 	if err := f.personFacts(ctx, &s, who, true); err != nil {
 		return s, nil, err
 	}
@@ -156,23 +172,13 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	return s, decision.Granted, nil
 }
 
-// personFacts adds what is known of the person and the session, and what the policy demands of them where policy says so.
+// personFacts adds what is known of the person and the session but for the factor, and what the policy demands of them
+// where policy says so.
 func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bool) error {
 	s.AuthTime, s.FactorAt = who.session.AuthTime, who.session.FactorAt
 	s.Postponed = !who.session.PostponedAt.Before(s.AuthTime)
 	s.Reminded = !who.session.RemindedAt.Before(s.AuthTime)
 	s.Compromised = who.account.Compromised
-	s.UsedCode = byCode(who.session.AMR)
-	status, err := f.MFA.Status(ctx, who.account.Subject)
-	if err != nil {
-		return err
-	}
-	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
-	asked := status.CodesMadeAt
-	if who.account.CodesAskedAt.After(asked) {
-		asked = who.account.CodesAskedAt
-	}
-	s.AskCodes = !f.Now().Before(asked.AddDate(1, 0, 0))
 	if !policy {
 		return nil
 	}
@@ -182,6 +188,22 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 	}
 	s.PolicyMFA, s.GraceEnds, err = f.Accounts.MFADue(ctx, who.account, rules)
 	return err
+}
+
+// factorFacts adds what is known of the person's second factor, and of the recovery codes that a sign-in reminds of.
+func (f *Flow) factorFacts(ctx context.Context, s *State, who *person) error {
+	status, err := f.MFA.Status(ctx, who.account.Subject)
+	if err != nil {
+		return err
+	}
+	s.UsedCode = slices.Equal(who.session.AMR, mfa.AMR(mfa.Password, mfa.RecoveryCode))
+	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
+	asked := status.CodesMadeAt
+	if who.account.CodesAskedAt.After(asked) {
+		asked = who.account.CodesAskedAt
+	}
+	s.AskCodes = !f.Now().Before(asked.AddDate(1, 0, 0))
+	return nil
 }
 
 // recall looks for this person's remembered-device cookie where it could spare the code. Looking changes the cookie, so

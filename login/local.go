@@ -52,6 +52,9 @@ func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.
 	if err == nil && who != nil {
 		err = f.personFacts(r.Context(), &s, who, enforced(r, who.account))
 	}
+	if err == nil && who != nil {
+		s.Enrolled, err = f.MFA.Enrolled(r.Context(), who.account.Subject)
+	}
 	if err != nil {
 		f.Fail(w, r, err)
 		return nil, nil, false

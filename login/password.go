@@ -120,11 +120,7 @@ func (f *Flow) expecting(w http.ResponseWriter, r *http.Request, page loginPage,
 // request returns the suspended request that the query names, nil when it names none. It answers itself, and returns
 // false, when the request is unknown, over, or of another browser.
 func (f *Flow) request(w http.ResponseWriter, r *http.Request) (*oauth.Request, bool) {
-	id := r.URL.Query().Get("request")
-	if id == "" {
-		return nil, true
-	}
-	req, err := f.OAuth.Suspended(r, id)
+	req, err := f.suspended(r)
 	if errors.Is(err, oauth.ErrNoRequest) {
 		f.gone(w, r)
 		return nil, false

@@ -49,15 +49,7 @@ func (s *server) plugIn(ctx context.Context, c config) error {
 	}
 	s.challenge = mfahttp.Config{
 		MFA: s.mfa, Passkeys: passkeys, Pages: mfahttp.Plain(s.layout), Cookies: mfahttp.Cookies{Secure: s.secure()}, Origin: s.origin, Now: c.Now,
-		User: s.withPassword, SignIn: s.signIn, Fresh: s.isFresh, Recent: s.isRecent, Passed: s.passed, Proved: s.proved, Resume: resume,
-		Client: func(r *http.Request) string {
-			if resume(r) == "" {
-				return ""
-			}
-			return "the app"
-		},
-		Another: func(r *http.Request) string { return "/login?" + r.URL.RawQuery }, // who asks anybody for a password
-		Fail:    s.fail,
+		User: s.withPassword, SignIn: s.signIn, Fresh: s.isFresh, Passed: s.passed, Fail: s.fail, Waiting: waiting, Proved: s.proved,
 	}
 	s.settings = s.challenge
 	s.settings.User = s.withFactor
@@ -87,7 +79,7 @@ func (s *server) next(ctx context.Context, who session, strict bool) (string, er
 // withPassword tells the second step who has passed the first.
 func (s *server) withPassword(r *http.Request) (mfahttp.User, bool) {
 	who := s.sessions.of(r)
-	return mfahttp.User{Subject: who.Subject, Account: who.Name, Session: who.ID}, who.Subject != ""
+	return mfahttp.User{Subject: who.Subject, Account: who.Name, Session: who.ID, AMR: who.AMR}, who.Subject != ""
 }
 
 // withFactor lets only those into the settings who have nothing more to show.
@@ -110,8 +102,8 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, step+"?"+back(r).Encode(), http.StatusSeeOther)
 }
 
-// isFresh asks again for what was proved too long ago.
-func (s *server) isFresh(w http.ResponseWriter, r *http.Request, user mfahttp.User) bool {
+// isFresh asks again for what was proved too long ago; sometimes that is the password alone.
+func (s *server) isFresh(w http.ResponseWriter, r *http.Request, user mfahttp.User, proof mfahttp.Proof) bool {
 	who := s.sessions.of(r)
 	status, err := s.mfa.Status(r.Context(), user.Subject)
 	step := ""
@@ -121,21 +113,12 @@ func (s *server) isFresh(w http.ResponseWriter, r *http.Request, user mfahttp.Us
 		return false
 	case s.now().Sub(who.AuthTime) > fresh:
 		step = "/login"
-	case status.Enrolled && (mfa.ACR(who.AMR) != "aal2" || s.now().Sub(who.FactorAt) > fresh):
+	case proof == mfahttp.ProofFactor && status.Enrolled && (mfa.ACR(who.AMR) != "aal2" || s.now().Sub(who.FactorAt) > fresh):
 		step = "/mfa"
 	default:
 		return true
 	}
 	http.Redirect(w, r, step+"?"+back(r).Encode(), http.StatusSeeOther)
-	return false
-}
-
-// isRecent asks again for a password that is old. It takes a first passkey away that has never worked.
-func (s *server) isRecent(w http.ResponseWriter, r *http.Request, _ mfahttp.User) bool {
-	if s.now().Sub(s.sessions.of(r).AuthTime) <= fresh {
-		return true
-	}
-	http.Redirect(w, r, "/login?"+back(r).Encode(), http.StatusSeeOther)
 	return false
 }
 
@@ -156,6 +139,15 @@ func (s *server) proved(w http.ResponseWriter, r *http.Request, user mfahttp.Use
 	who.AMR, who.FactorAt = amr, s.now()
 	s.sessions.put(w, r, who)
 	return nil
+}
+
+// waiting tells the pages what their step is for. /login asks anybody for a password, whoever is signed in.
+func waiting(r *http.Request, _ mfahttp.User) mfahttp.Waiting {
+	out := mfahttp.Waiting{Resume: resume(r), Another: "/login?" + r.URL.RawQuery}
+	if out.Resume != "" {
+		out.Client = "the app"
+	}
+	return out
 }
 
 // resume returns the URL of the authorization request that waits, "" when there is none. It is parsed anew there: what

@@ -10,9 +10,9 @@ import (
 
 // mayAbandon reports whether the page of the passkey offers to remove it: the first one, which has never worked, beside
 // which nothing stands yet. Else who cannot use it would be locked out by having tried. [Passkeys].Abandon decides.
-func (h *handler) mayAbandon(r *http.Request, user User, status mfa.Status) (bool, error) {
+func (h *handler) mayAbandon(r *http.Request, user *visitor, status mfa.Status) (bool, error) {
 	alone := len(status.Authenticators) == 0 && len(status.Factors) == 1 && status.CodesMadeAt.IsZero()
-	if h.Recent == nil || !alone || h.passkeyStatus(status) == nil {
+	if !alone || h.passkeyStatus(status) == nil {
 		return false, nil
 	}
 	keys, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
@@ -21,17 +21,17 @@ func (h *handler) mayAbandon(r *http.Request, user User, status mfa.Status) (boo
 
 // abandonKey removes it, for a password that was given just now: an old session says little of who sits there. What
 // waited for a factor may ask for one again, and then for an enrolment; nothing else follows.
-func (h *handler) abandonKey(w http.ResponseWriter, r *http.Request, user User) {
-	if !h.Recent(w, r, user) {
+func (h *handler) abandonKey(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if !h.Fresh(w, r, user.User, ProofPassword) {
 		return
 	}
 	err := h.Passkeys.Abandon(r.Context(), user.Subject)
 	switch {
 	case err == nil:
 		h.notice(w, "notice.key_abandoned")
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	case errors.Is(err, mfa.ErrNotFound): // a second click
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	case errors.Is(err, mfa.ErrInUse):
 		status, err := h.MFA.Status(r.Context(), user.Subject)
 		if err != nil {

@@ -73,19 +73,6 @@ func TestAbandoningTheFirstPasskey(t *testing.T) {
 		t.Error("a store that fails")
 	}
 	b.keys.err = nil
-	recent := b.config.Recent
-	b.config.Recent = nil
-	b.user = User{Subject: "sub-carol", Account: "carol@example.com", Session: "session-c"}
-	b.withKey()
-	b.get("/mfa")
-	if page := b.data.(*KeyPage); page.Abandon {
-		t.Error("offered by a host that cannot tell how old the password is")
-	}
-	b.post("/mfa", "abandon", "1")
-	if !b.isEnrolled(b.user) {
-		t.Error("abandoned at such a host")
-	}
-	b.config.Recent, b.user = recent, bob
 	b.config.Passkeys = nil
 	b.post("/mfa", "abandon", "1")
 	b.shows(http.StatusUnprocessableEntity, PageChallenge) // a form without a code

@@ -10,13 +10,13 @@ import (
 
 // challenge asks for a code of the app or, with way, for something else that the person has. The app comes first,
 // except for somebody who has passkeys only.
-func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	switch {
 	case err != nil:
 		h.Fail(w, r, err)
 	case !status.Enrolled:
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	case way(r) == "recovery", len(status.Authenticators) == 0 && h.passkeyStatus(status) == nil: // a factor of no page here
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
 		h.showRecovery(w, r, http.StatusOK, user, status, &RecoveryPage{Problem: problem, Wait: wait})
@@ -40,17 +40,17 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user User) {
 // way is what the person wants to give instead of the app's code.
 func way(r *http.Request) string { return r.URL.Query().Get("way") }
 
-func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
+func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status,
 	page *ChallengePage) {
 	var err error
 	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = h.who(r, user), own(r)
+	page.Person, page.Own = user.who(), own(r)
 	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
-	page.Client = h.Client(r)
+	page.Client = user.waiting().Client
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
 	page.KeyURL = h.keyURL(r, status)
 	page.PairURL = h.pairURL(r, status, page.Problem)
@@ -59,11 +59,11 @@ func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int
 }
 
 // answer takes what one of the forms sent. Of a form that could not be read only the way is known.
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, user *visitor) {
 	switch {
 	case h.mayCancel(r) && r.PostFormValue("cancel") != "":
 		h.Cancel(w, r)
-	case h.Passkeys != nil && h.Recent != nil && r.PostForm.Has("abandon"):
+	case h.Passkeys != nil && r.PostForm.Has("abandon"):
 		h.abandonKey(w, r, user)
 	case r.PostForm.Has("recovery_code"):
 		h.useRecoveryCode(w, r, user)
@@ -76,10 +76,10 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, user User) {
 	}
 }
 
-func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user *visitor) {
 	err := h.MFA.VerifyTOTP(r.Context(), user.Subject, r.PostFormValue("code"))
 	if errors.Is(err, mfa.ErrNotEnrolled) { // turned off while the page was open
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 		return
 	}
 	if err != nil {
@@ -100,23 +100,23 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // pass goes on after the right answer, and honours the box of the page.
-func (h *handler) pass(w http.ResponseWriter, r *http.Request, user User, methods ...mfa.Method) {
-	if r.PostFormValue("remember") != "" && h.Remember(r) {
+func (h *handler) pass(w http.ResponseWriter, r *http.Request, user *visitor, methods ...mfa.Method) {
+	if r.PostFormValue("remember") != "" && !user.waiting().NoBox {
 		if err := h.rememberDevice(w, r, user.Subject); err != nil {
 			h.Fail(w, r, err)
 			return
 		}
 	}
-	h.Passed(w, r, user, mfa.AMR(methods...))
+	h.Passed(w, r, user.User, user.amr(methods...))
 }
 
 // box returns what the box says, zero where it is hidden, and whether the page says that it is no use here. A device that
 // is remembered has no box: the app or the page that asks does not take it.
-func (h *handler) box(r *http.Request, user User) (days int, insists bool, err error) {
+func (h *handler) box(r *http.Request, user *visitor) (days int, insists bool, err error) {
 	if h.MFA.RememberFor() == 0 {
 		return 0, false, nil
 	}
-	days = h.rememberDays(r)
+	days = h.rememberDays(user)
 	if token := h.thisDevice(r, user.Subject); token != "" && days > 0 {
 		device, err := this(r.Context(), h.MFA, user.Subject, token)
 		if err != nil {
@@ -126,12 +126,12 @@ func (h *handler) box(r *http.Request, user User) (days int, insists bool, err e
 			days = 0
 		}
 	}
-	return days, days == 0 && h.Insists(r), nil
+	return days, days == 0 && user.waiting().Insists, nil
 }
 
 // rememberDays is for how many days a device is remembered, zero where it is not.
-func (h *handler) rememberDays(r *http.Request) int {
-	if !h.Remember(r) {
+func (h *handler) rememberDays(user *visitor) int {
+	if user.waiting().NoBox {
 		return 0
 	}
 	const day = 24 * time.Hour

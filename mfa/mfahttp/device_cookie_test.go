@@ -99,11 +99,9 @@ func TestSec_RD09(t *testing.T) {
 func TestSec_RD09_NoBoxThatPromisesTooMuch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	strict := false
-	w.config.Remember = func(*http.Request) bool { return !strict }
 	b := w.browser()
 	phone := b.withApp()
-	strict = true
+	w.waiting.NoBox = true
 	b.get("/mfa")
 	if days := b.data.(*ChallengePage).RememberDays; days != 0 {
 		t.Errorf("a box of %d days", days)
@@ -112,7 +110,7 @@ func TestSec_RD09_NoBoxThatPromisesTooMuch(t *testing.T) {
 	if remembered(b) != "" || b.saw(mfa.DeviceRemembered) != 0 {
 		t.Error("remembered")
 	}
-	strict = false
+	w.waiting.NoBox = false
 	b.get("/mfa")
 	if days := b.data.(*ChallengePage).RememberDays; days != 30 {
 		t.Errorf("elsewhere a box of %d days", days)

@@ -18,7 +18,7 @@
 // is for the host's middleware to say ([mfa.WithAddress]): without it wrong codes are limited per person alone.
 //
 // The package refuses to know who is signed in and how (Config.User, Fresh), what an authorization request is (Passed,
-// Resume), how a page looks and which words it uses (Pages, which gets the structs of pages.go; [Plain] for hosts that
+// Waiting), how a page looks and which words it uses (Pages, which gets the structs of pages.go; [Plain] for hosts that
 // have none), and when a second factor is wanted: the host decides, calls [Remembered], and redirects to /mfa or
 // /account/mfa/enrol/start. SQL and secrets are package mfa's and its store's.
 package mfahttp

@@ -11,9 +11,9 @@ import (
 )
 
 // start explains how it works.
-func (h *handler) start(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) start(w http.ResponseWriter, r *http.Request, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
-	switch next := h.Resume(r); {
+	switch next := user.waiting().Resume; {
 	case err != nil:
 		h.Fail(w, r, err)
 	case status.Enrolled && signingIn(r) && next != "" && !further(r): // came back to a step that is done
@@ -23,35 +23,35 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request, user User) {
 	}
 }
 
-func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, user User, enrolled bool,
+func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, user *visitor, enrolled bool,
 	problem *Problem) {
 	page := &StartPage{
 		Query: journey(r), Enrolled: enrolled, Forced: !enrolled && h.forced(r, user),
-		Client: h.Client(r), Cancel: h.mayCancel(r), Problem: problem,
+		Client: user.waiting().Client, Cancel: h.mayCancel(r), Problem: problem,
 	}
 	if page.Forced || signingIn(r) {
-		page.Person = h.who(r, user)
+		page.Person = user.who()
 	}
-	if demanded, due := h.Demanded(r, user); page.Forced && demanded && !h.Now().Before(due) {
-		page.Overdue = due
+	if page.Forced && h.overdue(user) {
+		page.Overdue = user.waiting().Due
 	}
 	if further(r) {
 		page.ReturnURL = link(pathNewCodes, journey(r))
 	}
 	page.BackName, page.BackURL = h.Back(r)
-	page.Postpone, _ = h.Grace(r, user)
+	page.Postpone = h.postponable(user)
 	page.KeyURL = h.addKeyURL(r)
 	page.Notice, _ = h.takeNotice(w, r)
 	h.Pages.Render(w, r, status, PageStart, page)
 }
 
 // enroll makes the pending key: by POST only, and only for somebody who has just proved who they are.
-func (h *handler) enroll(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) enroll(w http.ResponseWriter, r *http.Request, user *visitor) {
 	if h.mayCancel(r) && r.PostFormValue("cancel") != "" {
 		h.Cancel(w, r)
 		return
 	}
-	if !h.Fresh(w, r, user) {
+	if !h.fresh(w, r, user) {
 		return
 	}
 	e, err := h.MFA.Enroll(r.Context(), h.owner(user), user.Account)
@@ -63,18 +63,18 @@ func (h *handler) enroll(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // postpone takes "not now" where the host's policy leaves the time.
-func (h *handler) postpone(w http.ResponseWriter, r *http.Request, user User) {
-	if _, ok := h.Grace(r, user); !ok {
+func (h *handler) postpone(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if h.postponable(user).IsZero() {
 		h.goTo(w, r, link(pathStart, journey(r)))
 		return
 	}
-	h.Postpone(w, r, user)
+	h.Postpone(w, r, user.User)
 }
 
 // scan shows the key. It is the same one at every load, until the codes are in.
-func (h *handler) scan(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) scan(w http.ResponseWriter, r *http.Request, user *visitor) {
 	e := h.pending(w, r, user)
-	if e == nil || !h.Fresh(w, r, user) {
+	if e == nil || !h.fresh(w, r, user) {
 		return
 	}
 	picture, err := mfa.QR(e.URI)
@@ -87,10 +87,10 @@ func (h *handler) scan(w http.ResponseWriter, r *http.Request, user User) {
 		QR: named(picture, e.Issuer), Key: grouped(e.Key), KeyRaw: e.Key, URI: template.URL(e.URI),
 		Account: e.Account, Issuer: e.Issuer, Type: "TOTP", Algorithm: "SHA1",
 		Digits: mfa.Digits, Period: int(mfa.Period / time.Second),
-		ExpiresAt: e.ExpiresAt, Next: link(pathCodes, journey(r, "enrolment", e.ID)), LeaveURL: h.leaveURL(r, e.First),
+		ExpiresAt: e.ExpiresAt, Next: link(pathCodes, journey(r, "enrolment", e.ID)), LeaveURL: h.leaveURL(r, user, e.First),
 	}
 	if e.First && h.forced(r, user) {
-		page.AnotherURL = h.Another(r)
+		page.AnotherURL = user.waiting().Another
 	}
 	h.Pages.Render(w, r, http.StatusOK, PageScan, page)
 }
@@ -102,7 +102,7 @@ func named(svg []byte, issuer string) template.HTML {
 }
 
 // codes asks for two codes in a row.
-func (h *handler) codes(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) codes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	e := h.pending(w, r, user)
 	switch {
 	case e == nil:
@@ -123,12 +123,12 @@ func (h *handler) showProof(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 // prove takes the two codes. Sent again after they were right, it goes on to the next step.
-func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) prove(w http.ResponseWriter, r *http.Request, user *visitor) {
 	e := h.pending(w, r, user)
 	if e == nil {
 		return
 	}
-	if !e.First && !h.Fresh(w, r, user) {
+	if !e.First && !h.fresh(w, r, user) {
 		return // the codes of a further authenticator are the last step before it counts
 	}
 	if !e.Proven {
@@ -151,7 +151,7 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // recoveryCodes shows a fresh set at every load; the set before is void.
-func (h *handler) recoveryCodes(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) recoveryCodes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	e := h.pending(w, r, user)
 	switch {
 	case e == nil:
@@ -163,7 +163,7 @@ func (h *handler) recoveryCodes(w http.ResponseWriter, r *http.Request, user Use
 }
 
 // confirm turns MFA on, with the set of codes that the person saw.
-func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user *visitor) {
 	e := h.pending(w, r, user)
 	switch {
 	case e == nil:
@@ -179,7 +179,7 @@ func (h *handler) confirm(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // finish makes the pending authenticator one of the person's, and its two codes this session's second factor.
-func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enrollment, set string) {
+func (h *handler) finish(w http.ResponseWriter, r *http.Request, user *visitor, enrollment, set string) {
 	before, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
@@ -200,7 +200,7 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 	}
 	// Of a first authenticator the codes are news of this session. Whoever adds a further one has given a factor already.
 	if first := set != ""; first || signingIn(r) {
-		if err := h.Proved(w, r, user, mfa.AMR(mfa.Password, mfa.TOTP)); err != nil {
+		if err := h.Proved(w, r, user.User, user.amr(mfa.Password, mfa.TOTP)); err != nil {
 			h.Fail(w, r, err)
 			return
 		}
@@ -209,7 +209,7 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user User, enro
 }
 
 // done says that the enrolment is complete, and how far off the phone's clock is when that is more than a step.
-func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) done(w http.ResponseWriter, r *http.Request, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
@@ -217,10 +217,10 @@ func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
 	}
 	added := find(status.Authenticators, r.URL.Query().Get("enrolment"))
 	if added == nil {
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 		return
 	}
-	page := &DonePage{Query: journey(r), Name: added.Name, NextURL: h.Resume(r)}
+	page := &DonePage{Query: journey(r), Name: added.Name, NextURL: user.waiting().Resume}
 	if page.Second, err = h.second(r, user, status, added); err != nil {
 		h.Fail(w, r, err)
 		return
@@ -240,7 +240,7 @@ func (h *handler) done(w http.ResponseWriter, r *http.Request, user User) {
 const noticeAdded = "notice.added"
 
 // second reports whether the person had another factor when this authenticator was added.
-func (h *handler) second(r *http.Request, user User, status mfa.Status, added *mfa.Authenticator) (bool, error) {
+func (h *handler) second(r *http.Request, user *visitor, status mfa.Status, added *mfa.Authenticator) (bool, error) {
 	if status.Authenticators[0].ID != added.ID || h.passkeyStatus(status) == nil {
 		return status.Authenticators[0].ID != added.ID, nil
 	}
@@ -250,15 +250,15 @@ func (h *handler) second(r *http.Request, user User, status mfa.Status, added *m
 
 // leaveURL is where somebody goes who gives an enrolment up: inside a sign-in that waits for it, to where it can be put
 // off or the sign-in ended, as far as the host lets them.
-func (h *handler) leaveURL(r *http.Request, first bool) string {
+func (h *handler) leaveURL(r *http.Request, user *visitor, first bool) string {
 	if first && signingIn(r) {
 		return link(pathStart, journey(r))
 	}
-	return h.onward(r)
+	return h.onward(r, user)
 }
 
 // pending returns the enrolment that the URL names, or answers the request and returns nil.
-func (h *handler) pending(w http.ResponseWriter, r *http.Request, user User) *mfa.Enrollment {
+func (h *handler) pending(w http.ResponseWriter, r *http.Request, user *visitor) *mfa.Enrollment {
 	id := r.URL.Query().Get("enrolment")
 	e, err := h.MFA.Enrollment(r.Context(), h.owner(user), id)
 	if err != nil {
@@ -270,7 +270,7 @@ func (h *handler) pending(w http.ResponseWriter, r *http.Request, user User) *mf
 
 // lost answers when an enrolment cannot begin or go on: it says why, beside the button to start again. One that was
 // confirmed already (a second click, the Back button) leads to the page that says so.
-func (h *handler) lost(w http.ResponseWriter, r *http.Request, user User, id string, err error) {
+func (h *handler) lost(w http.ResponseWriter, r *http.Request, user *visitor, id string, err error) {
 	status, lookup := h.MFA.Status(r.Context(), user.Subject)
 	switch {
 	case lookup != nil:

@@ -78,7 +78,7 @@ func TestEnrolmentInsideASignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	until := w.now.Add(24 * time.Hour)
-	w.config.Grace = func(*http.Request, User) (time.Time, bool) { return until, !until.IsZero() }
+	w.waiting.Postpone = until
 	w.config.Postpone = func(rw http.ResponseWriter, r *http.Request, _ User) {
 		http.Redirect(rw, r, "/postponed", http.StatusSeeOther)
 	}
@@ -89,8 +89,9 @@ func TestEnrolmentInsideASignIn(t *testing.T) {
 	}
 	b.leads(b.post(pathStart+"?request=r1", "cancel", "1"), "/cancelled")
 	b.leads(b.post(pathPostpone+"?request=r1"), "/postponed")
-	until = time.Time{}
-	b.leads(b.post(pathPostpone+"?request=r1"), pathStart+"?request=r1")
+	for _, w.waiting.Postpone = range []time.Time{{}, w.now, w.now.Add(-time.Hour)} { // over, or never possible
+		b.leads(b.post(pathPostpone+"?request=r1"), pathStart+"?request=r1")
+	}
 
 	query, _ := b.proven("?request=r1")
 	if !strings.Contains(query, "request=r1") {
@@ -110,7 +111,7 @@ func TestEnrolmentInsideASignIn(t *testing.T) {
 func TestAHostWithoutProvedCountsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.config.Proved, w.config.Resume = nil, nil
+	w.config.Proved, w.config.Waiting = nil, nil
 	b := w.browser()
 	query, _ := b.proven("?request=r1")
 	b.get(b.confirmed(query))

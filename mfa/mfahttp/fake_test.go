@@ -29,7 +29,9 @@ type world struct {
 
 	user     User // whose password was checked; zero: nobody
 	stale    bool // Fresh redirects
-	longAgo  bool // and so does Recent
+	longAgo  bool // and so it does where the password would do
+	waiting  Waiting
+	asked    int // how often this request has asked for it
 	passed   [][]string
 	proved   [][]string
 	reminded int
@@ -89,7 +91,7 @@ func newWorld(t *testing.T) *world { return newWorldRemembering(t, 30*24*time.Ho
 func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 	t.Helper()
 	w := &world{t: t, plain: Plain(nil).(*plain), user: alice, store: &faultyStore{Store: mfatest.Memory()},
-		now: time.Date(2026, 11, 2, 9, 0, 10, 0, time.UTC)}
+		waiting: Waiting{Client: "Focus HQ", Another: "/login?other=1"}, now: time.Date(2026, 11, 2, 9, 0, 10, 0, time.UTC)}
 	cipher, err := mfa.NewCipher(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		t.Fatal(err)
@@ -110,17 +112,15 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 		MFA: w.mfa, Passkeys: w.keys, Pages: w, Now: clock,
 		User:   func(*http.Request) (User, bool) { return w.user, w.user.Subject != "" },
 		SignIn: func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/login", http.StatusSeeOther) },
-		Fresh: func(rw http.ResponseWriter, r *http.Request, _ User) bool {
-			if w.stale {
-				http.Redirect(rw, r, "/login?to="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+		Fresh: func(rw http.ResponseWriter, r *http.Request, _ User, proof Proof) bool {
+			old, to := w.stale, "/login?to="+url.QueryEscape(r.URL.Path)
+			if proof == ProofPassword {
+				old, to = w.longAgo, "/login?password"
 			}
-			return !w.stale
-		},
-		Recent: func(rw http.ResponseWriter, r *http.Request, _ User) bool {
-			if w.longAgo {
-				http.Redirect(rw, r, "/login?password", http.StatusSeeOther)
+			if old {
+				http.Redirect(rw, r, to, http.StatusSeeOther)
 			}
-			return !w.longAgo
+			return !old
 		},
 		Passed: func(rw http.ResponseWriter, r *http.Request, _ User, amr []string) {
 			w.passed = append(w.passed, amr)
@@ -130,20 +130,20 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 			w.proved = append(w.proved, amr)
 			return nil
 		},
-		Resume: func(r *http.Request) string {
+		Waiting: func(r *http.Request, _ User) Waiting {
+			w.asked++
+			waiting := w.waiting
 			if id := r.URL.Query().Get("request"); id != "" {
-				return "/resume?id=" + id
+				waiting.Resume = "/resume?id=" + id
 			}
-			return ""
+			return waiting
 		},
 		Reminded: func(rw http.ResponseWriter, r *http.Request, _ User) {
 			w.reminded++
 			http.Redirect(rw, r, "/resume", http.StatusSeeOther)
 		},
-		Client:  func(*http.Request) string { return "Focus HQ" },
-		Back:    func(*http.Request) (string, string) { return "Focus HQ", "https://focus.example/profile" },
-		Another: func(*http.Request) string { return "/login?other=1" },
-		Cancel:  func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/cancelled", http.StatusSeeOther) },
+		Back:   func(*http.Request) (string, string) { return "Focus HQ", "https://focus.example/profile" },
+		Cancel: func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "/cancelled", http.StatusSeeOther) },
 		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
 			w.failed = err
 			rw.WriteHeader(http.StatusInternalServerError)
@@ -167,7 +167,7 @@ func (b *browser) send(r *http.Request) *http.Response {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	r.Header.Set("User-Agent", b.agent)
-	b.page, b.data, b.status, b.failed = "", nil, 0, nil
+	b.page, b.data, b.status, b.failed, b.asked = "", nil, 0, nil, 0
 	answer := httptest.NewRecorder()
 	mux := http.NewServeMux()
 	challenge := Challenge(b.config)
@@ -178,6 +178,9 @@ func (b *browser) send(r *http.Request) *http.Response {
 	mux.Handle("/account/mfa/", settings)
 	mux.ServeHTTP(answer, r)
 	got := answer.Result()
+	if b.asked > 1 {
+		b.t.Errorf("%s %s: asked %d times what waits", r.Method, r.URL, b.asked)
+	}
 	for _, c := range got.Cookies() {
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/focushq/idp/internal/cookie"
 	"github.com/focushq/idp/mfa"
 )
 
@@ -37,104 +36,6 @@ const (
 
 const formLimit = 64 << 10
 
-// User is a person whose password (or passkey) has been checked in this browser.
-type User struct {
-	Subject string // opaque, never shown
-	Account string // the name under which the entry stands in the app, such as an e-mail address
-	Session string // the session's lasting id; a pending enrolment is found in the same session only
-}
-
-// Pages writes the page called page. data is a pointer to the struct of that page: see pages.go.
-type Pages interface {
-	Render(w http.ResponseWriter, r *http.Request, status int, page string, data any)
-}
-
-// Cookies says how the package's cookies are written: host-only, HttpOnly, SameSite=Lax.
-type Cookies struct {
-	Secure bool // to be set when the public URL is https; without it cookies work on http://localhost only
-}
-
-func (c Cookies) jar() cookie.Jar { return cookie.Jar(c) }
-
-// Config is what the handlers need from their host. MFA, Pages, User, SignIn, Fresh, Passed and Fail are required.
-//
-// Hooks that get a ResponseWriter and no result answer the request. All get the request as it came: its query holds
-// request, to, client_id and return_to unchanged through all steps. "request" in it means that the step belongs to a sign-in that is
-// still going on; "to" without it, that a page of the host's own waits.
-type Config struct {
-	MFA     *mfa.Service
-	Pages   Pages
-	Cookies Cookies
-
-	// Passkeys, such as a *mfapasskey.Service over MFA, may stand in for the app. nil: there are none, and their paths
-	// answer 404. A nil *mfapasskey.Service is not that nil.
-	Passkeys Passkeys
-
-	Now func() time.Time // nil: time.Now
-	// Origin is the public origin, such as https://id.example.com. Recovery codes name it as the place that they are for;
-	// behind a proxy that changes the Host header forms are refused without it. "": neither.
-	Origin string
-
-	// User tells whose password has been checked. For Settings a host answers false (or lets SignIn lead to /mfa) when
-	// a second factor is due first, except where the sign-in itself forces an enrolment.
-	User func(*http.Request) (User, bool)
-	// SignIn is called when User says nobody.
-	SignIn http.HandlerFunc
-	// Fresh says that the person has proved within the last minutes who they are, with a second factor once enrolled.
-	// If not, it has redirected to where that is done and returns false; the browser comes back by GET to r's URL.
-	Fresh func(http.ResponseWriter, *http.Request, User) bool
-	// Recent is Fresh for the password alone: a first passkey that has never worked is removed by that, and by nothing
-	// else. If it was not given within the last minutes, Recent has redirected to where it is, and returns false; the
-	// browser comes back by GET, and the person asks again. nil: such a passkey stays, and its owner needs a reset.
-	Recent func(http.ResponseWriter, *http.Request, User) bool
-
-	// Passed is called when the second factor was given: it adds amr to the session and sends the browser on.
-	Passed func(w http.ResponseWriter, r *http.Request, user User, amr []string)
-	// Proved is called when a first authenticator was confirmed, or a further one inside a sign-in: its two codes were a
-	// second factor, given in this session. It adds amr to the session and does not answer; the page that follows leads to
-	// Resume. nil: the enrolment doesn't count.
-	Proved func(w http.ResponseWriter, r *http.Request, user User, amr []string) error
-	// Resume returns the URL that goes on with the sign-in, "" when there is none. nil: none.
-	Resume func(*http.Request) string
-	// Reminded is called inside a sign-in when the person has seen that few recovery codes are left, or has made new
-	// ones: it notes that and sends the browser on. nil: the browser goes to Resume.
-	Reminded func(http.ResponseWriter, *http.Request, User)
-
-	// Client returns the name of the app that asks for the sign-in, "" for none. nil: none.
-	Client func(*http.Request) string
-	// Back returns the name and URL of the relying party that the person came from, "" when there is none or its
-	// return_to is not to be trusted. nil: none.
-	Back func(*http.Request) (name, url string)
-	// Another returns the URL where somebody else signs in, in the place of the person whose password was checked: whoever
-	// sits down after them must not be held up, nor enrol a phone on their account. nil: none.
-	Another func(*http.Request) string
-	// Cancel ends the sign-in, for people who cannot go on. Called inside one only. nil: no button.
-	Cancel http.HandlerFunc
-	// Demanded says whether a policy of the host's asks this person for a second factor, so that turning it off leads to
-	// another enrolment, and until when that may wait, or could, where a date is set. nil: it asks nobody.
-	Demanded func(*http.Request, User) (demanded bool, dueBy time.Time)
-	// Remember reports whether the person may have this device remembered: not where what waits asks for the code every
-	// time. nil: they may.
-	Remember func(*http.Request) bool
-	// Insists reports whether the app that waits asks for the code on remembered devices too; the page says so. nil: none
-	// does.
-	Insists func(*http.Request) bool
-	// UsedCode reports whether a recovery code was the second factor of this session: then [RemindPage] offers a new
-	// authenticator, for the phone may be gone. nil: nobody is offered one.
-	UsedCode func(*http.Request, User) bool
-	// Grace says until when this person may put the enrolment off, false when they may not. nil: nobody may.
-	Grace func(*http.Request, User) (until time.Time, ok bool)
-	// Postpone notes "not now" and sends the browser on. It is called only while Grace allows it.
-	Postpone func(http.ResponseWriter, *http.Request, User)
-
-	// Duration puts a wait into the words of the person's language, for what the script says ("Wait {wait}"). nil: English.
-	Duration func(*http.Request, time.Duration) string
-	// NotFound answers a path below those of the pages that none of them has. nil: http.NotFound.
-	NotFound http.HandlerFunc
-	// Fail logs an error that is nobody's mistake and answers with an error page.
-	Fail func(http.ResponseWriter, *http.Request, error)
-}
-
 // Challenge returns the handler of /mfa and everything below it, the second factor while signing in. It panics when a
 // required field of c is missing.
 func Challenge(c Config) http.Handler {
@@ -147,7 +48,7 @@ func Challenge(c Config) http.Handler {
 }
 
 // routes are what a person may ask for, by method and path.
-type routes map[string]func(http.ResponseWriter, *http.Request, User)
+type routes map[string]func(http.ResponseWriter, *http.Request, *visitor)
 
 func (h *handler) challengeRoutes() routes {
 	serve := routes{"GET " + pathChallenge: h.challenge, "POST " + pathChallenge: h.answer}
@@ -230,47 +131,19 @@ func newHandler(c Config) *handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Waiting == nil {
+		c.Waiting = func(*http.Request, User) Waiting { return Waiting{} }
+	}
 	if c.Proved == nil {
 		c.Proved = func(http.ResponseWriter, *http.Request, User, []string) error { return nil }
-	}
-	if c.Resume == nil {
-		c.Resume = func(*http.Request) string { return "" }
-	}
-	if c.Client == nil {
-		c.Client = func(*http.Request) string { return "" }
 	}
 	if c.Back == nil {
 		c.Back = func(*http.Request) (string, string) { return "", "" }
 	}
-	if c.Demanded == nil {
-		c.Demanded = func(*http.Request, User) (bool, time.Time) { return false, time.Time{} }
-	}
-	if c.Another == nil {
-		c.Another = func(*http.Request) string { return "" }
-	}
-	if c.Insists == nil {
-		c.Insists = func(*http.Request) bool { return false }
-	}
-	if c.UsedCode == nil {
-		c.UsedCode = func(*http.Request, User) bool { return false }
-	}
-	if c.Remember == nil {
-		c.Remember = func(*http.Request) bool { return true }
-	}
-	if c.Duration == nil {
-		c.Duration = func(_ *http.Request, d time.Duration) string { return plainDuration(d) }
-	}
 	if c.NotFound == nil {
 		c.NotFound = http.NotFound
 	}
-	if c.Grace == nil || c.Postpone == nil {
-		c.Grace = func(*http.Request, User) (time.Time, bool) { return time.Time{}, false }
-	}
-	h := &handler{Config: c}
-	if c.Reminded == nil {
-		h.Reminded = func(w http.ResponseWriter, r *http.Request, _ User) { h.goTo(w, r, h.onward(r)) }
-	}
-	return h
+	return &handler{Config: c}
 }
 
 // sameOrigin keeps other sites from pressing a person's buttons, also in hosts that have no form tokens.
@@ -285,7 +158,7 @@ func (h *handler) sameOrigin(next http.Handler) http.Handler {
 }
 
 // person lets only people through whose password has been checked.
-func (h *handler) person(serve func(http.ResponseWriter, *http.Request, User)) http.HandlerFunc {
+func (h *handler) person(serve func(http.ResponseWriter, *http.Request, *visitor)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // also for pages of a stranger's making
 		r.Body = http.MaxBytesReader(w, r.Body, formLimit)
@@ -296,7 +169,7 @@ func (h *handler) person(serve func(http.ResponseWriter, *http.Request, User)) h
 			h.SignIn(w, r)
 			return
 		}
-		serve(w, r, user)
+		serve(w, r, h.visitor(r, user))
 	}
 }
 
@@ -306,14 +179,14 @@ func (h *handler) goTo(w http.ResponseWriter, r *http.Request, location string) 
 }
 
 // onward returns where a person goes for whom this step is over: on with the sign-in, or to the settings.
-func (h *handler) onward(r *http.Request) string {
-	if next := h.Resume(r); next != "" {
+func (h *handler) onward(r *http.Request, user *visitor) string {
+	if next := user.waiting().Resume; next != "" {
 		return next
 	}
 	return link(pathSettings, journey(r))
 }
 
-func (h *handler) owner(user User) mfa.Owner {
+func (h *handler) owner(user *visitor) mfa.Owner {
 	return mfa.Owner{Subject: user.Subject, Session: user.Session}
 }
 
@@ -331,17 +204,11 @@ func further(r *http.Request) bool { return signingIn(r) && r.URL.Query().Get("m
 
 // forced reports whether something waits for the enrolment of user, who has no factor: a sign-in, or a page that the
 // host's policy keeps closed until then.
-func (h *handler) forced(r *http.Request, user User) bool {
+func (h *handler) forced(r *http.Request, user *visitor) bool {
 	if !own(r) {
 		return signingIn(r)
 	}
-	demanded, due := h.Demanded(r, user)
-	return demanded && !h.Now().Before(due)
-}
-
-// who names the person of a sign-in.
-func (h *handler) who(r *http.Request, user User) Person {
-	return Person{Account: user.Account, AnotherURL: h.Another(r)}
+	return h.overdue(user)
 }
 
 // journey returns, encoded, the part of r's query that travels through all steps, with more pairs of name and value.

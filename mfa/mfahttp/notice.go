@@ -45,15 +45,15 @@ func (h *handler) takeThis(w http.ResponseWriter, r *http.Request, id string) (t
 
 // againAt receives the browser at a path that takes forms only: a fresh proof, or another form token, came between, and
 // what the form held is gone. The person is led to the page with the form, and asked to choose again.
-func (h *handler) againAt(page string) func(http.ResponseWriter, *http.Request, User) {
-	return func(w http.ResponseWriter, r *http.Request, _ User) {
+func (h *handler) againAt(page string) func(http.ResponseWriter, *http.Request, *visitor) {
+	return func(w http.ResponseWriter, r *http.Request, _ *visitor) {
 		h.notice(w, "notice.again")
 		h.goTo(w, r, link(page, journey(r)))
 	}
 }
 
 // againAtCodes is againAt for the reminder of recovery codes, which stands inside a sign-in only.
-func (h *handler) againAtCodes(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) againAtCodes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	page := pathSettings
 	if signingIn(r) {
 		page = pathNewCodes

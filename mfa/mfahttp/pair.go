@@ -21,16 +21,16 @@ func (h *handler) pairURL(r *http.Request, status mfa.Status, problem *Problem) 
 }
 
 // showPair asks for two codes in a row.
-func (h *handler) showPair(w http.ResponseWriter, r *http.Request, code int, user User, page *PairPage) {
+func (h *handler) showPair(w http.ResponseWriter, r *http.Request, code int, user *visitor, page *PairPage) {
 	var err error
 	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = h.who(r, user), own(r)
+	page.Person, page.Own = user.who(), own(r)
 	page.Query = journey(r, "way", "pair")
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
-	page.Client = h.Client(r)
+	page.Client = user.waiting().Client
 	page.Remaining = h.remaining()
 	page.Code1, page.Code2 = cut(r.PostFormValue("code1")), cut(r.PostFormValue("code2"))
 	page.BackURL = link(pathChallenge, journey(r))
@@ -40,14 +40,14 @@ func (h *handler) showPair(w http.ResponseWriter, r *http.Request, code int, use
 }
 
 // usePair takes two codes of an app whose clock has gone wrong, which sets it right for us.
-func (h *handler) usePair(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) usePair(w http.ResponseWriter, r *http.Request, user *visitor) {
 	_, err := h.MFA.VerifyPair(r.Context(), user.Subject, r.PostFormValue("code1"), r.PostFormValue("code2"))
 	problem := h.signInPairProblem(err)
 	switch {
 	case err == nil:
 		h.pass(w, r, user, mfa.Password, mfa.TOTP)
 	case errors.Is(err, mfa.ErrNotEnrolled): // turned off while the page was open
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	case errors.Is(err, mfa.ErrOneLeft):
 		h.oneLeft(w, r, http.StatusUnprocessableEntity, user)
 	case problem == nil:
@@ -58,7 +58,7 @@ func (h *handler) usePair(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // oneLeft asks for a single code in the place of two, of which the second would not be looked at any more.
-func (h *handler) oneLeft(w http.ResponseWriter, r *http.Request, code int, user User) {
+func (h *handler) oneLeft(w http.ResponseWriter, r *http.Request, code int, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)

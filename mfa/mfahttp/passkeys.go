@@ -96,7 +96,7 @@ func codeURL(r *http.Request, status mfa.Status) string {
 }
 
 // verifyOptions returns what the browser needs to ask for a passkey as the second factor.
-func (h *handler) verifyOptions(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) verifyOptions(w http.ResponseWriter, r *http.Request, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
@@ -131,8 +131,16 @@ func (h *handler) noOptions(w http.ResponseWriter, r *http.Request, problem *Pro
 	}
 	retryAfter(w, wait)
 	writeJSON(w, http.StatusTooManyRequests, map[string]any{
-		"problem": problem.ID, "wait": int(wait / time.Second), "words": h.Duration(r, wait),
+		"problem": problem.ID, "wait": int(wait / time.Second), "words": h.words(r, wait),
 	})
+}
+
+// words puts a wait into the person's language, as far as the host's pages know it.
+func (h *handler) words(r *http.Request, wait time.Duration) string {
+	if pages, ok := h.Pages.(Durations); ok {
+		return pages.Duration(r, wait)
+	}
+	return plainDuration(wait)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body map[string]any) {
@@ -143,17 +151,17 @@ func writeJSON(w http.ResponseWriter, status int, body map[string]any) {
 }
 
 // showKey asks for a passkey.
-func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status, page *KeyPage) {
+func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status, page *KeyPage) {
 	var err error
 	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = h.who(r, user), own(r)
+	page.Person, page.Own = user.who(), own(r)
 	page.Query = journey(r, "way", "passkey")
 	page.OptionsURL = link(pathVerifyOptions, journey(r))
 	page.Script = PasskeyScript()
-	page.Client = h.Client(r)
+	page.Client = user.waiting().Client
 	page.CodeURL = codeURL(r, status)
 	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
 	if page.Abandon, err = h.mayAbandon(r, user, status); err != nil {
@@ -168,12 +176,12 @@ func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, user
 }
 
 // backToKey receives the browser when a request for options was interrupted.
-func (h *handler) backToKey(w http.ResponseWriter, r *http.Request, _ User) {
+func (h *handler) backToKey(w http.ResponseWriter, r *http.Request, _ *visitor) {
 	h.goTo(w, r, link(pathChallenge, journey(r, "way", "passkey")))
 }
 
 // useKey takes the browser's answer as the second factor.
-func (h *handler) useKey(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) useKey(w http.ResponseWriter, r *http.Request, user *visitor) {
 	methods, err := h.Passkeys.FinishVerify(r.Context(), user.Subject, r.PostFormValue("ceremony"),
 		[]byte(r.PostFormValue("response")))
 	if err == nil {
@@ -188,7 +196,7 @@ func (h *handler) useKey(w http.ResponseWriter, r *http.Request, user User) {
 	case problem == nil:
 		h.Fail(w, r, err)
 	case !status.Enrolled: // turned off while the page was open
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	default:
 		h.showKey(w, r, h.status(w, err), user, status, &KeyPage{Problem: problem, Wait: h.wait(err)})
 	}

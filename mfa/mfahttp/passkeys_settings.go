@@ -31,8 +31,8 @@ func (h *handler) addKeyURL(r *http.Request) string {
 }
 
 // addKey offers to add a passkey.
-func (h *handler) addKey(w http.ResponseWriter, r *http.Request, user User) {
-	if !h.Fresh(w, r, user) {
+func (h *handler) addKey(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if !h.fresh(w, r, user) {
 		return
 	}
 	status, err := h.MFA.Status(r.Context(), user.Subject)
@@ -55,15 +55,15 @@ func tooManyKeys() *Problem {
 	return &Problem{ID: "problem.key.too_many", Args: map[string]any{"Max": mfa.MaxCredentials}}
 }
 
-func (h *handler) showAddKey(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
+func (h *handler) showAddKey(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status,
 	problem *Problem) {
 	page := &AddKeyPage{
 		Query: journey(r), OptionsURL: link(pathAddOptions, journey(r)), Script: PasskeyScript(),
 		Name: r.PostFormValue("name"), First: !status.Enrolled, Forced: !status.Enrolled && h.forced(r, user),
-		Client: h.Client(r), Cancel: h.mayCancel(r), Problem: problem, BackURL: link(pathSettings, journey(r)),
+		Client: user.waiting().Client, Cancel: h.mayCancel(r), Problem: problem, BackURL: link(pathSettings, journey(r)),
 	}
 	if page.Forced || signingIn(r) {
-		page.Person = h.who(r, user)
+		page.Person = user.who()
 	}
 	if page.First || further(r) {
 		page.BackURL = link(pathStart, journey(r)) // where the app is the other choice
@@ -72,8 +72,8 @@ func (h *handler) showAddKey(w http.ResponseWriter, r *http.Request, code int, u
 }
 
 // addOptions returns what the browser needs to make a passkey.
-func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user User) {
-	if !h.Fresh(w, r, user) {
+func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if !h.fresh(w, r, user) {
 		return
 	}
 	options, ceremony, err := h.Passkeys.BeginAdd(r.Context(), h.owner(user), user.Account)
@@ -93,7 +93,7 @@ func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user User) 
 //
 // It asks for no fresh proof. The ceremony is the proof: it was begun behind one, by this person in this session, and ends
 // after five minutes. A proof that runs out in the meantime would leave a passkey on the device that is known to nobody.
-func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user *visitor) {
 	if h.mayCancel(r) && r.PostFormValue("cancel") != "" {
 		h.Cancel(w, r)
 		return
@@ -111,10 +111,10 @@ func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user User) {
 	case err != nil:
 		h.Fail(w, r, err)
 	case before.CodesLeft > 0 && further(r):
-		h.Reminded(w, r, user)
+		h.reminded(w, r, user)
 	case before.CodesLeft > 0:
 		h.noticeOf(w, "notice.key_added", before)
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	default:
 		if !before.Enrolled {
 			h.notice(w, noticeTryKey)
@@ -127,13 +127,13 @@ func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user User) {
 const noticeTryKey = "notice.key_try"
 
 // renameKey gives a passkey another name.
-func (h *handler) renameKey(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) renameKey(w http.ResponseWriter, r *http.Request, user *visitor) {
 	h.renamed(w, r, user, h.Passkeys.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name")))
 }
 
 // removeKey takes a passkey away; when nothing else is left MFA is off.
-func (h *handler) removeKey(w http.ResponseWriter, r *http.Request, user User) {
-	if h.Fresh(w, r, user) {
+func (h *handler) removeKey(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if h.fresh(w, r, user) {
 		h.removed(w, r, user, "notice.key_removed", func() error {
 			return h.Passkeys.Remove(r.Context(), user.Subject, r.PostFormValue("id"))
 		})
@@ -141,6 +141,6 @@ func (h *handler) removeKey(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // backToAddKey receives the browser when Fresh has interrupted a request for options.
-func (h *handler) backToAddKey(w http.ResponseWriter, r *http.Request, _ User) {
+func (h *handler) backToAddKey(w http.ResponseWriter, r *http.Request, _ *visitor) {
 	h.goTo(w, r, link(pathAddKey, journey(r)))
 }

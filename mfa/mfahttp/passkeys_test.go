@@ -294,7 +294,7 @@ func TestAPasskeyRemembersTheDevice(t *testing.T) {
 		t.Error("not remembered")
 	}
 	strict := newWorld(t).browser()
-	strict.config.Remember = func(*http.Request) bool { return false }
+	strict.waiting.NoBox = true
 	key = strict.withKey()
 	strict.get("/mfa")
 	if days := strict.data.(*KeyPage).RememberDays; days != 0 {

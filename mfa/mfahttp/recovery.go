@@ -13,9 +13,9 @@ import (
 	"github.com/focushq/idp/mfa"
 )
 
-func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, user User, status mfa.Status,
+func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status,
 	page *RecoveryPage) {
-	page.Person, page.Own = h.who(r, user), own(r)
+	page.Person, page.Own = user.who(), own(r)
 	page.Query = journey(r, "way", "recovery")
 	page.CodesLeft = status.CodesLeft
 	page.BackURL, page.KeyURL = codeURL(r, status), h.keyURL(r, status)
@@ -25,11 +25,11 @@ func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int,
 
 // useRecoveryCode lets a recovery code stand in for the app. It never remembers the device, whatever the form says: it
 // may be a borrowed one.
-func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user *visitor) {
 	_, err := h.MFA.VerifyRecoveryCode(r.Context(), user.Subject, r.PostFormValue("recovery_code"))
 	if err == nil {
 		h.Cookies.jar().Clear(w, deviceCookie(user.Subject)) // its device has just ended, with all others
-		h.Passed(w, r, user, mfa.AMR(mfa.Password, mfa.RecoveryCode))
+		h.Passed(w, r, user.User, user.amr(mfa.Password, mfa.RecoveryCode))
 		return
 	}
 	status, lookup := h.MFA.Status(r.Context(), user.Subject)
@@ -38,7 +38,7 @@ func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user U
 	case lookup != nil:
 		h.Fail(w, r, lookup)
 	case errors.Is(err, mfa.ErrNotEnrolled) && !status.Enrolled:
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	case errors.Is(err, mfa.ErrNotEnrolled): // all codes are used
 		h.showRecovery(w, r, http.StatusUnprocessableEntity, user, status, &RecoveryPage{
 			Problem: &Problem{ID: "problem.recovery.wrong", Field: "recovery_code"},
@@ -51,7 +51,7 @@ func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user U
 }
 
 // newCodes shows a fresh set to somebody enrolled; inside a sign-in it first asks whether they want one.
-func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	switch {
 	case err != nil:
@@ -60,15 +60,15 @@ func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user User) {
 		h.goTo(w, r, link(pathStart, journey(r)))
 	case signingIn(r) && r.URL.Query().Get("make") == "":
 		h.remind(w, r, user, status)
-	case h.Fresh(w, r, user):
+	case h.fresh(w, r, user):
 		h.showCodes(w, r, http.StatusOK, user, "", nil)
 	}
 }
 
 // remind asks what to do about the recovery codes, and after the use of one about the phone.
-func (h *handler) remind(w http.ResponseWriter, r *http.Request, user User, status mfa.Status) {
+func (h *handler) remind(w http.ResponseWriter, r *http.Request, user *visitor, status mfa.Status) {
 	page := &RemindPage{
-		Person: h.who(r, user), Query: journey(r), CodesLeft: status.CodesLeft, UsedCode: h.UsedCode(r, user),
+		Person: user.who(), Query: journey(r), CodesLeft: status.CodesLeft, UsedCode: user.usedCode(),
 		MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
 	}
 	page.Notice, _ = h.takeNotice(w, r)
@@ -80,9 +80,9 @@ func (h *handler) remind(w http.ResponseWriter, r *http.Request, user User, stat
 
 // confirmNewCodes asks for no fresh proof: the set that it names was shown only after one, in this session. Asking
 // would throw away the codes that the person has just written down.
-func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	if r.PostFormValue("saved") == "" {
-		if h.Fresh(w, r, user) {
+		if h.fresh(w, r, user) {
 			h.showCodes(w, r, http.StatusUnprocessableEntity, user, "", unsaved())
 		}
 		return
@@ -95,14 +95,14 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user U
 	err = h.MFA.ConfirmRecoveryCodes(r.Context(), h.owner(user), r.PostFormValue("set"))
 	switch {
 	case errors.Is(err, mfa.ErrReplaced):
-		if h.Fresh(w, r, user) {
+		if h.fresh(w, r, user) {
 			h.showCodes(w, r, http.StatusUnprocessableEntity, user, "", &Problem{ID: "problem.enrol.replaced"})
 		}
 	case err != nil:
 		h.lost(w, r, user, "", err)
 	case signingIn(r):
 		h.forgetShown(w)
-		h.Reminded(w, r, user)
+		h.reminded(w, r, user)
 	default:
 		h.forgetShown(w)
 		notice := "notice.codes_replaced"
@@ -110,19 +110,28 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user U
 			notice = "notice.key_on"
 		}
 		h.notice(w, notice)
-		h.goTo(w, r, h.onward(r))
+		h.goTo(w, r, h.onward(r, user))
 	}
 }
 
 // goOn leaves the reminder without new codes.
-func (h *handler) goOn(w http.ResponseWriter, r *http.Request, user User) { h.Reminded(w, r, user) }
+func (h *handler) goOn(w http.ResponseWriter, r *http.Request, user *visitor) { h.reminded(w, r, user) }
+
+// reminded goes on after it, or after new codes inside a sign-in.
+func (h *handler) reminded(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if h.Reminded == nil {
+		h.goTo(w, r, h.onward(r, user))
+		return
+	}
+	h.Reminded(w, r, user.User)
+}
 
 // unsaved is the answer to a "Confirm" before the codes were copied, downloaded or ticked as saved. Only their hashes
 // are kept: they cannot be shown again, so the page has new ones, and says so.
 func unsaved() *Problem { return &Problem{ID: "problem.enrol.unsaved", Field: "saved"} }
 
 // showCodes makes a fresh set for an enrolment, or for "" in the place of the active one, and shows it, this once.
-func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, user User, enrollment string,
+func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, user *visitor, enrollment string,
 	problem *Problem) {
 	codes, set, err := h.MFA.NewRecoveryCodes(r.Context(), h.owner(user), enrollment)
 	if err != nil {
@@ -145,13 +154,13 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 		if signingIn(r) {
 			page.GoOn = link(pathGoOn, journey(r))
 		} else {
-			page.LeaveURL = h.onward(r)
+			page.LeaveURL = h.onward(r, user)
 		}
 	} else {
-		page.LeaveURL = h.leaveURL(r, true)
+		page.LeaveURL = h.leaveURL(r, user, true)
 		page.Query = journey(r, "enrolment", enrollment)
 		if h.forced(r, user) {
-			page.AnotherURL = h.Another(r)
+			page.AnotherURL = user.waiting().Another
 		}
 	}
 	page.DownloadName = fileName(page.Product)
@@ -163,7 +172,7 @@ const shownCookie = "mfa_shown"
 
 // shownBefore reports whether this browser was shown an earlier set for the same purpose that was not confirmed, and
 // notes that it is now.
-func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user User, enrollment string) bool {
+func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user *visitor, enrollment string) bool {
 	purpose := short(user.Subject + "/" + enrollment)
 	before := h.Cookies.jar().Get(r, shownCookie) == purpose
 	h.Cookies.jar().Set(w, shownCookie, purpose, mfa.EnrollmentLife)

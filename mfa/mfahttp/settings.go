@@ -3,18 +3,17 @@ package mfahttp
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/focushq/idp/mfa"
 )
 
 // settings shows what the person has.
-func (h *handler) settings(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) settings(w http.ResponseWriter, r *http.Request, user *visitor) {
 	h.showSettings(w, r, http.StatusOK, user, &SettingsPage{})
 }
 
 // showSettings completes page, of which what was wrong with a form is known.
-func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int, user User, page *SettingsPage) {
+func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int, user *visitor, page *SettingsPage) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
@@ -28,7 +27,7 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 	page.Query, page.Enrolled, page.Forced = journey(r), status.Enrolled, signingIn(r) && !status.Enrolled
 	page.Authenticators, page.CodesLeft, page.Devices = status.Authenticators, status.CodesLeft, devices
 	page.Sealed, page.RecoverySealed = status.Sealed, status.RecoverySealed
-	page.RememberDays = h.rememberDays(r)
+	page.RememberDays = h.rememberDays(user)
 	page.Notice, page.DevicesForgotten = h.takeNotice(w, r)
 	if page.AddKeyURL = h.addKeyURL(r); page.AddKeyURL != "" {
 		if page.Passkeys, err = h.Passkeys.Passkeys(r.Context(), user.Subject); err != nil {
@@ -42,22 +41,23 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 		page.RenameID = ""
 	}
 	page.BackName, page.BackURL = h.Back(r)
-	page.Postpone, _ = h.Grace(r, user)
-	if page.Demanded, page.DueBy = h.Demanded(r, user); !h.Now().Before(page.DueBy) {
-		page.DueBy = time.Time{}
+	page.Postpone = h.postponable(user)
+	waiting := user.waiting()
+	if page.Demanded = waiting.Demanded; h.Now().Before(waiting.Due) {
+		page.DueBy = waiting.Due
 	}
 	if signingIn(r) && status.Enrolled {
-		page.NextURL = h.Resume(r)
+		page.NextURL = waiting.Resume
 	}
 	h.Pages.Render(w, r, code, PageSettings, page)
 }
 
 // rename gives an authenticator another name. A name is no secret: no fresh proof is asked for.
-func (h *handler) rename(w http.ResponseWriter, r *http.Request, user User) {
+func (h *handler) rename(w http.ResponseWriter, r *http.Request, user *visitor) {
 	h.renamed(w, r, user, h.MFA.Rename(r.Context(), user.Subject, r.PostFormValue("id"), r.PostFormValue("name")))
 }
 
-func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user User, err error) {
+func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user *visitor, err error) {
 	if errors.Is(err, mfa.ErrName) {
 		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &SettingsPage{
 			Problem:  &Problem{ID: "problem.settings.name", Field: "name"},
@@ -69,8 +69,8 @@ func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user User, err
 }
 
 // remove takes an authenticator away; with the last one MFA is off.
-func (h *handler) remove(w http.ResponseWriter, r *http.Request, user User) {
-	if h.Fresh(w, r, user) {
+func (h *handler) remove(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if h.fresh(w, r, user) {
 		h.removed(w, r, user, "notice.removed", func() error {
 			return h.MFA.Remove(r.Context(), user.Subject, r.PostFormValue("id"))
 		})
@@ -78,7 +78,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // removed takes a factor away, and says so; remembered devices go with it.
-func (h *handler) removed(w http.ResponseWriter, r *http.Request, user User, notice string, remove func() error) {
+func (h *handler) removed(w http.ResponseWriter, r *http.Request, user *visitor, notice string, remove func() error) {
 	before, err := h.MFA.Status(r.Context(), user.Subject)
 	if err != nil {
 		h.Fail(w, r, err)
@@ -93,8 +93,8 @@ func (h *handler) removed(w http.ResponseWriter, r *http.Request, user User, not
 }
 
 // turnOff takes all factors, recovery codes and devices away. Sent twice it is done once.
-func (h *handler) turnOff(w http.ResponseWriter, r *http.Request, user User) {
-	if !h.Fresh(w, r, user) {
+func (h *handler) turnOff(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if !h.fresh(w, r, user) {
 		return
 	}
 	h.removed(w, r, user, "notice.off", func() error {
@@ -107,8 +107,8 @@ func (h *handler) turnOff(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // forget ends one remembered device, or without an id all of them.
-func (h *handler) forget(w http.ResponseWriter, r *http.Request, user User) {
-	if !h.Fresh(w, r, user) {
+func (h *handler) forget(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if !h.fresh(w, r, user) {
 		return
 	}
 	if id := r.PostFormValue("id"); id != "" {
@@ -119,7 +119,7 @@ func (h *handler) forget(w http.ResponseWriter, r *http.Request, user User) {
 }
 
 // changed answers a change of the settings.
-func (h *handler) changed(w http.ResponseWriter, r *http.Request, user User, err error, notice string) {
+func (h *handler) changed(w http.ResponseWriter, r *http.Request, user *visitor, err error, notice string) {
 	switch {
 	case errors.Is(err, mfa.ErrNotFound):
 		h.showSettings(w, r, http.StatusNotFound, user, &SettingsPage{Problem: &Problem{ID: "problem.settings.not_found"}})

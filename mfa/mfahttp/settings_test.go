@@ -2,7 +2,6 @@ package mfahttp
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -196,7 +195,7 @@ func TestAHostThatForgetsAHookIsToldAtOnce(t *testing.T) {
 func TestADayAndABitIsTwoDays(t *testing.T) {
 	t.Parallel()
 	w := newWorldRemembering(t, 25*time.Hour)
-	if got := newHandler(w.config).rememberDays(httptest.NewRequest("GET", "/mfa", nil)); got != 2 {
+	if got := newHandler(w.config).rememberDays(&visitor{waiting: func() Waiting { return w.waiting }}); got != 2 {
 		t.Errorf("%d days", got)
 	}
 }

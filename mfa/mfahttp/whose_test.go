@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/focushq/idp/mfa"
 )
 
 // What a page of a sign-in says about whose it is; the zero Person when it says nothing.
@@ -50,7 +52,7 @@ func TestEveryStepOfASignInSaysWhoseItIs(t *testing.T) {
 		}
 	}
 	says(pathNewCodes+"?request=r1", PageRemind, asAlice)
-	b.config.Another = nil
+	b.waiting.Another = ""
 	says("/mfa?request=r1", PageChallenge, Person{Account: alice.Account})
 }
 
@@ -63,8 +65,6 @@ func (b *browser) addKey() {
 func TestAPageThatWaitsForAnEnrolment(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).browser()
-	demanded, due := true, time.Time{}
-	b.config.Demanded = func(*http.Request, User) (bool, time.Time) { return demanded, due }
 	for _, row := range []struct {
 		name            string
 		demanded        bool
@@ -76,9 +76,9 @@ func TestAPageThatWaitsForAnEnrolment(t *testing.T) {
 		{"in time", true, time.Hour, false, false},
 		{"over", true, -time.Hour, true, true},
 	} {
-		demanded, due = row.demanded, time.Time{}
+		b.waiting.Demanded, b.waiting.Due = row.demanded, time.Time{}
 		if row.due != 0 {
-			due = b.now.Add(row.due)
+			b.waiting.Due = b.now.Add(row.due)
 		}
 		b.get(pathStart + "?to=%2Faccount")
 		page := b.data.(*StartPage)
@@ -101,8 +101,6 @@ func TestTheBoxAndWhyADeviceDoesNotCount(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).browser()
 	phone := b.withApp()
-	insists := false
-	b.config.Insists = func(*http.Request) bool { return insists }
 	box := func(what string, days int, says bool) {
 		t.Helper()
 		b.get("/mfa?request=r1")
@@ -111,14 +109,14 @@ func TestTheBoxAndWhyADeviceDoesNotCount(t *testing.T) {
 		}
 	}
 	box("an app that takes a device", 30, false)
-	insists = true
+	b.waiting.Insists = true
 	box("one that does not this time", 30, false)
-	b.config.Remember = func(*http.Request) bool { return false }
+	b.waiting.NoBox = true
 	box("one that never does", 0, true)
-	b.config.Remember = nil
+	b.waiting.NoBox = false
 	b.post("/mfa", "code", phone.Code(0), "remember", "1")
 	box("on a remembered device", 0, true)
-	insists = false
+	b.waiting.Insists = false
 	box("for a page of one's own, on a remembered device", 0, false)
 	b.store.err = errStore
 	b.get("/mfa?request=r1")
@@ -132,8 +130,7 @@ func TestANewPhoneAfterARecoveryCode(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).browser()
 	b.withApp()
-	used := true
-	b.config.UsedCode = func(*http.Request, User) bool { return used }
+	b.user.AMR = mfa.AMR(mfa.Password, mfa.RecoveryCode)
 	b.proved = nil
 	b.get(pathNewCodes + "?request=r1")
 	b.shows(http.StatusOK, PageRemind)
@@ -172,7 +169,7 @@ func TestANewPhoneAfterARecoveryCode(t *testing.T) {
 	if key := b.data.(*AddKeyPage); !strings.HasPrefix(key.BackURL, pathStart+"?more=1") {
 		t.Errorf("%+v", key)
 	}
-	used = false
+	b.user.AMR = mfa.AMR(mfa.Password, mfa.TOTP)
 	b.get(pathNewCodes + "?request=r1")
 	if remind := b.data.(*RemindPage); remind.UsedCode || remind.AddURL != "" {
 		t.Errorf("%+v", remind)

@@ -1,0 +1,64 @@
+package mfahttp
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/focushq/idp/mfa"
+)
+
+// visitor is the person of a request, with what waits for this step of theirs: asked for when a page first needs it, and
+// not twice.
+type visitor struct {
+	User
+	waiting func() Waiting
+}
+
+func (h *handler) visitor(r *http.Request, user User) *visitor {
+	return &visitor{User: user, waiting: sync.OnceValue(func() Waiting { return h.Waiting(r, user) })}
+}
+
+// who names the person of a sign-in.
+func (v *visitor) who() Person { return Person{Account: v.Account, AnotherURL: v.waiting().Another} }
+
+// usedCode reports whether a recovery code was the second factor of this session: the phone may be gone.
+func (v *visitor) usedCode() bool {
+	return slices.Equal(v.AMR, mfa.AMR(mfa.Password, mfa.RecoveryCode))
+}
+
+// amr returns what was done in the session once these methods are. The pages speak of a password; a session that began
+// with a passkey alone has seen none, and keeps that passkey.
+func (v *visitor) amr(methods ...mfa.Method) []string {
+	now := mfa.AMR(methods...)
+	if len(v.AMR) == 0 || slices.Contains(v.AMR, "pwd") {
+		return now
+	}
+	var out []string
+	for _, value := range []string{"otp", "hwk", "swk", "user", "mfa"} { // in the order of mfa.AMR
+		if slices.Contains(v.AMR, value) || slices.Contains(now, value) {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// fresh reports whether the person has just proved all that they have; else they were sent to where that is done.
+func (h *handler) fresh(w http.ResponseWriter, r *http.Request, v *visitor) bool {
+	return h.Fresh(w, r, v.User, ProofFactor)
+}
+
+// overdue reports whether the host's policy demands a factor of the person, and lets it wait no longer.
+func (h *handler) overdue(v *visitor) bool {
+	waiting := v.waiting()
+	return waiting.Demanded && !h.Now().Before(waiting.Due)
+}
+
+// postponable returns until when the person may put the enrolment off, zero when they may not.
+func (h *handler) postponable(v *visitor) time.Time {
+	if until := v.waiting().Postpone; h.Postpone != nil && h.Now().Before(until) {
+		return until
+	}
+	return time.Time{}
+}
