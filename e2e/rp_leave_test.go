@@ -60,6 +60,9 @@ func TestAFirstPasskeyThatDoesNotWork(t *testing.T) {
 	if page.Has("#use-recovery-code") {
 		t.Error("recovery codes are spoken of before there are any")
 	}
+	if text := page.Text("button[name=cancel]"); !strings.Contains(text, "App app") || strings.Contains(page.Attr("#not-you", "href"), "make") {
+		t.Errorf("the app is lost: %q, %s", text, page.Attr("#not-you", "href"))
+	}
 	page = secAt(t, secTouch(t, page, device), "/account/mfa/codes")
 	secGranted(t, page.Submit("codes-leave"))
 	for range 2 {

@@ -237,8 +237,13 @@ func TestSec_RC10_TheLastCodeLeadsToNewOnes(t *testing.T) {
 		page := secAt(t, secPassword(b.Get("/login?to=%2Faccount%2Fapps"), p.Username), "/mfa").Follow("#use-recovery-code")
 		return page.Submit("recovery-submit", "recovery_code", code)
 	}
-	secAt(t, use(s.Browser(), p.codes[8]), "/account/apps")
+	other := secAt(t, use(s.Browser(), p.codes[8]), "/account/mfa/codes") // the phone may be gone
+	secAt(t, other.Submit("remind-later"), "/account/apps")
 	page := secAt(t, use(b, p.codes[9]), "/account/mfa/codes")
+	if text := page.Text("[role=status]"); !strings.Contains(text, "last recovery code") {
+		t.Errorf("after the last code: %s", text)
+	}
+	page = secAt(t, page.Follow("#remind-make"), "/account/mfa/codes")
 	if n := len(page.All("#recovery-codes li")); n != 10 {
 		t.Fatalf("%d new codes", n)
 	}

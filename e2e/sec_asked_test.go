@@ -148,7 +148,7 @@ func TestSec_MF13_ARecoveryCodeReplacesThePhone(t *testing.T) {
 	s := secOpen(t)
 	p, b := s.enrolled("alice"), s.Browser()
 	page := secAt(t, secPassword(b.Get("/login"), p.Username), "/mfa").Follow("#use-recovery-code")
-	secAt(t, page.Submit("recovery-submit", "recovery_code", p.codes[0]), "/account")
+	secAt(t, page.Submit("recovery-submit", "recovery_code", p.codes[0]), "/account/mfa/codes")
 	lost, _ := s.MFA.Status(t.Context(), p.Subject)
 	scan := secAt(t, b.Get("/account/mfa").Submit("enrol-start"), "/account/mfa/enrol/scan")
 	phone := secPhone(s, scan)

@@ -22,12 +22,21 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 	c.Waiting, c.Proved, c.Reminded, c.Postpone, c.Cancel = f.waits, f.proved, f.reminded, f.postpone, f.cancel
 	c.Back = f.back
 	challenge := mfahttp.Challenge(c)
-	mux.Handle("/mfa", challenge)
+	mux.Handle("/mfa", f.alive(challenge))
 	mux.Handle("/mfa/", challenge)
 	c.Waiting = f.waitsForFactor
 	settings := f.gate(mfahttp.Settings(c))
 	mux.Handle("/account/mfa", settings)
 	mux.Handle("/account/mfa/", settings)
+}
+
+// alive says at once that a sign-in is over: nobody shall give a factor for nothing.
+func (f *Flow) alive(challenge http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := f.request(w, r); ok {
+			challenge.ServeHTTP(w, r)
+		}
+	})
 }
 
 // gate lets nobody into the settings whose second factor is enrolled and was not given, whatever the query says. The
@@ -106,7 +115,7 @@ func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 		f.Fail(w, r, err)
 		return
 	}
-	if f.spentLast(r, user) {
+	if f.remindsOfPhone(r, user) {
 		query := url.Values{"to": {local(r.URL.Query().Get("to"))}}
 		http.Redirect(w, r, path[Remind]+"?"+query.Encode(), http.StatusSeeOther)
 		return
@@ -114,11 +123,15 @@ func (f *Flow) passed(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 	f.onward(w, r)
 }
 
-// spentLast reports whether that was the person's last recovery code, on the way to a page of ours: they are offered new
-// ones at once. Where an app waits, the dispatcher does that.
-func (f *Flow) spentLast(r *http.Request, user mfahttp.User) bool {
+// remindsOfPhone reports whether a recovery code was used on the way to a page of ours, so that the person is asked whether
+// their phone is gone. Where an app waits, the dispatcher does that. Whoever is on the way to the settings finds all there,
+// but is told of the last code.
+func (f *Flow) remindsOfPhone(r *http.Request, user mfahttp.User) bool {
 	if r.URL.Query().Get("request") != "" || r.PostFormValue("recovery_code") == "" {
 		return false
+	}
+	if to := local(r.URL.Query().Get("to")); !strings.HasPrefix(to, "/account/mfa") {
+		return true
 	}
 	status, err := f.MFA.Status(r.Context(), user.Subject)
 	return err == nil && status.Enrolled && status.CodesLeft == 0
@@ -152,9 +165,14 @@ func (f *Flow) recorded(w http.ResponseWriter, r *http.Request, event audit.Even
 	return err
 }
 
-// resume is where the browser goes on after a step, "" when nothing waits.
+// resume is where the browser goes on after a step, "" when nothing waits. A page of the same sign-in for which a proof was
+// missing comes before the dispatcher.
 func resume(r *http.Request) string {
 	if id := r.URL.Query().Get("request"); id != "" {
+		page, err := url.Parse(local(r.URL.Query().Get("to")))
+		if err == nil && page.Query().Get("request") == id {
+			return page.String()
+		}
 		return oauth.ResumeURL(id)
 	}
 	if to := r.URL.Query().Get("to"); to != "" {
@@ -165,6 +183,10 @@ func resume(r *http.Request) string {
 
 // reminded notes that the person was reminded of the recovery codes: in this sign-in, and for the year to come.
 func (f *Flow) reminded(w http.ResponseWriter, r *http.Request, _ mfahttp.User) {
+	if _, err := f.suspended(r); errors.Is(err, oauth.ErrNoRequest) { // came back to it when all was done: nothing is wrong
+		http.Redirect(w, r, local(""), http.StatusSeeOther)
+		return
+	}
 	f.noted(w, r, func(who *person) error {
 		if err := f.Accounts.CodesAsked(r.Context(), who.account.Subject); err != nil {
 			return err
@@ -249,6 +271,7 @@ func (f *Flow) waitsForFactor(r *http.Request, user mfahttp.User) mfahttp.Waitin
 		return out
 	}
 	required, ends := f.Accounts.MFAGrace(who.account, rules)
+	out.Closed = required && !f.Now().Before(ends)
 	if out.Demanded = required; !who.account.MFADueAt.IsZero() && rules.MFAGrace != 0 {
 		out.Due = ends
 	}

@@ -76,7 +76,15 @@ func (f *Flow) local(w http.ResponseWriter, r *http.Request, s State) (*session.
 	if step == Issue {
 		return who.session, who.account, true
 	}
-	http.Redirect(w, r, path[step]+"?"+url.Values{"to": {here(r)}}.Encode(), http.StatusSeeOther)
+	query := url.Values{"to": {here(r)}}
+	if step == SecondFactor { // it knows the app that waits, or that the person came from
+		for _, name := range []string{"request", "client_id", "return_to"} {
+			if value := r.URL.Query().Get(name); value != "" {
+				query.Set(name, value)
+			}
+		}
+	}
+	http.Redirect(w, r, path[step]+"?"+query.Encode(), http.StatusSeeOther)
 	return nil, nil, false
 }
 

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,14 +69,12 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 		f.Fail(w, r, err)
 		return page, nil, false
 	}
-	page = loginPage{Query: r.URL.RawQuery, Passkey: f.passkeyForm(r.URL.RawQuery)}
+	to := local(r.URL.Query().Get("to"))
+	page = loginPage{Own: req == nil && strings.HasPrefix(to, "/account/mfa"), Query: r.URL.RawQuery, Passkey: f.passkeyForm(r.URL.RawQuery)}
 	if f.Mailing {
 		page.Forgot = "/reset"
 	}
 	other := r.URL.Query().Get("other") != ""
-	if to := r.URL.Query().Get("to"); to != "" && req == nil {
-		page.Own = strings.HasPrefix(local(to), "/account")
-	}
 	if req != nil {
 		if page.asking, err = f.asks(r.Context(), req); err != nil {
 			f.Fail(w, r, err)
@@ -94,6 +93,9 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 		return f.expecting(w, r, page, req)
 	}
 	page.Fixed, page.Account = true, who.account.Username
+	if r.URL.Query().Get("to") != "" && req == nil { // whoever is in already is asked again
+		page.Own = strings.HasPrefix(to, "/account")
+	}
 	query := r.URL.Query()
 	query.Set("other", "1")
 	page.Other = "/login?" + query.Encode()
@@ -238,11 +240,7 @@ func (f *Flow) refuse(w http.ResponseWriter, r *http.Request, page loginPage, er
 
 // onward sends the browser back to the dispatcher, or to the page of ours that wanted the sign-in.
 func (f *Flow) onward(w http.ResponseWriter, r *http.Request) {
-	target := local(r.URL.Query().Get("to"))
-	if id := r.URL.Query().Get("request"); id != "" {
-		target = oauth.ResumeURL(id)
-	}
-	http.Redirect(w, r, target, http.StatusSeeOther)
+	http.Redirect(w, r, cmp.Or(resume(r), local("")), http.StatusSeeOther)
 }
 
 // cancel tells the client that the person did not want to sign in.

@@ -47,7 +47,7 @@ func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = user.who(), own(r)
+	page.Person, page.Own, page.Remember = h.asked(r, user), changes(r, user), ticked(r)
 	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = user.waiting().Client
@@ -101,7 +101,7 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user *visitor)
 
 // pass goes on after the right answer, and honours the box of the page.
 func (h *handler) pass(w http.ResponseWriter, r *http.Request, user *visitor, methods ...mfa.Method) {
-	if r.PostFormValue("remember") != "" && !user.waiting().NoBox {
+	if ticked(r) && !user.waiting().NoBox {
 		if err := h.rememberDevice(w, r, user.Subject); err != nil {
 			h.Fail(w, r, err)
 			return
@@ -110,23 +110,25 @@ func (h *handler) pass(w http.ResponseWriter, r *http.Request, user *visitor, me
 	h.Passed(w, r, user.User, user.amr(methods...))
 }
 
-// box returns what the box says, zero where it is hidden, and whether the page says that it is no use here. A device that
-// is remembered has no box: the app or the page that asks does not take it.
+// ticked reports whether the box was, on the page that is shown again.
+func ticked(r *http.Request) bool { return r.PostFormValue("remember") != "" }
+
+// box returns what the box says, zero where it is hidden, and whether the page says that being remembered is no use here. A
+// device that is remembered has no box: the app or the page that asks does not take it.
 func (h *handler) box(r *http.Request, user *visitor) (days int, insists bool, err error) {
 	if h.MFA.RememberFor() == 0 {
 		return 0, false, nil
 	}
-	days = h.rememberDays(user)
-	if token := h.thisDevice(r, user.Subject); token != "" && days > 0 {
-		device, err := this(r.Context(), h.MFA, user.Subject, token)
-		if err != nil {
-			return 0, false, err
-		}
-		if device != nil {
-			days = 0
-		}
+	days, insists = h.rememberDays(user), user.waiting().Insists
+	token := h.thisDevice(r, user.Subject)
+	if token == "" || days == 0 && !insists {
+		return days, false, nil
 	}
-	return days, days == 0 && user.waiting().Insists, nil
+	device, err := this(r.Context(), h.MFA, user.Subject, token)
+	if err != nil || device == nil {
+		return days, false, err
+	}
+	return 0, insists, nil
 }
 
 // rememberDays is for how many days a device is remembered, zero where it is not.

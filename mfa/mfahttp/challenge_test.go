@@ -1,6 +1,8 @@
 package mfahttp
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -156,7 +158,7 @@ func TestSec_RC10(t *testing.T) {
 	}
 	b.get("/mfa?way=recovery&request=r1")
 	b.shows(http.StatusOK, PageRecovery)
-	want := &RecoveryPage{Person: asAlice, Query: "request=r1&way=recovery", BackURL: "/mfa?request=r1", CodesLeft: 10, Cancel: true}
+	want := &RecoveryPage{Person: asAlice, Query: "request=r1&way=recovery", BackURL: "/mfa?request=r1", Client: "Focus HQ", CodesLeft: 10, Cancel: true}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)
 	}
@@ -220,4 +222,33 @@ func TestARecoveryCodeOfSomebodyWithoutAny(t *testing.T) {
 	if len(b.passed) != 0 {
 		t.Error("passed")
 	}
+}
+
+// A server that is too busy to hash has counted and used up nothing; its host says so.
+func TestABusyServerIsTheHostsToExplain(t *testing.T) {
+	t.Parallel()
+	b := newWorld(t).browser()
+	_, codes := b.enrolled()
+	busy := errors.New("test: busy")
+	crowded, err := mfa.New(mfa.Config{
+		Store: b.store, Cipher: b.cipher, Issuer: "Acme", Now: b.config.Now,
+		Gate: func(context.Context) (func(), error) { return nil, busy },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calm := b.config.MFA
+	b.config.MFA = crowded
+	for range 10 {
+		b.post("/mfa?way=recovery", "recovery_code", codes[0])
+		if !errors.Is(b.failed, busy) || len(b.passed) != 0 {
+			t.Fatalf("a recovery code: %v, page %q", b.failed, b.page)
+		}
+	}
+	b.get("/account/mfa/codes")
+	if !errors.Is(b.failed, busy) || b.page != "" {
+		t.Errorf("new codes: %v, page %q", b.failed, b.page)
+	}
+	b.config.MFA = calm
+	b.leads(b.post("/mfa?way=recovery", "recovery_code", codes[0]), "/resume")
 }

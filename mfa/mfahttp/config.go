@@ -63,6 +63,8 @@ type Waiting struct {
 	// another enrolment; Due, until when that may wait, or could, where a date is set. [Settings] alone looks.
 	Demanded bool
 	Due      time.Time
+	// Closed says that it may wait no longer: pages of the host's own are closed to somebody without a factor.
+	Closed   bool
 	Postpone time.Time // until when this enrolment may be put off, for Config.Postpone; zero: it may not
 }
 

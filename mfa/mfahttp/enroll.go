@@ -39,7 +39,9 @@ func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, 
 		page.ReturnURL = link(pathNewCodes, journey(r))
 	}
 	page.BackName, page.BackURL = h.Back(r)
-	page.Postpone = h.postponable(user)
+	if !enrolled {
+		page.Postpone = h.postponable(user)
+	}
 	page.KeyURL = h.addKeyURL(r)
 	page.Notice, _ = h.takeNotice(w, r)
 	h.Pages.Render(w, r, status, PageStart, page)
@@ -109,17 +111,22 @@ func (h *handler) codes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	case e.Proven && e.First:
 		h.goTo(w, r, link(pathRecovery, journey(r, "enrolment", e.ID)))
 	default:
-		h.showProof(w, r, http.StatusOK, e, nil)
+		h.showProof(w, r, http.StatusOK, user, e, nil)
 	}
 }
 
-func (h *handler) showProof(w http.ResponseWriter, r *http.Request, status int, e *mfa.Enrollment, problem *Problem) {
-	h.Pages.Render(w, r, status, PageCodes, &CodesPage{
+func (h *handler) showProof(w http.ResponseWriter, r *http.Request, status int, user *visitor, e *mfa.Enrollment,
+	problem *Problem) {
+	page := &CodesPage{
 		Query: journey(r, "enrolment", e.ID), Second: !e.First, Problem: problem,
 		Entry: entry(e.Issuer, e.Account), Remaining: h.remaining(),
 		Code1: cut(r.PostFormValue("code1")), Code2: cut(r.PostFormValue("code2")),
-		ScanURL: link(pathScan, journey(r, "enrolment", e.ID)),
-	})
+		ScanURL: link(pathScan, journey(r, "enrolment", e.ID)), LeaveURL: h.leaveURL(r, user, e.First),
+	}
+	if e.First && h.forced(r, user) {
+		page.Person = user.who()
+	}
+	h.Pages.Render(w, r, status, PageCodes, page)
 }
 
 // prove takes the two codes. Sent again after they were right, it goes on to the next step.
@@ -136,7 +143,7 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request, user *visitor) {
 		_, err := h.MFA.VerifyEnrollment(r.Context(), h.owner(user), e.ID, code, next)
 		if err != nil {
 			if problem := h.pairProblem(e, err); problem != nil {
-				h.showProof(w, r, http.StatusUnprocessableEntity, e, problem)
+				h.showProof(w, r, http.StatusUnprocessableEntity, user, e, problem)
 				return
 			}
 			h.lost(w, r, user, e.ID, err)
@@ -199,7 +206,7 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user *visitor, 
 		h.noticeOf(w, noticeAdded, before)
 	}
 	// Of a first authenticator the codes are news of this session. Whoever adds a further one has given a factor already.
-	if first := set != ""; first || signingIn(r) {
+	if first := set != ""; first || signingIn(r) || further(r) {
 		if err := h.Proved(w, r, user.User, user.amr(mfa.Password, mfa.TOTP)); err != nil {
 			h.Fail(w, r, err)
 			return

@@ -23,6 +23,7 @@ type world struct {
 	now    time.Time
 	store  *faultyStore
 	mfa    *mfa.Service
+	cipher mfa.Cipher
 	keys   *fakeKeys
 	config Config
 	events []mfa.Event
@@ -96,6 +97,7 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.cipher = cipher
 	clock := func() time.Time { return w.now }
 	w.mfa, err = mfa.New(mfa.Config{
 		Store: w.store, Cipher: cipher, Issuer: "Acme", RememberFor: remember, Now: clock,

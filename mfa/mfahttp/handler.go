@@ -199,8 +199,11 @@ func (h *handler) mayCancel(r *http.Request) bool { return h.Cancel != nil && si
 // own reports whether r is a step towards a page of the host's own.
 func own(r *http.Request) bool { return !signingIn(r) && r.URL.Query().Get("to") != "" }
 
-// further reports whether r is a step of an enrolment that was offered inside a sign-in to somebody enrolled.
-func further(r *http.Request) bool { return signingIn(r) && r.URL.Query().Get("more") != "" }
+// further reports whether r is a step of an enrolment that was offered to somebody enrolled
+// inside a sign-in, or on their way to a page of the host's own.
+func further(r *http.Request) bool {
+	return (signingIn(r) || own(r)) && r.URL.Query().Get("more") != ""
+}
 
 // forced reports whether something waits for the enrolment of user, who has no factor: a sign-in, or a page that the
 // host's policy keeps closed until then.

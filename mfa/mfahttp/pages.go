@@ -32,6 +32,11 @@ const (
 type Person struct {
 	Account    string // the name of who is signing in; "" outside of a sign-in
 	AnotherURL string // where somebody else signs in instead, "" for nowhere
+
+	// Of a page that asks for a second factor alone:
+
+	SignedIn        bool   // they are in already, and asked again
+	AppName, AppURL string // the relying party from which they came to a page of the host's own, "" for none
 }
 
 // ChallengePage asks for a code of the app. Form: POST /mfa with code, and remember=1 when ticked.
@@ -43,6 +48,7 @@ type ChallengePage struct {
 	Entry        string // the entry to look for in the app: "Issuer: account"
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
+	Remember     bool   // it was ticked on the page before
 	Problem      *Problem
 	RecoveryURL  string // the same step with a recovery code
 	KeyURL       string // the same step with a passkey, "" without any
@@ -62,6 +68,7 @@ type KeyPage struct {
 	Script       string // see [PasskeyScript]
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
+	Remember     bool   // it was ticked on the page before
 	Problem      *Problem
 	Notice       string // message id of what has just been done, "" for nothing
 	CodeURL      string // the same step with a code of the app, "" without an app
@@ -81,6 +88,7 @@ type PairPage struct {
 	Entry        string // the entry to look for in the app: "Issuer: account"
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
+	Remember     bool   // it was ticked on the page before
 	Problem      *Problem
 	Remaining    int    // seconds until the app shows the next code
 	Code1, Code2 string // as they were typed
@@ -98,7 +106,8 @@ type RecoveryPage struct {
 	Problem   *Problem
 	BackURL   string // to the app's code, "" without an app
 	KeyURL    string // to the passkey, "" without any
-	CodesLeft int
+	Client    string // the app that asks, "" for none
+	CodesLeft int    // 0: there is nothing to ask for
 	Cancel    bool
 	Wait      time.Duration
 }
@@ -125,6 +134,7 @@ type SettingsPage struct {
 	Forced                 bool   // a sign-in waits for the enrolment
 	NextURL                string // on with the sign-in that led here, "" outside of one
 	Postpone               time.Time
+	Overdue                bool      // a policy lets somebody without a factor into no other page
 	Demanded               bool      // a policy asks this person for a factor: what is turned off is asked for again
 	DueBy                  time.Time // the day until which it waits for somebody without one; zero: none is set
 	Problem                *Problem
@@ -190,6 +200,7 @@ type ScanPage struct {
 
 // CodesPage asks for two codes, one after the other. Form: POST /account/mfa/enrol/codes with code1 and code2.
 type CodesPage struct {
+	Person       // when a sign-in waits for a first one
 	Query        string
 	Second       bool // a further authenticator: no recovery codes follow
 	Problem      *Problem
@@ -197,6 +208,7 @@ type CodesPage struct {
 	Remaining    int    // seconds until the app shows the next code
 	Code1, Code2 string // as they were typed
 	ScanURL      string
+	LeaveURL     string // as on a [ScanPage]
 }
 
 // RecoveryCodesPage shows recovery codes, this once. Form: POST /account/mfa/enrol/recovery, or /account/mfa/codes for a
@@ -216,6 +228,8 @@ type RecoveryCodesPage struct {
 	Problem      *Problem
 	Replacement  bool   // no part of an app's enrolment; the old codes are good until these are confirmed
 	First        bool   // a Replacement of nothing: the first factor was a passkey
+	Steps        bool   // which was made just before
+	Notice       string // message id of what has just been done, "" for nothing
 	CodesLeft    int    // of the old ones, for a Replacement
 	LeaveURL     string // where somebody goes who gives up, "" when there is GoOn
 	GoOn         string // a form POST to it does that inside a sign-in, without codes or with the old ones; "" when there is LeaveURL
@@ -242,6 +256,7 @@ type RemindPage struct {
 	Query     string
 	CodesLeft int
 	UsedCode  bool
+	NoApp     bool   // they have passkeys only
 	Notice    string // message id of what has just been done, "" for nothing
 	AddURL    string // to a new authenticator, "" unless UsedCode
 	MakeURL   string

@@ -113,15 +113,21 @@ func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user *visitor)
 	case before.CodesLeft > 0 && further(r):
 		h.reminded(w, r, user)
 	case before.CodesLeft > 0:
-		h.noticeOf(w, "notice.key_added", before)
+		h.noticeOf(w, noticeKeyAdded, before)
 		h.goTo(w, r, h.onward(r, user))
 	default:
-		if !before.Enrolled {
+		h.leaveShown(w, r, user)
+		if before.Enrolled {
+			h.noticeOf(w, noticeKeyAdded, before)
+		} else {
 			h.notice(w, noticeTryKey)
 		}
 		h.goTo(w, r, link(pathNewCodes, journey(r, "make", "1")))
 	}
 }
+
+// noticeKeyAdded is what the page after a further passkey says.
+const noticeKeyAdded = "notice.key_added"
 
 // noticeTryKey is what the second step says after the first passkey was added.
 const noticeTryKey = "notice.key_try"

@@ -407,7 +407,7 @@ func TestPasskeysInTheSettings(t *testing.T) {
 	}
 	b.leads(b.post(pathRemoveKey, "id", key), pathSettings)
 	b.get(pathSettings)
-	if page := b.data.(*SettingsPage); page.Notice != "notice.key_removed" || page.Enrolled || len(page.Passkeys) != 0 ||
+	if page := b.data.(*SettingsPage); page.Notice != "notice.off" || page.Enrolled || len(page.Passkeys) != 0 ||
 		page.AddKeyURL != pathAddKey {
 		t.Errorf("removed: %+v", page)
 	}

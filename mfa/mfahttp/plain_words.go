@@ -18,6 +18,7 @@ func plainSentence(p *Problem) (string, error) {
 
 		"recovery.malformed": "A recovery code has 16 letters and digits. Enter it as it stands on your list.",
 		"recovery.wrong":     "This is none of your unused recovery codes. Each works once: try another one.",
+		"recovery.none":      "You have no recovery code left. Use another way to sign in.",
 		"recovery.sealed":    "After too many wrong tries, recovery codes are not accepted any more. Use your app or passkey.",
 		"throttled":          "Too many tries.",
 
@@ -58,8 +59,9 @@ func plainSentence(p *Problem) (string, error) {
 		"enrol.not_found": "This is not being set up any more. Start again.",
 		"enrol.too_many":  "You have {Max} authenticators, which is as many as there can be. Remove one first.",
 
-		"settings.name":      "Enter a short name that none of your other authenticators has.",
-		"settings.not_found": "It is gone already.",
+		"settings.name":       "Enter a short name that none of your other authenticators has.",
+		"settings.name_taken": "Another passkey of yours has that name.",
+		"settings.not_found":  "It is gone already.",
 	}[strings.TrimPrefix(p.ID, "problem.")]
 	if sentence == "" {
 		return "", fmt.Errorf("mfahttp: no plain words for %s", p.ID)
@@ -73,6 +75,9 @@ func plainSentence(p *Problem) (string, error) {
 	}
 	if left, ok := p.Args["Left"].(int); ok {
 		sentence += fmt.Sprintf(" Tries left before a pause: %d.", left)
+	}
+	if single, _ := p.Args["Single"].(bool); single {
+		sentence += " Two more at once must wait now: enter one code, for which you have one try."
 	}
 	if wait, ok := p.Args["Wait"].(time.Duration); ok {
 		sentence += " Wait " + plainDuration(wait) + " before the next try."

@@ -16,7 +16,7 @@ import (
 //	problem.pair.malformed, .same, .swapped, .wrong, .replayed, .clock,
 //	    .sealed                                                          two codes at sign-in
 //	problem.pair.one                                                     one code, for two are too many before the seal
-//	problem.recovery.malformed, .wrong, .sealed                          a recovery code at sign-in
+//	problem.recovery.malformed, .wrong, .none, .sealed                   a recovery code at sign-in
 //	problem.key.refused, .cloned, .ceremony, .malformed, .sealed,
 //	    .in_use                                                          a passkey at sign-in
 //	problem.key.refused, .taken, .ceremony, .malformed, .too_many        a new passkey
@@ -25,9 +25,10 @@ import (
 //	    .wrong_entry, .other_entry, .other_abandoned, .clock             the two codes of an enrolment
 //	problem.enrol.unsaved, .replaced                                     its recovery codes
 //	problem.enrol.expired, .not_found, .too_many                         cannot go on, or begin
-//	problem.settings.name, .not_found                                    rename, remove or forget
+//	problem.settings.name, .name_taken, .not_found                       rename, remove or forget
 //
-// Args may hold Left (int: tries left, when only one or two are), Wait (time.Duration: no code is looked at before),
+// Args may hold Left (int: tries left, when only one or two are), Single (bool: the one try left is too few for two codes,
+// which have to wait), Wait (time.Duration: no code is looked at before),
 // Offset (time.Duration: the phone's clock minus ours), Name ("Issuer: account", the entry to look for in the app), Other
 // (the entry that the codes came from) and Max (int: the most authenticators, or passkeys).
 type Problem struct {
@@ -68,8 +69,17 @@ func (h *handler) codeProblem(kind string, err error) *Problem {
 		return nil
 	}
 	p.ID = "problem." + p.ID
-	if left, ok := mfa.TriesLeft(err); ok && left > 0 && left <= fewTries {
-		p.Args["Left"] = left
+	if left, ok := mfa.TriesLeft(err); ok && left > 0 {
+		tries := left
+		if kind == "pair" {
+			tries = left / 2 // a pair costs two
+		}
+		switch {
+		case tries == 0:
+			p.Args["Single"] = true
+		case tries <= fewTries:
+			p.Args["Left"] = tries
+		}
 	}
 	if wait := h.wait(err); wait > 0 {
 		p.Args["Wait"] = wait

@@ -15,7 +15,7 @@ import (
 
 func (h *handler) showRecovery(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status,
 	page *RecoveryPage) {
-	page.Person, page.Own = user.who(), own(r)
+	page.Person, page.Own, page.Client = h.asked(r, user), changes(r, user), user.waiting().Client
 	page.Query = journey(r, "way", "recovery")
 	page.CodesLeft = status.CodesLeft
 	page.BackURL, page.KeyURL = codeURL(r, status), h.keyURL(r, status)
@@ -39,10 +39,8 @@ func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user *
 		h.Fail(w, r, lookup)
 	case errors.Is(err, mfa.ErrNotEnrolled) && !status.Enrolled:
 		h.goTo(w, r, h.onward(r, user))
-	case errors.Is(err, mfa.ErrNotEnrolled): // all codes are used
-		h.showRecovery(w, r, http.StatusUnprocessableEntity, user, status, &RecoveryPage{
-			Problem: &Problem{ID: "problem.recovery.wrong", Field: "recovery_code"},
-		})
+	case errors.Is(err, mfa.ErrNotEnrolled), status.CodesLeft == 0 && errors.Is(err, mfa.ErrInvalidCode): // no other one helps
+		h.showRecovery(w, r, h.status(w, err), user, status, &RecoveryPage{Problem: &Problem{ID: "problem.recovery.none"}})
 	case problem == nil:
 		h.Fail(w, r, err)
 	default:
@@ -50,7 +48,8 @@ func (h *handler) useRecoveryCode(w http.ResponseWriter, r *http.Request, user *
 	}
 }
 
-// newCodes shows a fresh set to somebody enrolled; inside a sign-in it first asks whether they want one.
+// newCodes shows a fresh set to somebody enrolled; inside a sign-in, or on the way to a page of the host's own after the use
+// of a code, it first asks whether they want one.
 func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user *visitor) {
 	status, err := h.MFA.Status(r.Context(), user.Subject)
 	switch {
@@ -58,7 +57,7 @@ func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user *visitor
 		h.Fail(w, r, err)
 	case !status.Enrolled:
 		h.goTo(w, r, link(pathStart, journey(r)))
-	case signingIn(r) && r.URL.Query().Get("make") == "":
+	case (signingIn(r) || own(r) && user.usedCode()) && r.URL.Query().Get("make") == "":
 		h.remind(w, r, user, status)
 	case h.fresh(w, r, user):
 		h.showCodes(w, r, http.StatusOK, user, "", nil)
@@ -69,9 +68,11 @@ func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user *visitor
 func (h *handler) remind(w http.ResponseWriter, r *http.Request, user *visitor, status mfa.Status) {
 	page := &RemindPage{
 		Person: user.who(), Query: journey(r), CodesLeft: status.CodesLeft, UsedCode: user.usedCode(),
+		NoApp:   len(status.Authenticators) == 0,
 		MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
 	}
 	page.Notice, _ = h.takeNotice(w, r)
+	h.leaveShown(w, r, user)
 	if page.UsedCode {
 		page.AddURL = link(pathStart, journey(r, "more", "1"))
 	}
@@ -150,6 +151,11 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 			return
 		}
 		page.First, page.CodesLeft = status.CodesMadeAt.IsZero(), status.CodesLeft
+		if page.Steps, err = h.firstKey(r, user, status); err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		page.Notice, _ = h.takeThis(w, r, noticeKeyAdded)
 		page.Query = journey(r, "make", "1")
 		if signingIn(r) {
 			page.GoOn = link(pathGoOn, journey(r))
@@ -179,6 +185,22 @@ func (h *handler) shownBefore(w http.ResponseWriter, r *http.Request, user *visi
 	return before
 }
 
+// leaveShown is for the pages from which new codes are asked for anew: what was shown before is no news there.
+func (h *handler) leaveShown(w http.ResponseWriter, r *http.Request, user *visitor) {
+	if h.Cookies.jar().Get(r, shownCookie) == short(user.Subject+"/") {
+		h.forgetShown(w)
+	}
+}
+
+// firstKey reports whether all that the person has is their first passkey, without codes so far.
+func (h *handler) firstKey(r *http.Request, user *visitor, status mfa.Status) (bool, error) {
+	if len(status.Authenticators) > 0 || !status.CodesMadeAt.IsZero() || h.passkeyStatus(status) == nil {
+		return false, nil
+	}
+	keys, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
+	return err == nil && len(keys) == 1 && keys[0].First, err
+}
+
 func (h *handler) forgetShown(w http.ResponseWriter) { h.Cookies.jar().Clear(w, shownCookie) }
 
 // fileName names a download after the product, in characters that every file system takes.
@@ -200,6 +222,6 @@ func download(page *RecoveryCodesPage) template.URL {
 	}
 	text := fmt.Sprintf("%s recovery codes\r\n\r\nAccount: %s\r\n%sDate: %s\r\n\r\n%s\r\n\r\n%s\r\n",
 		page.Product, page.Account, address, page.Date, strings.Join(page.Codes, "\r\n"),
-		"Each code works once, in any order, when the authenticator app is not at hand. Nobody will ever ask you for them.")
+		"Each code works once, in any order, when your phone or passkey is not at hand. Nobody will ever ask you for them.")
 	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(text))
 }

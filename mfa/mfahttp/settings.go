@@ -41,7 +41,10 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 		page.RenameID = ""
 	}
 	page.BackName, page.BackURL = h.Back(r)
-	page.Postpone = h.postponable(user)
+	if !status.Enrolled {
+		page.Postpone, page.Overdue = h.postponable(user), user.waiting().Closed
+	}
+	h.leaveShown(w, r, user)
 	waiting := user.waiting()
 	if page.Demanded = waiting.Demanded; h.Now().Before(waiting.Due) {
 		page.DueBy = waiting.Due
@@ -58,9 +61,16 @@ func (h *handler) rename(w http.ResponseWriter, r *http.Request, user *visitor) 
 }
 
 func (h *handler) renamed(w http.ResponseWriter, r *http.Request, user *visitor, err error) {
-	if errors.Is(err, mfa.ErrName) {
+	id := ""
+	switch {
+	case errors.Is(err, mfa.ErrName):
+		id = "problem.settings.name"
+	case errors.Is(err, mfa.ErrTaken):
+		id = "problem.settings.name_taken"
+	}
+	if id != "" {
 		h.showSettings(w, r, http.StatusUnprocessableEntity, user, &SettingsPage{
-			Problem:  &Problem{ID: "problem.settings.name", Field: "name"},
+			Problem:  &Problem{ID: id, Field: "name"},
 			RenameID: r.PostFormValue("id"), NewName: r.PostFormValue("name"),
 		})
 		return
@@ -85,6 +95,14 @@ func (h *handler) removed(w http.ResponseWriter, r *http.Request, user *visitor,
 		return
 	}
 	if err = remove(); err == nil {
+		left, err := h.MFA.Enrolled(r.Context(), user.Subject)
+		if err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		if !left {
+			notice = noticeOff
+		}
 		h.noticeOf(w, notice, before)
 		h.goTo(w, r, link(pathSettings, journey(r)))
 		return
@@ -92,12 +110,15 @@ func (h *handler) removed(w http.ResponseWriter, r *http.Request, user *visitor,
 	h.changed(w, r, user, err, notice)
 }
 
+// noticeOff is what the settings say when nothing is left.
+const noticeOff = "notice.off"
+
 // turnOff takes all factors, recovery codes and devices away. Sent twice it is done once.
 func (h *handler) turnOff(w http.ResponseWriter, r *http.Request, user *visitor) {
 	if !h.fresh(w, r, user) {
 		return
 	}
-	h.removed(w, r, user, "notice.off", func() error {
+	h.removed(w, r, user, noticeOff, func() error {
 		err := h.MFA.Disable(r.Context(), user.Subject)
 		if errors.Is(err, mfa.ErrNotEnrolled) {
 			return nil

@@ -46,7 +46,7 @@ func TestSettings(t *testing.T) {
 	}
 	b.leads(b.post(pathRemove, "id", id), pathSettings)
 	b.get(pathSettings)
-	if page := b.data.(*SettingsPage); page.Enrolled || page.Notice != "notice.removed" || len(b.devicesOf(alice)) != 0 {
+	if page := b.data.(*SettingsPage); page.Enrolled || page.Notice != "notice.off" || len(b.devicesOf(alice)) != 0 {
 		t.Errorf("removed: %+v", page)
 	}
 	b.post(pathRemove, "id", id)

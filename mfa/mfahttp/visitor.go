@@ -3,6 +3,7 @@ package mfahttp
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,27 @@ func (h *handler) visitor(r *http.Request, user User) *visitor {
 
 // who names the person of a sign-in.
 func (v *visitor) who() Person { return Person{Account: v.Account, AnotherURL: v.waiting().Another} }
+
+// asked is who for the pages that ask for a second factor. Where one is asked for again the person is signed in already, and
+// may go back to the app that they came from.
+func (h *handler) asked(r *http.Request, v *visitor) Person {
+	person := v.who()
+	if person.SignedIn = again(r, v); own(r) {
+		person.AppName, person.AppURL = h.Back(r)
+	}
+	return person
+}
+
+// again reports whether a page of the host's own wants another proof of somebody who had got in already. Where it takes no
+// remembered device either, it is for a change.
+func again(r *http.Request, v *visitor) bool {
+	return own(r) && (slices.Contains(v.AMR, "mfa") || v.waiting().NoBox)
+}
+
+// changes reports whether somebody wants to change something at a page of the host's own, which is why they are asked.
+func changes(r *http.Request, v *visitor) bool {
+	return again(r, v) || own(r) && strings.HasPrefix(r.URL.Query().Get("to"), pathSettings)
+}
 
 // usedCode reports whether a recovery code was the second factor of this session: the phone may be gone.
 func (v *visitor) usedCode() bool {

@@ -47,8 +47,8 @@ func TestEveryStepOfASignInSaysWhoseItIs(t *testing.T) {
 		says("/mfa?way=pair&"+of, PagePair, asAlice)
 		says("/mfa?way=passkey&"+of, PageKey, asAlice)
 		says("/mfa?way=recovery&"+of, PageRecovery, asAlice)
-		if own := plainField(b.data, "Own").(bool); own != strings.HasPrefix(of, "to=") {
-			t.Errorf("%s: for a page of one's own: %v", of, own)
+		if own := plainField(b.data, "Own").(bool); own {
+			t.Errorf("%s: signing in has a reason of its own", of)
 		}
 	}
 	says(pathNewCodes+"?request=r1", PageRemind, asAlice)
@@ -112,8 +112,12 @@ func TestTheBoxAndWhyADeviceDoesNotCount(t *testing.T) {
 	b.waiting.Insists = true
 	box("one that does not this time", 30, false)
 	b.waiting.NoBox = true
-	box("one that never does", 0, true)
+	box("one that never does, and no device is remembered", 0, false)
 	b.waiting.NoBox = false
+	b.post("/mfa?request=r1", "code", "000000", "remember", "1")
+	if page := b.data.(*ChallengePage); !page.Remember {
+		t.Error("the box is not ticked any more after a wrong code")
+	}
 	b.post("/mfa", "code", phone.Code(0), "remember", "1")
 	box("on a remembered device", 0, true)
 	b.waiting.Insists = false
