@@ -28,7 +28,7 @@ func (h *handler) abandonKey(w http.ResponseWriter, r *http.Request, user *visit
 	err := h.Passkeys.Abandon(r.Context(), user.Subject)
 	switch {
 	case err == nil:
-		h.notice(w, "notice.key_abandoned")
+		h.notice(w, user.Subject, "notice.key_abandoned")
 		h.goTo(w, r, h.onward(r, user))
 	case errors.Is(err, mfa.ErrNotFound): // a second click
 		h.goTo(w, r, h.onward(r, user))

@@ -29,7 +29,7 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user *visito
 		keys := h.passkeyStatus(status)
 		problem, wait := h.standing("key", keys.Sealed, keys.RetryAt)
 		page := &KeyPage{Problem: problem, Wait: wait}
-		page.Notice, _ = h.takeThis(w, r, noticeTryKey)
+		page.Notice, _ = h.takeThis(w, r, user.Subject, noticeTryKey)
 		h.showKey(w, r, http.StatusOK, user, status, page)
 	default:
 		problem, wait := h.standing("code", status.Sealed, status.RetryAt)

@@ -43,7 +43,7 @@ func (h *handler) showStart(w http.ResponseWriter, r *http.Request, status int, 
 		page.Postpone = h.postponable(user)
 	}
 	page.KeyURL = h.addKeyURL(r)
-	page.Notice, _ = h.takeNotice(w, r)
+	page.Notice, _ = h.takeNotice(w, r, user.Subject)
 	h.Pages.Render(w, r, status, PageStart, page)
 }
 
@@ -203,7 +203,7 @@ func (h *handler) finish(w http.ResponseWriter, r *http.Request, user *visitor, 
 	}
 	h.forgetShown(w)
 	if before.Devices > 0 {
-		h.noticeOf(w, noticeAdded, before)
+		h.noticeOf(w, user.Subject, noticeAdded, before)
 	}
 	// Of a first authenticator the codes are news of this session. Whoever adds a further one has given a factor already.
 	if first := set != ""; first || signingIn(r) || further(r) {
@@ -232,7 +232,7 @@ func (h *handler) done(w http.ResponseWriter, r *http.Request, user *visitor) {
 		h.Fail(w, r, err)
 		return
 	}
-	_, page.DevicesForgotten = h.takeThis(w, r, noticeAdded)
+	_, page.DevicesForgotten = h.takeThis(w, r, user.Subject, noticeAdded)
 	if further(r) {
 		page.SettingsURL = link(pathSettings, journey(r))
 	}

@@ -113,14 +113,14 @@ func (h *handler) keepKey(w http.ResponseWriter, r *http.Request, user *visitor)
 	case before.CodesLeft > 0 && further(r):
 		h.reminded(w, r, user)
 	case before.CodesLeft > 0:
-		h.noticeOf(w, noticeKeyAdded, before)
+		h.noticeOf(w, user.Subject, noticeKeyAdded, before)
 		h.goTo(w, r, h.onward(r, user))
 	default:
 		h.leaveShown(w, r, user)
 		if before.Enrolled {
-			h.noticeOf(w, noticeKeyAdded, before)
+			h.noticeOf(w, user.Subject, noticeKeyAdded, before)
 		} else {
-			h.notice(w, noticeTryKey)
+			h.notice(w, user.Subject, noticeTryKey)
 		}
 		h.goTo(w, r, link(pathNewCodes, journey(r, "make", "1")))
 	}

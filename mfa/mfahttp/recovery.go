@@ -71,7 +71,7 @@ func (h *handler) remind(w http.ResponseWriter, r *http.Request, user *visitor, 
 		NoApp:   len(status.Authenticators) == 0,
 		MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
 	}
-	page.Notice, _ = h.takeNotice(w, r)
+	page.Notice, _ = h.takeNotice(w, r, user.Subject)
 	h.leaveShown(w, r, user)
 	if page.UsedCode {
 		page.AddURL = link(pathStart, journey(r, "more", "1"))
@@ -110,7 +110,7 @@ func (h *handler) confirmNewCodes(w http.ResponseWriter, r *http.Request, user *
 		if before.CodesMadeAt.IsZero() {
 			notice = "notice.key_on"
 		}
-		h.notice(w, notice)
+		h.notice(w, user.Subject, notice)
 		h.goTo(w, r, h.onward(r, user))
 	}
 }
@@ -155,7 +155,7 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 			h.Fail(w, r, err)
 			return
 		}
-		page.Notice, _ = h.takeThis(w, r, noticeKeyAdded)
+		page.Notice, _ = h.takeThis(w, r, user.Subject, noticeKeyAdded)
 		page.Query = journey(r, "make", "1")
 		if signingIn(r) {
 			page.GoOn = link(pathGoOn, journey(r))

@@ -28,7 +28,7 @@ func (h *handler) showSettings(w http.ResponseWriter, r *http.Request, code int,
 	page.Authenticators, page.CodesLeft, page.Devices = status.Authenticators, status.CodesLeft, devices
 	page.Sealed, page.RecoverySealed = status.Sealed, status.RecoverySealed
 	page.RememberDays = h.rememberDays(user)
-	page.Notice, page.DevicesForgotten = h.takeNotice(w, r)
+	page.Notice, page.DevicesForgotten = h.takeNotice(w, r, user.Subject)
 	if page.AddKeyURL = h.addKeyURL(r); page.AddKeyURL != "" {
 		if page.Passkeys, err = h.Passkeys.Passkeys(r.Context(), user.Subject); err != nil {
 			h.Fail(w, r, err)
@@ -103,7 +103,7 @@ func (h *handler) removed(w http.ResponseWriter, r *http.Request, user *visitor,
 		if !left {
 			notice = noticeOff
 		}
-		h.noticeOf(w, notice, before)
+		h.noticeOf(w, user.Subject, notice, before)
 		h.goTo(w, r, link(pathSettings, journey(r)))
 		return
 	}
@@ -147,7 +147,7 @@ func (h *handler) changed(w http.ResponseWriter, r *http.Request, user *visitor,
 	case err != nil:
 		h.Fail(w, r, err)
 	default:
-		h.notice(w, notice)
+		h.notice(w, user.Subject, notice)
 		h.goTo(w, r, link(pathSettings, journey(r)))
 	}
 }
