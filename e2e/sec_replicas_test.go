@@ -139,8 +139,8 @@ func TestSec_MF05_RC05_OA07_TwoProcesses(t *testing.T) {
 		p := r.enrolled("rec" + strconv.Itoa(trial))
 		tabs := r.tabs(p)
 		r.race("a recovery code", func(i int, replica string) (bool, int, error) {
-			status, location, err := tabs[i].post(replica, "/mfa?to=%2Faccount", url.Values{"recovery_code": {p.codes[trial]}})
-			return location == "/account", status, err
+			status, location, err := tabs[i].insist(replica, "/mfa?to=%2Faccount", url.Values{"recovery_code": {p.codes[trial]}})
+			return secThrough(location), status, err
 		})
 		if status, err := r.MFA.Status(t.Context(), p.Subject); err != nil || status.CodesLeft != 9 {
 			t.Errorf("%+v, %v", status, err)

@@ -285,6 +285,10 @@ func TestSec_PW05_ACompromisedPasswordIsChangedBeforeAnythingElse(t *testing.T) 
 	if page := page.Submit("password-submit", "current", idptest.Password, "password", idptest.Password); !page.Has("#password-error") {
 		t.Errorf("the same once more: at %s (%d)", page.URL, page.Status)
 	}
+	// A code that has become old meanwhile is asked for alone, and leads back to the form of the same sign-in.
+	s.Clock.Add(11 * time.Minute)
+	stale := page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword)
+	page = secAt(t, secAt(t, stale, "/mfa").Submit("mfa-submit", "code", p.code()), "/account/password")
 	secGranted(t, page.Submit("password-submit", "current", idptest.Password, "password", secOtherPassword))
 	secGranted(t, s.begin(device, s.app))
 	if page := secPassword(s.begin(s.Browser(), s.app), "alice"); page.Status != http.StatusUnprocessableEntity {

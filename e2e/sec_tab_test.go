@@ -53,3 +53,20 @@ func (tab secTab) post(origin, path string, form url.Values) (status int, locati
 	_, _ = io.Copy(io.Discard, response.Body)
 	return response.StatusCode, response.Header.Get("Location"), nil
 }
+
+// insist is post for a recovery code, which is costly to compare: one per core at a time. Whoever a busy server turned away
+// tries again, as its page says.
+func (tab secTab) insist(origin, path string, form url.Values) (status int, location string, err error) {
+	for range 20 {
+		if status, location, err = tab.post(origin, path, form); status != http.StatusServiceUnavailable {
+			break
+		}
+	}
+	return status, location, err
+}
+
+// secThrough reports whether the answer to a form with to=/account let the person through: there, or to the offer of a new
+// phone, which follows a recovery code.
+func secThrough(location string) bool {
+	return location == "/account" || location == "/account/mfa/codes?to=%2Faccount"
+}

@@ -53,7 +53,7 @@ func TestSec_MF10_RC08_PW12_GuessesAtBothReplicas(t *testing.T) {
 	p := r.enrolled("recovery")
 	tabs := r.tabs(p)
 	got := r.tally("recovery codes", func(i int, replica string) (int, error) {
-		status, _, err := tabs[i].post(replica, "/mfa?way=recovery", url.Values{"recovery_code": {"AAAA-BBBB-CCCC-DDDD"}})
+		status, _, err := tabs[i].insist(replica, "/mfa?way=recovery", url.Values{"recovery_code": {"AAAA-BBBB-CCCC-DDDD"}})
 		return status, err
 	})
 	if got[http.StatusUnprocessableEntity] != 5 || got[http.StatusTooManyRequests] != 11 {
@@ -159,8 +159,8 @@ func TestSec_RD06_RD07_TabsAtBothReplicas(t *testing.T) {
 	// A code and a recovery code that one replica has seen are nothing to the other.
 	for n, replica := range r.each {
 		form := url.Values{"recovery_code": {p.codes[3]}}
-		status, location, err := tabs[n].post(replica, "/mfa?way=recovery&to=%2Faccount", form)
-		if good := location == "/account"; err != nil || good != (n == 0) || !good && status != http.StatusUnprocessableEntity {
+		status, location, err := tabs[n].insist(replica, "/mfa?way=recovery&to=%2Faccount", form)
+		if good := secThrough(location); err != nil || good != (n == 0) || !good && status != http.StatusUnprocessableEntity {
 			t.Errorf("replica %d: %d to %s, %v", n, status, location, err)
 		}
 	}
