@@ -56,7 +56,7 @@ func TestLostPhone(t *testing.T) {
 	lostMail(t, d, b, "an authenticator was added")
 	lostMail(t, d, b, "an authenticator was removed")
 	lostMail(t, d, b, "new recovery codes were made")
-	lostMail(t, d, b, "a recovery code was used", "9 are left", "If your phone is gone")
+	lostMail(t, d, b, "a recovery code was used", "9 are left", "If your phone or passkey is gone")
 	b.onlyTalksTo(d.Provider, d.App)
 	desk.onlyTalksTo(d.Provider, d.App)
 }
