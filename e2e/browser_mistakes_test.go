@@ -315,7 +315,7 @@ func TestMistakesOfHands(t *testing.T) {
 	if twice.Status >= 500 || !twice.Has("[role=alert]") {
 		t.Errorf("the code sent twice: %d\n%s", twice.Status, twice.Text("main"))
 	}
-	m.says(b.Get(code.URL.String()), http.StatusOK, "h1", "MFA")
+	m.says(b.Get(code.URL.String()), http.StatusBadRequest, "h1", "This sign-in is over")
 }
 
 // TestMistakesOfStaleForms sends a form of a sign-in that goes on, from a page of before: the way on leads to the step

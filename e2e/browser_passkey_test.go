@@ -225,7 +225,7 @@ func passkeyRemoved(p *passkeys, b *chromeTab) {
 	b.click(row + remove + "summary")
 	b.says(row+".danger", "Remove Red laptop")
 	b.follow(row + ".danger")
-	b.says("[role=status]", "removed")
+	b.says("[role=status]", "MFA is off")
 	b.says("#enrol-start", "Enrol in MFA") // that was all: MFA is off
 
 	b.signOut(d)

@@ -28,7 +28,7 @@ type (
 	personData  struct{ Account, AnotherURL string }
 	mfaData     struct {
 		personData
-		Own, Insists, Remember, SignedIn                   bool
+		Own, Insists, SignedIn                             bool
 		AppName, AppURL                                    string
 		Query, Entry, Client, RecoveryURL, KeyURL, PairURL string
 		RememberDays                                       int
@@ -322,7 +322,7 @@ func samples(t *testing.T) []sample {
 		{"mfa every time", "mfa", mfaData{personData: carol, Insists: true, Entry: entry, Client: "Focus HQ", RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa every time, device", "mfa", mfaData{Insists: true, Entry: entry, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
 		{"mfa", "mfa", mfaData{personData: carol, Query: query, Entry: entry, Client: "Focus HQ", RememberDays: 30, RecoveryURL: "/mfa?way=recovery", Cancel: true}},
-		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, Remember: true, RecoveryURL: "/mfa?way=recovery",
+		{"mfa wrong", "mfa", mfaData{Entry: entry, RememberDays: 1, RecoveryURL: "/mfa?way=recovery",
 			Problem: wrong("problem.code.clock", "code", map[string]any{"Offset": -6 * time.Minute, "Left": 1})}},
 		{"mfa throttled", "mfa", throttled},
 		{"mfa ways", "mfa", mfaData{Entry: entry, RememberDays: 30, RecoveryURL: "/mfa?way=recovery", KeyURL: "/mfa?way=passkey",

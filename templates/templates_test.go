@@ -104,7 +104,6 @@ func TestNames(t *testing.T) {
 		{"mfa of the settings", "h1 + p", "To change your settings, show that it is you."},
 		{"mfa of the settings", ".whose", "You are signed in as carol@example.com. Not you? Sign in as somebody else"},
 		{"mfa of the settings", "a#back[href='https://focus.example/profile']", "Back to Focus HQ"},
-		{"mfa wrong", "input#remember[checked]", ""},
 		{"recovery none", ".lead", "You have none: the last one was used, or none were made."},
 		{"recovery none", "button[name=cancel]", "Cancel and go back to Focus HQ"},
 		{"codes forced", "a#leave[href='/account/mfa/enrol/start?request=r1']", "Leave without setting up MFA"},

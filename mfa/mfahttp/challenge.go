@@ -47,7 +47,7 @@ func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own, page.Remember = h.asked(r, user), changes(r, user), ticked(r)
+	page.Person, page.Own = h.asked(r, user), changes(r, user)
 	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = user.waiting().Client
@@ -101,7 +101,7 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user *visitor)
 
 // pass goes on after the right answer, and honours the box of the page.
 func (h *handler) pass(w http.ResponseWriter, r *http.Request, user *visitor, methods ...mfa.Method) {
-	if ticked(r) && !user.waiting().NoBox {
+	if r.PostFormValue("remember") != "" && !user.waiting().NoBox {
 		if err := h.rememberDevice(w, r, user.Subject); err != nil {
 			h.Fail(w, r, err)
 			return
@@ -109,9 +109,6 @@ func (h *handler) pass(w http.ResponseWriter, r *http.Request, user *visitor, me
 	}
 	h.Passed(w, r, user.User, user.amr(methods...))
 }
-
-// ticked reports whether the box was, on the page that is shown again.
-func ticked(r *http.Request) bool { return r.PostFormValue("remember") != "" }
 
 // box returns what the box says, zero where it is hidden, and whether the page says that being remembered is no use here. A
 // device that is remembered has no box: the app or the page that asks does not take it.

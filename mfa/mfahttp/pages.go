@@ -48,7 +48,6 @@ type ChallengePage struct {
 	Entry        string // the entry to look for in the app: "Issuer: account"
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
-	Remember     bool   // it was ticked on the page before
 	Problem      *Problem
 	RecoveryURL  string // the same step with a recovery code
 	KeyURL       string // the same step with a passkey, "" without any
@@ -68,7 +67,6 @@ type KeyPage struct {
 	Script       string // see [PasskeyScript]
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
-	Remember     bool   // it was ticked on the page before
 	Problem      *Problem
 	Notice       string // message id of what has just been done, "" for nothing
 	CodeURL      string // the same step with a code of the app, "" without an app
@@ -88,7 +86,6 @@ type PairPage struct {
 	Entry        string // the entry to look for in the app: "Issuer: account"
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
-	Remember     bool   // it was ticked on the page before
 	Problem      *Problem
 	Remaining    int    // seconds until the app shows the next code
 	Code1, Code2 string // as they were typed

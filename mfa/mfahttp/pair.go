@@ -27,7 +27,7 @@ func (h *handler) showPair(w http.ResponseWriter, r *http.Request, code int, use
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own, page.Remember = h.asked(r, user), changes(r, user), ticked(r)
+	page.Person, page.Own = h.asked(r, user), changes(r, user)
 	page.Query = journey(r, "way", "pair")
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
 	page.Client = user.waiting().Client

@@ -157,7 +157,7 @@ func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, user
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own, page.Remember = h.asked(r, user), changes(r, user), ticked(r)
+	page.Person, page.Own = h.asked(r, user), changes(r, user)
 	page.Query = journey(r, "way", "passkey")
 	page.OptionsURL = link(pathVerifyOptions, journey(r))
 	page.Script = PasskeyScript()
