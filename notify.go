@@ -60,10 +60,8 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 		return nil // there was nothing to take away
 	case e.Kind == mfa.CodesReplaced && e.Detail["first"] != "":
 		letter = "codes_made"
-	case e.Kind == "passkey_added":
-		if first, err := p.first(ctx, e.Subject); err != nil || first {
-			return err // the letter that MFA is on says so, in the same transaction
-		}
+	case e.Kind == "passkey_added" && e.Detail["first"] != "":
+		return nil // the letter that MFA is on says so, in the same transaction
 	case factor == "recovery" && e.Kind != mfa.Unsealed, factor == mfapasskey.Name && (e.Kind == mfa.Enrolled || e.Kind == mfa.Warned || e.Kind == mfa.Sealed):
 		letter += "_" + factor // another way out leads from there
 	}
@@ -111,16 +109,6 @@ func (p *IdP) demandsMFA(ctx context.Context, subject string) (bool, error) {
 	}
 	demanded, _ := p.Accounts.MFAGrace(a, rules)
 	return demanded, nil
-}
-
-// first reports whether the one passkey that somebody has is all that they have.
-func (p *IdP) first(ctx context.Context, subject string) (bool, error) {
-	status, err := p.MFA.Status(ctx, subject)
-	if err != nil || len(status.Authenticators) > 0 || p.Passkeys == nil {
-		return false, err
-	}
-	passkeys, err := p.Passkeys.Passkeys(ctx, subject)
-	return len(passkeys) == 1, err
 }
 
 // accountChanged does the same for what happened to an account.

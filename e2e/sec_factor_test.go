@@ -218,6 +218,30 @@ func TestSec_MF12_TheEnrolledAreAskedUnderEveryPolicy(t *testing.T) {
 	}
 }
 
+// unproved is a browser that has not just proved all that its person has: where it is sent, and a token for its forms.
+type unproved struct {
+	b           *idptest.Browser
+	want, token string
+}
+
+// secUnproved returns such browsers of p, by what they lack.
+func secUnproved(t *testing.T, s *secSite, p *secPerson) map[string]unproved {
+	stale := s.Browser()
+	secRemember(t, p, stale)
+	device := secCopy(s, stale, "device_")
+	s.Clock.Add(11 * time.Minute)
+	secGranted(t, secPassword(s.begin(device, s.app), p.Username)) // on the remembered device
+	half := p.atCode().Browser()                                   // the password alone
+	all := map[string]unproved{"password only": {b: half, want: "/mfa"}, "remembered device": {b: device, want: "/mfa"}, "ten minutes old": {b: stale, want: "/login"}}
+	for name, row := range all {
+		if row.token = row.b.Get("/account/apps").Attr("input[name=form_token]", "value"); row.token == "" {
+			row.token = row.b.Get("/login").Attr("input[name=form_token]", "value")
+		}
+		all[name] = row
+	}
+	return all
+}
+
 func TestSec_MF13_ChangesNeedTheFactor(t *testing.T) {
 	t.Parallel()
 	s := secOpen(t)
@@ -226,21 +250,8 @@ func TestSec_MF13_ChangesNeedTheFactor(t *testing.T) {
 	id := status.Authenticators[0].ID
 	posts := map[string]string{"remove": id, "off": "", "devices/forget": ""}
 
-	stale := s.Browser()
-	secRemember(t, p, stale)
-	device := secCopy(s, stale, "device_")
-	s.Clock.Add(11 * time.Minute)
-	secGranted(t, secPassword(s.begin(device, s.app), "alice")) // on the remembered device
-	half := p.atCode().Browser()                                // the password alone
-	for name, row := range map[string]struct {
-		b    *idptest.Browser
-		want string
-	}{"password only": {half, "/mfa"}, "remembered device": {device, "/mfa"}, "ten minutes old": {stale, "/login"}} {
-		token := row.b.Get("/account/apps").Attr("input[name=form_token]", "value")
-		if token == "" {
-			token = row.b.Get("/login").Attr("input[name=form_token]", "value")
-		}
-		form := map[string][]string{"form_token": {token}}
+	for name, row := range secUnproved(t, s, p) {
+		form := map[string][]string{"form_token": {row.token}}
 		for path, value := range posts {
 			form["id"] = []string{value}
 			if got := row.b.Post("/account/mfa/"+path, form); got.URL.Path != row.want {

@@ -22,21 +22,8 @@ func TestSec_MF13_PasskeysNeedTheFactorThatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale := s.Browser()
-	secRemember(t, p, stale)
-	device := secCopy(s, stale, "device_")
-	s.Clock.Add(11 * time.Minute)
-	secGranted(t, secPassword(s.begin(device, s.app), "alice")) // on the remembered device
-	half := p.atCode().Browser()                                // the password alone
-	for name, row := range map[string]struct {
-		b    *idptest.Browser
-		want string
-	}{"password only": {half, "/mfa"}, "remembered device": {device, "/mfa"}, "ten minutes old": {stale, "/login"}} {
-		token := row.b.Get("/account/apps").Attr("input[name=form_token]", "value")
-		if token == "" {
-			token = row.b.Get("/login").Attr("input[name=form_token]", "value")
-		}
-		form := url.Values{"form_token": {token}, "id": {kept[0].ID}, "name": {"Mine"}, "ceremony": {"x"}, "response": {"{}"}}
+	for name, row := range secUnproved(t, s, p) {
+		form := url.Values{"form_token": {row.token}, "id": {kept[0].ID}, "name": {"Mine"}, "ceremony": {"x"}, "response": {"{}"}}
 		if got := row.b.Get("/account/mfa/passkeys/add"); got.URL.Path != row.want {
 			t.Errorf("%s: adding begins at %s (%d)", name, got.URL, got.Status)
 		}

@@ -99,11 +99,8 @@ func (f *Flow) recent(w http.ResponseWriter, r *http.Request, user mfahttp.User)
 	case who != nil && who.account.Subject == user.Subject && f.Now().Before(who.session.AuthTime.Add(proofFor)):
 		return true
 	}
-	query := url.Values{"to": {local(r.URL.Query().Get("to"))}}
-	if id := r.URL.Query().Get("request"); id != "" { // not by the dispatcher, to whom the password is old enough
-		query = url.Values{"request": {id}}
-	}
-	http.Redirect(w, r, "/login?"+query.Encode(), http.StatusSeeOther)
+	// Not by the dispatcher, to whom the password is old enough.
+	http.Redirect(w, r, "/login?"+purpose(r).Encode(), http.StatusSeeOther)
 	return false
 }
 
@@ -249,13 +246,17 @@ func forFresh(r *http.Request) bool {
 
 // another is where somebody else signs in, for what this sign-in is for.
 func another(r *http.Request) string {
-	query := url.Values{"other": {"1"}}
-	if id := r.URL.Query().Get("request"); id != "" {
-		query.Set("request", id)
-	} else {
-		query.Set("to", local(r.URL.Query().Get("to")))
-	}
+	query := purpose(r)
+	query.Set("other", "1")
 	return "/login?" + query.Encode()
+}
+
+// purpose names what a step is for: the request of an app, or the page of ours that comes after it.
+func purpose(r *http.Request) url.Values {
+	if id := r.URL.Query().Get("request"); id != "" {
+		return url.Values{"request": {id}}
+	}
+	return url.Values{"to": {local(r.URL.Query().Get("to"))}}
 }
 
 // waitsForFactor is waits where people enrol: it adds what the policy asks of them, and until when that waits or could

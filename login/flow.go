@@ -196,7 +196,7 @@ func (f *Flow) factorFacts(ctx context.Context, s *State, who *person) error {
 	if err != nil {
 		return err
 	}
-	s.UsedCode = slices.Equal(who.session.AMR, mfa.AMR(mfa.Password, mfa.RecoveryCode))
+	s.UsedCode = mfa.UsedRecoveryCode(who.session.AMR)
 	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
 	asked := status.CodesMadeAt
 	if who.account.CodesAskedAt.After(asked) {

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,10 +31,10 @@ type PasskeySignIn interface {
 	) (subject string, methods []mfa.Method, err error)
 }
 
-// passkeyForm is the form that signs in with a passkey alone.
+// passkeyForm is the form that signs in with a passkey alone: POST /login/passkey.
 type passkeyForm struct {
-	Action, OptionsURL, Script string
-	Refused                    bool // one was just now: the browser is to wait for the button
+	OptionsURL, Script string
+	Refused            bool // one was just now: the browser is to wait for the button
 }
 
 const (
@@ -50,23 +50,16 @@ func (f *Flow) mountPasskeys(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+passkeyOptions, f.offerPasskey)
 	mux.HandleFunc("POST "+passkeyPath, f.signInByPasskey)
 	mux.HandleFunc("GET "+passkeyPath, func(w http.ResponseWriter, r *http.Request) { // reloaded after a problem
-		http.Redirect(w, r, behind("/login", r.URL.RawQuery), http.StatusSeeOther)
+		http.Redirect(w, r, (&url.URL{Path: "/login", RawQuery: r.URL.RawQuery}).String(), http.StatusSeeOther)
 	})
 }
 
-// passkeyForm returns the form for the login page of that query, nil where there is none.
-func (f *Flow) passkeyForm(query string) *passkeyForm {
+// passkeyForm returns the form for the login page, nil where there is none.
+func (f *Flow) passkeyForm() *passkeyForm {
 	if f.Passkeys == nil {
 		return nil
 	}
-	return &passkeyForm{Action: behind(passkeyPath, query), OptionsURL: passkeyOptions, Script: mfahttp.PasskeyScript()}
-}
-
-func behind(path, query string) string {
-	if query == "" {
-		return path
-	}
-	return path + "?" + query
+	return &passkeyForm{OptionsURL: passkeyOptions, Script: mfahttp.PasskeyScript()}
 }
 
 // offerPasskey begins a ceremony, for anybody: what is kept for a network is bounded. The ceremony goes to this browser,
@@ -75,11 +68,8 @@ func (f *Flow) offerPasskey(w http.ResponseWriter, r *http.Request) {
 	var wait *throttle.Error
 	err := f.OAuth.Admit(r.Context(), "passkey", audit.RequestOf(r.Context()).Address)
 	if errors.As(err, &wait) {
-		left := int(math.Ceil(wait.Until.Sub(f.Now()).Seconds()))
-		w.Header().Set("Retry-After", strconv.Itoa(left))
-		f.answer(w, r, http.StatusTooManyRequests, map[string]any{
-			"problem": "problem.throttled", "wait": left, "words": f.Pages.Duration(r, time.Duration(left)*time.Second),
-		})
+		left := time.Duration(math.Ceil(wait.Until.Sub(f.Now()).Seconds())) * time.Second
+		mfahttp.WriteThrottled(w, left, f.Pages.Duration(r, left))
 		return
 	}
 	if err != nil {
@@ -91,21 +81,7 @@ func (f *Flow) offerPasskey(w http.ResponseWriter, r *http.Request) {
 		f.Fail(w, r, err)
 		return
 	}
-	f.answer(w, r, http.StatusOK, map[string]any{
-		"ceremony": ceremony + "." + f.Sessions.Bind(r, ceremony), "options": options,
-	})
-}
-
-// answer writes JSON for our own script.
-func (f *Flow) answer(w http.ResponseWriter, r *http.Request, status int, values map[string]any) {
-	text, err := json.Marshal(values)
-	if err != nil {
-		f.Fail(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(text) // whoever went away has no use for it
+	mfahttp.WriteOptions(w, options, ceremony+"."+f.Sessions.Bind(r, ceremony))
 }
 
 // errOther says that the passkey is another person's than the one who is asked again.

@@ -70,7 +70,7 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 		return page, nil, false
 	}
 	to := local(r.URL.Query().Get("to"))
-	page = loginPage{Own: req == nil && strings.HasPrefix(to, "/account/mfa"), Query: r.URL.RawQuery, Passkey: f.passkeyForm(r.URL.RawQuery)}
+	page = loginPage{Own: req == nil && strings.HasPrefix(to, "/account/mfa"), Query: r.URL.RawQuery, Passkey: f.passkeyForm()}
 	if f.Mailing {
 		page.Forgot = "/reset"
 	}

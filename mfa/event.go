@@ -10,7 +10,7 @@ import (
 type Kind string
 
 // The kinds of events, and what their details hold. A registered [Factor] has kinds of its own that begin with its name:
-// for one that is called "email" these are email_added and email_removed (name), email_accepted (name, when [Service.Try]
+// for one that is called "email" these are email_added (name; first, when MFA was off) and email_removed (name), email_accepted (name, when [Service.Try]
 // was told one), email_refused (failures; name likewise), and whatever it says by [Service.Record]. Their detail "factor"
 // is the factor's name.
 const (

@@ -128,7 +128,11 @@ func (s *Service) Add(ctx context.Context, name, subject, label string, keep fun
 		if err := s.forgetDevices(ctx, subject, string(kind)); err != nil {
 			return err
 		}
-		if err := s.emit(ctx, subject, kind, "factor", name, "name", label); err != nil || before == nil {
+		detail := []string{"factor", name, "name", label}
+		if before != nil {
+			detail = append(detail, "first", "true")
+		}
+		if err := s.emit(ctx, subject, kind, detail...); err != nil || before == nil {
 			return err
 		}
 		if err := s.clearAll(ctx, subject, string(Enrolled)); err != nil {

@@ -38,6 +38,15 @@ type Status struct {
 	RecoveryRetryAt time.Time
 }
 
+// Factor returns how the registered factor of that name stands, nil when the person has none of it.
+func (s Status) Factor(name string) *FactorStatus {
+	at := slices.IndexFunc(s.Factors, func(f FactorStatus) bool { return f.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return &s.Factors[at]
+}
+
 // Status returns what a person has; a subject that is not known has nothing.
 func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 	known, err := s.store.Authenticators(ctx, subject)

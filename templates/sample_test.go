@@ -24,7 +24,7 @@ type (
 		Passkey                                         *passkeyData
 		Problem                                         *mistake
 	}
-	passkeyData struct{ Action, OptionsURL, Script string }
+	passkeyData struct{ OptionsURL, Script string }
 	personData  struct{ Account, AnotherURL string }
 	mfaData     struct {
 		personData
@@ -296,7 +296,7 @@ func samples(t *testing.T) []sample {
 		RecoveryURL: "/mfa?way=recovery", Cancel: true}
 	unpaired := pair
 	unpaired.Code1, unpaired.Code2, unpaired.Problem = "123456", "123456", wrong("problem.pair.same", "code2", nil)
-	passkey := &passkeyData{"/login/passkey?" + query, "/login/passkey/options", script}
+	passkey := &passkeyData{"/login/passkey/options", script}
 	throttled := mfaData{Entry: entry, Wait: 15 * time.Minute, RecoveryURL: "/mfa?way=recovery"}
 	const goOn = "/account/mfa/codes/later?request=r1"
 	carol := personData{"carol@example.com", "/login?other=1&request=r1"}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -227,11 +226,11 @@ func (c *userShowCmd) Run(a *app) error {
 
 // addPasskeys adds the person's passkeys, and whether they are sealed. Their names are not known where none is taken now.
 func (v *mfaView) addPasskeys(a *app, p *idp.IdP, subject string, status mfa.Status) error {
-	at := slices.IndexFunc(status.Factors, func(f mfa.FactorStatus) bool { return f.Name == mfapasskey.Name })
-	if at < 0 {
+	factor := status.Factor(mfapasskey.Name)
+	if factor == nil {
 		return nil
 	}
-	v.PasskeysSealed, v.PasskeysUnused = status.Factors[at].Sealed, p.Passkeys == nil
+	v.PasskeysSealed, v.PasskeysUnused = factor.Sealed, p.Passkeys == nil
 	if v.PasskeysUnused {
 		return nil
 	}

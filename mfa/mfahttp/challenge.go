@@ -21,19 +21,19 @@ func (h *handler) challenge(w http.ResponseWriter, r *http.Request, user *visito
 		problem, wait := h.standing("recovery", status.RecoverySealed, status.RecoveryRetryAt)
 		h.showRecovery(w, r, http.StatusOK, user, status, &RecoveryPage{Problem: problem, Wait: wait})
 	case way(r) == "pair" && status.PairSealed && !status.Sealed && len(status.Authenticators) > 0:
-		h.oneLeft(w, r, http.StatusOK, user)
+		h.oneLeft(w, r, http.StatusOK, user, status)
 	case way(r) == "pair" && len(status.Authenticators) > 0:
 		problem, wait := h.standing("pair", status.Sealed, status.PairRetryAt)
-		h.showPair(w, r, http.StatusOK, user, &PairPage{Problem: problem, Wait: wait})
+		h.showPair(w, r, http.StatusOK, user, &PairPage{Asking: Asking{Problem: problem, Wait: wait}})
 	case h.passkeyStatus(status) != nil && (way(r) == "passkey" || len(status.Authenticators) == 0):
 		keys := h.passkeyStatus(status)
 		problem, wait := h.standing("key", keys.Sealed, keys.RetryAt)
-		page := &KeyPage{Problem: problem, Wait: wait}
+		page := &KeyPage{Asking: Asking{Problem: problem, Wait: wait}}
 		page.Notice, _ = h.takeThis(w, r, user.Subject, noticeTryKey)
 		h.showKey(w, r, http.StatusOK, user, status, page)
 	default:
 		problem, wait := h.standing("code", status.Sealed, status.RetryAt)
-		h.showChallenge(w, r, http.StatusOK, user, status, &ChallengePage{Problem: problem, Wait: wait})
+		h.showChallenge(w, r, http.StatusOK, user, status, &ChallengePage{Asking: Asking{Problem: problem, Wait: wait}})
 	}
 }
 
@@ -42,20 +42,23 @@ func way(r *http.Request) string { return r.URL.Query().Get("way") }
 
 func (h *handler) showChallenge(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status,
 	page *ChallengePage) {
-	var err error
-	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
+	if err := h.complete(&page.Asking, r, user, journey(r)); err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = h.asked(r, user), changes(r, user)
-	page.Query = journey(r)
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
-	page.Client = user.waiting().Client
-	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
 	page.KeyURL = h.keyURL(r, status)
 	page.PairURL = h.pairURL(r, status, page.Problem)
-	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, code, PageChallenge, page)
+}
+
+// complete adds to a page that asks for a second factor, by that query, what it is for and how it looks.
+func (h *handler) complete(page *Asking, r *http.Request, user *visitor, query string) (err error) {
+	page.Query, page.Person, page.Own = query, h.asked(r, user), changes(r, user)
+	page.Client, page.Cancel = user.waiting().Client, h.mayCancel(r)
+	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
+	page.RememberDays, page.Insists, err = h.box(r, user)
+	return err
 }
 
 // answer takes what one of the forms sent. Of a form that could not be read only the way is known.
@@ -93,7 +96,7 @@ func (h *handler) useCode(w http.ResponseWriter, r *http.Request, user *visitor)
 			h.Fail(w, r, lookup)
 			return
 		}
-		h.showChallenge(w, r, h.status(w, err), user, status, &ChallengePage{Problem: problem, Wait: h.wait(err)})
+		h.showChallenge(w, r, h.status(w, err), user, status, &ChallengePage{Asking: Asking{Problem: problem, Wait: h.wait(err)}})
 		return
 	}
 	h.pass(w, r, user, mfa.Password, mfa.TOTP)

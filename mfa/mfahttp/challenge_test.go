@@ -20,8 +20,8 @@ func TestChallenge(t *testing.T) {
 	phone := b.withApp()
 	b.get("/mfa?request=r1&other=dropped")
 	b.shows(http.StatusOK, PageChallenge)
-	want := &ChallengePage{Person: asAlice, Query: "request=r1", Entry: "Acme: alice@example.com", Client: "Focus HQ", RememberDays: 30,
-		RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true}
+	want := &ChallengePage{Asking: Asking{Person: asAlice, Query: "request=r1", Client: "Focus HQ", RememberDays: 30,
+		RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true}, Entry: "Acme: alice@example.com"}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)
 	}

@@ -39,60 +39,48 @@ type Person struct {
 	AppName, AppURL string // the relying party from which they came to a page of the host's own, "" for none
 }
 
-// ChallengePage asks for a code of the app. Form: POST /mfa with code, and remember=1 when ticked.
-type ChallengePage struct {
+// Asking is what the pages have in common that ask for the app's codes or for a passkey. Their forms have remember=1 when the
+// box is ticked.
+type Asking struct {
 	Person
 	Query        string
 	Own          bool   // it is for a page of the host's own, not for an app
-	Insists      bool   // a remembered device spares nobody the code here
-	Entry        string // the entry to look for in the app: "Issuer: account"
+	Insists      bool   // a remembered device spares nobody the second factor here
 	Client       string // the app that asks, "" for none
 	RememberDays int    // 0: no box
 	Problem      *Problem
 	RecoveryURL  string // the same step with a recovery code
-	KeyURL       string // the same step with a passkey, "" without any
-	PairURL      string // the same step with two codes in a row, "" while there is no need for that
 	Cancel       bool
-	Wait         time.Duration // no code is looked at before; 0: now
+	Wait         time.Duration // nothing is looked at before; 0: now
+}
+
+// ChallengePage asks for a code of the app. Form: POST /mfa with code.
+type ChallengePage struct {
+	Asking
+	Entry   string // the entry to look for in the app: "Issuer: account"
+	KeyURL  string // the same step with a passkey, "" without any
+	PairURL string // the same step with two codes in a row, "" while there is no need for that
 }
 
 // KeyPage asks for a passkey. Form: POST /mfa with ceremony and response, which the script Script fills in with options
-// from OptionsURL, and remember=1 when ticked.
+// from OptionsURL.
 type KeyPage struct {
-	Person
-	Query        string
-	Own          bool // it is for a page of the host's own, not for an app
-	Insists      bool // a remembered device spares nobody the passkey here
-	OptionsURL   string
-	Script       string // see [PasskeyScript]
-	Client       string // the app that asks, "" for none
-	RememberDays int    // 0: no box
-	Problem      *Problem
-	Notice       string // message id of what has just been done, "" for nothing
-	CodeURL      string // the same step with a code of the app, "" without an app
-	RecoveryURL  string // the same step with a recovery code, "" for somebody who may Abandon: there are none yet
-	Abandon      bool   // a form to /mfa with abandon=1 removes the first passkey, which has never worked
-	Cancel       bool
-	Wait         time.Duration // no passkey is looked at before; 0: now
+	Asking     // RecoveryURL is "" for somebody who may Abandon: there are no codes yet
+	OptionsURL string
+	Script     string // see [PasskeyScript]
+	Notice     string // message id of what has just been done, "" for nothing
+	CodeURL    string // the same step with a code of the app, "" without an app
+	Abandon    bool   // a form to /mfa with abandon=1 removes the first passkey, which has never worked
 }
 
 // PairPage asks for two codes, one after the other, which find out how the phone's clock goes. Form: POST /mfa with code1
-// and code2, and remember=1 when ticked.
+// and code2.
 type PairPage struct {
-	Person
-	Query        string
-	Own          bool   // it is for a page of the host's own, not for an app
-	Insists      bool   // a remembered device spares nobody the code here
+	Asking
 	Entry        string // the entry to look for in the app: "Issuer: account"
-	Client       string // the app that asks, "" for none
-	RememberDays int    // 0: no box
-	Problem      *Problem
 	Remaining    int    // seconds until the app shows the next code
 	Code1, Code2 string // as they were typed
 	BackURL      string // the same step with one code
-	RecoveryURL  string // the same step with a recovery code
-	Cancel       bool
-	Wait         time.Duration // no code is looked at before; 0: now
 }
 
 // RecoveryPage asks for a recovery code. Form: POST /mfa with recovery_code.

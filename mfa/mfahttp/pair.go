@@ -22,20 +22,14 @@ func (h *handler) pairURL(r *http.Request, status mfa.Status, problem *Problem) 
 
 // showPair asks for two codes in a row.
 func (h *handler) showPair(w http.ResponseWriter, r *http.Request, code int, user *visitor, page *PairPage) {
-	var err error
-	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
+	if err := h.complete(&page.Asking, r, user, journey(r, "way", "pair")); err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = h.asked(r, user), changes(r, user)
-	page.Query = journey(r, "way", "pair")
 	page.Entry = entry(h.MFA.Issuer(), user.Account)
-	page.Client = user.waiting().Client
 	page.Remaining = h.remaining()
 	page.Code1, page.Code2 = cut(r.PostFormValue("code1")), cut(r.PostFormValue("code2"))
 	page.BackURL = link(pathChallenge, journey(r))
-	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
-	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, code, PagePair, page)
 }
 
@@ -49,26 +43,26 @@ func (h *handler) usePair(w http.ResponseWriter, r *http.Request, user *visitor)
 	case errors.Is(err, mfa.ErrNotEnrolled): // turned off while the page was open
 		h.goTo(w, r, h.onward(r, user))
 	case errors.Is(err, mfa.ErrOneLeft):
-		h.oneLeft(w, r, http.StatusUnprocessableEntity, user)
+		status, err := h.MFA.Status(r.Context(), user.Subject)
+		if err != nil {
+			h.Fail(w, r, err)
+			return
+		}
+		h.oneLeft(w, r, http.StatusUnprocessableEntity, user, status)
 	case problem == nil:
 		h.Fail(w, r, err)
 	default:
-		h.showPair(w, r, h.status(w, err), user, &PairPage{Problem: problem, Wait: h.wait(err)})
+		h.showPair(w, r, h.status(w, err), user, &PairPage{Asking: Asking{Problem: problem, Wait: h.wait(err)}})
 	}
 }
 
 // oneLeft asks for a single code in the place of two, of which the second would not be looked at any more.
-func (h *handler) oneLeft(w http.ResponseWriter, r *http.Request, code int, user *visitor) {
-	status, err := h.MFA.Status(r.Context(), user.Subject)
-	if err != nil {
-		h.Fail(w, r, err)
-		return
-	}
+func (h *handler) oneLeft(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status) {
 	problem, wait := h.standing("code", status.Sealed, status.RetryAt)
 	if problem == nil {
 		problem = &Problem{ID: "problem.pair.one", Field: "code"}
 	}
-	h.showChallenge(w, r, code, user, status, &ChallengePage{Problem: problem, Wait: wait})
+	h.showChallenge(w, r, code, user, status, &ChallengePage{Asking: Asking{Problem: problem, Wait: wait}})
 }
 
 // signInPairProblem puts the refusal of two codes at sign-in into a problem. It is nil for an error that is not the

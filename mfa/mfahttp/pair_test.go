@@ -32,8 +32,9 @@ func TestTwoCodesForAClockThatRanAway(t *testing.T) {
 
 	b.get("/mfa?request=r1&way=pair")
 	b.shows(http.StatusOK, PagePair)
-	want := &PairPage{Person: asAlice, Query: "request=r1&way=pair", Entry: "Acme: alice@example.com", Client: "Focus HQ", RememberDays: 30,
-		Remaining: int(30 - b.now.Unix()%30), BackURL: "/mfa?request=r1", RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true}
+	want := &PairPage{Asking: Asking{Person: asAlice, Query: "request=r1&way=pair", Client: "Focus HQ", RememberDays: 30,
+		RecoveryURL: "/mfa?request=r1&way=recovery", Cancel: true},
+		Entry: "Acme: alice@example.com", Remaining: int(30 - b.now.Unix()%30), BackURL: "/mfa?request=r1"}
 	if diff := cmp.Diff(want, b.data); diff != "" {
 		t.Error(diff)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/focushq/idp/mfa"
@@ -72,11 +71,7 @@ func (h *handler) passkeyStatus(status mfa.Status) *mfa.FactorStatus {
 	if h.Passkeys == nil {
 		return nil
 	}
-	at := slices.IndexFunc(status.Factors, func(f mfa.FactorStatus) bool { return f.Name == factorPasskey })
-	if at < 0 {
-		return nil
-	}
-	return &status.Factors[at]
+	return status.Factor(factorPasskey)
 }
 
 // keyURL is where the person's passkey is asked for, "" when they have none.
@@ -116,23 +111,30 @@ func (h *handler) verifyOptions(w http.ResponseWriter, r *http.Request, user *vi
 		h.Fail(w, r, err)
 		return
 	}
-	writeOptions(w, options, ceremony)
+	WriteOptions(w, options, ceremony)
 }
 
-func writeOptions(w http.ResponseWriter, options json.RawMessage, ceremony string) {
+// WriteOptions answers the script's request for options: what the browser needs, and the ceremony that its answer belongs to.
+// It is for forms of a host's own with that script, such as one that signs in with a passkey alone.
+func WriteOptions(w http.ResponseWriter, options json.RawMessage, ceremony string) {
 	writeJSON(w, http.StatusOK, map[string]any{"ceremony": ceremony, "options": options})
 }
 
-// noOptions says why there are none: 429 when waiting helps, with the wait in seconds and in words, else 422.
-func (h *handler) noOptions(w http.ResponseWriter, r *http.Request, problem *Problem, wait time.Duration) {
-	if wait == 0 {
-		writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"problem": problem.ID, "wait": 0})
-		return
-	}
+// WriteThrottled answers it instead when they are asked for too often; words is the wait in the person's language.
+func WriteThrottled(w http.ResponseWriter, wait time.Duration, words string) {
 	retryAfter(w, wait)
 	writeJSON(w, http.StatusTooManyRequests, map[string]any{
-		"problem": problem.ID, "wait": int(wait / time.Second), "words": h.words(r, wait),
+		"problem": "problem.throttled", "wait": int(wait / time.Second), "words": words,
 	})
+}
+
+// noOptions says why there are none: 429 when waiting helps, else 422.
+func (h *handler) noOptions(w http.ResponseWriter, r *http.Request, problem *Problem, wait time.Duration) {
+	if wait > 0 {
+		WriteThrottled(w, wait, h.words(r, wait))
+		return
+	}
+	writeJSON(w, http.StatusUnprocessableEntity, map[string]any{"problem": problem.ID, "wait": 0})
 }
 
 // words puts a wait into the person's language, as far as the host's pages know it.
@@ -152,26 +154,20 @@ func writeJSON(w http.ResponseWriter, status int, body map[string]any) {
 
 // showKey asks for a passkey.
 func (h *handler) showKey(w http.ResponseWriter, r *http.Request, code int, user *visitor, status mfa.Status, page *KeyPage) {
-	var err error
-	if page.RememberDays, page.Insists, err = h.box(r, user); err != nil {
+	err := h.complete(&page.Asking, r, user, journey(r, "way", "passkey"))
+	if err == nil {
+		page.Abandon, err = h.mayAbandon(r, user, status)
+	}
+	if err != nil {
 		h.Fail(w, r, err)
 		return
 	}
-	page.Person, page.Own = h.asked(r, user), changes(r, user)
-	page.Query = journey(r, "way", "passkey")
 	page.OptionsURL = link(pathVerifyOptions, journey(r))
 	page.Script = PasskeyScript()
-	page.Client = user.waiting().Client
 	page.CodeURL = codeURL(r, status)
-	page.RecoveryURL = link(pathChallenge, journey(r, "way", "recovery"))
-	if page.Abandon, err = h.mayAbandon(r, user, status); err != nil {
-		h.Fail(w, r, err)
-		return
-	}
 	if page.Abandon {
 		page.RecoveryURL = ""
 	}
-	page.Cancel = h.mayCancel(r)
 	h.Pages.Render(w, r, code, PageKey, page)
 }
 
@@ -198,7 +194,7 @@ func (h *handler) useKey(w http.ResponseWriter, r *http.Request, user *visitor) 
 	case !status.Enrolled: // turned off while the page was open
 		h.goTo(w, r, h.onward(r, user))
 	default:
-		h.showKey(w, r, h.status(w, err), user, status, &KeyPage{Problem: problem, Wait: h.wait(err)})
+		h.showKey(w, r, h.status(w, err), user, status, &KeyPage{Asking: Asking{Problem: problem, Wait: h.wait(err)}})
 	}
 }
 

@@ -83,7 +83,7 @@ func (h *handler) addOptions(w http.ResponseWriter, r *http.Request, user *visit
 	case err != nil:
 		h.Fail(w, r, err)
 	default:
-		writeOptions(w, options, ceremony)
+		WriteOptions(w, options, ceremony)
 	}
 }
 

@@ -67,8 +67,8 @@ func TestAPasskeyAlone(t *testing.T) {
 
 	b.get("/mfa?request=r1")
 	b.shows(http.StatusOK, PageKey)
-	page := &KeyPage{Person: asAlice, Query: "request=r1&way=passkey", OptionsURL: "/mfa/passkey?request=r1", Script: PasskeyScript(),
-		Client: "Focus HQ", RememberDays: 30, Notice: "notice.key_try", Abandon: true, Cancel: true}
+	page := &KeyPage{Asking: Asking{Person: asAlice, Query: "request=r1&way=passkey", Client: "Focus HQ", RememberDays: 30, Cancel: true},
+		OptionsURL: "/mfa/passkey?request=r1", Script: PasskeyScript(), Notice: "notice.key_try", Abandon: true}
 	if diff := cmp.Diff(page, b.data); diff != "" {
 		t.Error(diff)
 	}

@@ -42,7 +42,7 @@ func (w *world) checkPlain(page string, data any) {
 
 func TestPlainKnowsThePages(t *testing.T) {
 	for page, data := range map[string]any{
-		PageChallenge: &ChallengePage{RememberDays: 30, Entry: "Acme: alice", Cancel: true, Query: "request=1"},
+		PageChallenge: &ChallengePage{Asking: Asking{RememberDays: 30, Cancel: true, Query: "request=1"}, Entry: "Acme: alice"},
 		PageRecovery:  &RecoveryPage{}, PageStart: &StartPage{Postpone: time.Unix(1_800_000_000, 0)},
 		PageSettings: &SettingsPage{Enrolled: true, Notice: "renamed", Authenticators: []mfa.Authenticator{{Name: "Phone"}},
 			Devices: []mfa.Device{{Browser: "Firefox"}}},
@@ -74,7 +74,7 @@ func TestPlainInTheHostsLayout(t *testing.T) {
 	})
 	answer := httptest.NewRecorder()
 	pages.Render(answer, nil, http.StatusUnprocessableEntity, PageChallenge, &ChallengePage{
-		Entry: "<b>: eve", Problem: &Problem{ID: "problem.code.wrong", Field: "code", Args: map[string]any{"Left": 2}},
+		Entry: "<b>: eve", Asking: Asking{Problem: &Problem{ID: "problem.code.wrong", Field: "code", Args: map[string]any{"Left": 2}}},
 	})
 	body := answer.Body.String()
 	for _, want := range []string{"Error: MFA code|", "Tries left before a pause: 2.", `aria-invalid="true"`, "&lt;b&gt;: eve"} {

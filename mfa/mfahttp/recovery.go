@@ -57,7 +57,7 @@ func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user *visitor
 		h.Fail(w, r, err)
 	case !status.Enrolled:
 		h.goTo(w, r, link(pathStart, journey(r)))
-	case (signingIn(r) || own(r) && user.usedCode()) && r.URL.Query().Get("make") == "":
+	case (signingIn(r) || own(r) && mfa.UsedRecoveryCode(user.AMR)) && r.URL.Query().Get("make") == "":
 		h.remind(w, r, user, status)
 	case h.fresh(w, r, user):
 		h.showCodes(w, r, http.StatusOK, user, "", nil)
@@ -67,7 +67,7 @@ func (h *handler) newCodes(w http.ResponseWriter, r *http.Request, user *visitor
 // remind asks what to do about the recovery codes, and after the use of one about the phone.
 func (h *handler) remind(w http.ResponseWriter, r *http.Request, user *visitor, status mfa.Status) {
 	page := &RemindPage{
-		Person: user.who(), Query: journey(r), CodesLeft: status.CodesLeft, UsedCode: user.usedCode(),
+		Person: user.who(), Query: journey(r), CodesLeft: status.CodesLeft, UsedCode: mfa.UsedRecoveryCode(user.AMR),
 		NoApp:   len(status.Authenticators) == 0,
 		MakeURL: link(pathNewCodes, journey(r, "make", "1")), GoOn: link(pathGoOn, journey(r)),
 	}
@@ -151,10 +151,12 @@ func (h *handler) showCodes(w http.ResponseWriter, r *http.Request, status int, 
 			return
 		}
 		page.First, page.CodesLeft = status.CodesMadeAt.IsZero(), status.CodesLeft
-		if page.Steps, err = h.firstKey(r, user, status); err != nil {
+		first, err := h.firstKey(r, user, status)
+		if err != nil {
 			h.Fail(w, r, err)
 			return
 		}
+		page.Steps = first != nil
 		page.Notice, _ = h.takeThis(w, r, user.Subject, noticeKeyAdded)
 		page.Query = journey(r, "make", "1")
 		if signingIn(r) {
@@ -190,15 +192,6 @@ func (h *handler) leaveShown(w http.ResponseWriter, r *http.Request, user *visit
 	if h.Cookies.jar().Get(r, shownCookie) == short(user.Subject+"/") {
 		h.forgetShown(w)
 	}
-}
-
-// firstKey reports whether all that the person has is their first passkey, without codes so far.
-func (h *handler) firstKey(r *http.Request, user *visitor, status mfa.Status) (bool, error) {
-	if len(status.Authenticators) > 0 || !status.CodesMadeAt.IsZero() || h.passkeyStatus(status) == nil {
-		return false, nil
-	}
-	keys, err := h.Passkeys.Passkeys(r.Context(), user.Subject)
-	return err == nil && len(keys) == 1 && keys[0].First, err
 }
 
 func (h *handler) forgetShown(w http.ResponseWriter) { h.Cookies.jar().Clear(w, shownCookie) }

@@ -45,11 +45,6 @@ func changes(r *http.Request, v *visitor) bool {
 	return again(r, v) || own(r) && strings.HasPrefix(r.URL.Query().Get("to"), pathSettings)
 }
 
-// usedCode reports whether a recovery code was the second factor of this session: the phone may be gone.
-func (v *visitor) usedCode() bool {
-	return slices.Equal(v.AMR, mfa.AMR(mfa.Password, mfa.RecoveryCode))
-}
-
 // amr returns what was done in the session once these methods are. The pages speak of a password; a session that began
 // with a passkey alone has seen none, and keeps that passkey.
 func (v *visitor) amr(methods ...mfa.Method) []string {
@@ -57,13 +52,8 @@ func (v *visitor) amr(methods ...mfa.Method) []string {
 	if len(v.AMR) == 0 || slices.Contains(v.AMR, "pwd") {
 		return now
 	}
-	var out []string
-	for _, value := range []string{"otp", "hwk", "swk", "user", "mfa"} { // in the order of mfa.AMR
-		if slices.Contains(v.AMR, value) || slices.Contains(now, value) {
-			out = append(out, value)
-		}
-	}
-	return out
+	now = slices.DeleteFunc(now, func(value string) bool { return value == "pwd" })
+	return mfa.JoinAMR(v.AMR, now)
 }
 
 // fresh reports whether the person has just proved all that they have; else they were sent to where that is done.

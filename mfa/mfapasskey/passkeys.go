@@ -172,15 +172,12 @@ func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 		return mfa.ErrName
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		old, err := s.find(ctx, subject, id)
+		rows, at, err := s.find(ctx, subject, id)
 		if err != nil {
 			return err
 		}
-		all, err := s.rows(ctx, subject)
-		if err != nil {
-			return err
-		}
-		if named(slices.DeleteFunc(all, func(r row) bool { return r.ID == id }), name) {
+		old := rows[at]
+		if named(slices.Delete(rows, at, at+1), name) {
 			return mfa.ErrTaken
 		}
 		renamed, err := s.db.Exec(ctx, `UPDATE mfa_passkeys SET name = $3 WHERE id = $1 AND subject = $2`, id, subject, name)
@@ -197,10 +194,11 @@ func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 // Remove takes a passkey away, and with it what an app's removal takes. With the last factor MFA is off: the recovery
 // codes go too. It returns [mfa.ErrNotFound].
 func (s *Service) Remove(ctx context.Context, subject, id string) error {
-	gone, err := s.find(ctx, subject, id)
+	rows, at, err := s.find(ctx, subject, id)
 	if err != nil {
 		return err
 	}
+	gone := rows[at]
 	return s.mfa.Drop(ctx, Name, subject, gone.Name, func(ctx context.Context) error {
 		removed, err := s.db.Exec(ctx, `DELETE FROM mfa_passkeys WHERE id = $1 AND subject = $2`, id, subject)
 		if err == nil && removed == 0 {
@@ -210,16 +208,15 @@ func (s *Service) Remove(ctx context.Context, subject, id string) error {
 	})
 }
 
-func (s *Service) find(ctx context.Context, subject, id string) (row, error) {
-	rows, err := s.rows(ctx, subject)
-	if err != nil {
-		return row{}, err
+// find returns the person's passkeys, and where among them the one with this id is.
+func (s *Service) find(ctx context.Context, subject, id string) (rows []row, at int, err error) {
+	if rows, err = s.rows(ctx, subject); err != nil {
+		return nil, 0, err
 	}
-	at := slices.IndexFunc(rows, func(r row) bool { return r.ID == id })
-	if at < 0 {
-		return row{}, mfa.ErrNotFound
+	if at = slices.IndexFunc(rows, func(r row) bool { return r.ID == id }); at < 0 {
+		return nil, 0, mfa.ErrNotFound
 	}
-	return rows[at], nil
+	return rows, at, nil
 }
 
 // transports returns what an authenticator says of how it is reached: words of the registry, in the browser's spelling.

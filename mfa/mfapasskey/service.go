@@ -17,7 +17,7 @@ import (
 	"github.com/focushq/idp/mfa"
 )
 
-// Name is the name of the factor, and what its events begin with: passkey_added, passkey_removed and passkey_renamed
+// Name is the name of the factor, and what its events begin with: passkey_added (name; first, of somebody who had no factor), passkey_removed and passkey_renamed
 // (name; before), passkey_accepted (name), passkey_refused (failures, and name when it is one of the person's) and
 // passkey_cloned (name).
 const Name = "passkey"
