@@ -43,6 +43,10 @@ type Config struct {
 	DynamicRegistration bool `yaml:"dynamic_registration"` // clients may register with an initial access token (RFC 7591)
 	RequireDPoPNonce    bool `yaml:"require_dpop_nonce"`   // a DPoP proof without our nonce is sent back once
 
+	AuditRetention     Duration `yaml:"audit_retention"`   // how long the trail is kept; 0: for ever
+	AuditWebhookURL    string   `yaml:"audit_webhook_url"` // where the trail is sent; "": nowhere
+	AuditWebhookSecret string   `yaml:"audit_webhook_secret"`
+
 	MFA    MFAConfig    `yaml:"mfa"`
 	Limits LimitsConfig `yaml:"limits"`
 
@@ -207,6 +211,9 @@ func settings() []setting {
 		{"IDP_PRODUCT", text(func(c *Config) *string { return &c.Product })},
 		{"IDP_HELP", text(func(c *Config) *string { return &c.Help })},
 		{"IDP_HELP_URL", text(func(c *Config) *string { return &c.HelpURL })},
+		{"IDP_AUDIT_RETENTION", func(c *Config, v string) error { return c.AuditRetention.set(v) }},
+		{"IDP_AUDIT_WEBHOOK_URL", text(func(c *Config) *string { return &c.AuditWebhookURL })},
+		{"IDP_AUDIT_WEBHOOK_SECRET", text(func(c *Config) *string { return &c.AuditWebhookSecret })},
 		{"IDP_KEY_ROTATION", func(c *Config, v string) error { return c.KeyRotation.set(v) }},
 		{"IDP_TRUSTED_PROXIES", list(func(c *Config) *[]string { return &c.TrustedProxies })},
 		{"IDP_OUTBOUND_NETWORKS", list(func(c *Config) *[]string { return &c.OutboundNetworks })},
@@ -308,6 +315,9 @@ func (c *Config) Validate() error {
 		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || key == "listen") {
 			return fmt.Errorf("%s: %q is no address with a port, such as 127.0.0.1:8080", key, address)
 		}
+	}
+	if err := c.validateAudit(); err != nil {
+		return err
 	}
 	if _, err := c.proxies(); err != nil {
 		return err

@@ -73,6 +73,9 @@ trusted_proxies: [10.0.0.0/8, "2001:db8::/32"]
 outbound_networks: [10.0.0.0/8]
 dynamic_registration: true
 require_dpop_nonce: true
+audit_retention: 9528h
+audit_webhook_url: https://siem.example/in
+audit_webhook_secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
 smtp_url: smtps://mail.example
 smtp_from: id@example.com
 product: Ours
@@ -98,6 +101,8 @@ limits:
 	want.TrustedProxies = []string{"192.0.2.0/24", "198.51.100.7/32"}
 	want.KeyRotation, want.OutboundNetworks = idp.Duration(720*time.Hour), []string{"10.0.0.0/8"}
 	want.DynamicRegistration, want.RequireDPoPNonce = true, true
+	want.AuditRetention, want.AuditWebhookURL = idp.Duration(9528*time.Hour), "https://siem.example/in"
+	want.AuditWebhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	want.SMTPURL, want.SMTPFrom, want.Product = "smtps://mail.example", "id@example.com", "Ours"
 	want.MFA.Issuer, want.MFA.RememberDevice = "Ours", 0
 	want.MFA.ACRAliases["urn:mfa"] = "aal2" // beside the defaults
@@ -172,6 +177,12 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{"keys of an hour", "key_rotation: 1h", "key_rotation"},
 		{"keys of less than nothing", "key_rotation: -1h", "key_rotation"},
 		{"keys of words", "key_rotation: monthly", "line 1"},
+		{"a trail of an hour", "audit_retention: 1h", "audit_retention"},
+		{"a trail of less than nothing", "audit_retention: -24h", "audit_retention"},
+		{"a webhook without a secret", "audit_webhook_url: https://siem.example", "audit_webhook_secret: must be whsec_"},
+		{"a webhook with a password", "audit_webhook_url: https://siem.example\naudit_webhook_secret: hunter2", "audit_webhook_secret: must be whsec_"},
+		{"a webhook in the clear", "audit_webhook_url: http://siem.example", "audit_webhook_url"},
+		{"a webhook that is a path", "audit_webhook_url: /in", "audit_webhook_url"},
 		{"half of TLS", "tls_key_file: key.pem", "tls_cert_file"},
 		{"mail from nobody", "smtp_url: smtp://mail.example", "smtp_from"},
 		{"a listener without port", "listen: localhost", "listen"},
@@ -199,7 +210,8 @@ func TestLoadConfigRefuses(t *testing.T) {
 func TestLoadConfigAccepts(t *testing.T) {
 	for _, yaml := range []string{
 		"", "# nothing\n", "public_url: http://127.0.0.1:9", "public_url: 'http://[::1]:9'", "public_url: http://id.localhost",
-		"public_url: http://id.example\nallow_insecure_http: true", "mfa: {remember_device: 0s}", "key_rotation: 0", "key_rotation: 24h", "mfa: {remember_device: 720h}",
+		"public_url: http://id.example\nallow_insecure_http: true", "mfa: {remember_device: 0s}", "key_rotation: 0", "key_rotation: 24h", "audit_retention: 0", "audit_retention: 24h",
+		"audit_webhook_url: http://localhost:9\naudit_webhook_secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "mfa: {remember_device: 720h}",
 		"mfa: {passkeys: off}", "mfa: {passkeys: second_factor}", "mfa: {passkeys: alone}",
 	} {
 		if _, err := idp.LoadConfig(write(t, "idp.yaml", yaml), environment(), nil); err != nil {
@@ -210,13 +222,16 @@ func TestLoadConfigAccepts(t *testing.T) {
 
 func TestLoadConfigReadsTheEnvironment(t *testing.T) {
 	c, err := idp.LoadConfig("", environment("IDP_KEY_ROTATION", "0", "IDP_OUTBOUND_NETWORKS", "10.0.0.0/8, fd00::/8",
-		"IDP_DYNAMIC_REGISTRATION", "true", "IDP_REQUIRE_DPOP_NONCE", "1", "IDP_MFA_PASSKEYS", "off"), nil)
+		"IDP_DYNAMIC_REGISTRATION", "true", "IDP_REQUIRE_DPOP_NONCE", "1", "IDP_MFA_PASSKEYS", "off",
+		"IDP_AUDIT_RETENTION", "24h", "IDP_AUDIT_WEBHOOK_URL", "https://siem.example", "IDP_AUDIT_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := idp.Defaults()
 	want.KeyRotation, want.OutboundNetworks = 0, []string{"10.0.0.0/8", "fd00::/8"}
 	want.MFA.Passkeys = idp.PasskeysOff
+	want.AuditRetention, want.AuditWebhookURL = idp.Duration(24*time.Hour), "https://siem.example"
+	want.AuditWebhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	want.DynamicRegistration, want.RequireDPoPNonce = true, true
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("\n%+v, want\n%+v", c, want)

@@ -54,7 +54,9 @@ type IdP struct {
 	figures *figures
 	clock   databaseClock
 	flow    *login.Flow
-	unasked error // why there are no passkeys though nobody turned them off
+	unasked error          // why there are no passkeys though nobody turned them off
+	hook    *audit.Webhook // nil: the trail is sent nowhere
+	alarm   alarm          // what the log last told of the trail
 	handler http.Handler
 }
 
@@ -138,7 +140,9 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 		}
 	}
 	p.mailing = p.outbox.Sender != nil
-	p.Audit = &audit.Log{DB: p.db, Now: p.now}
+	if err := p.wireAudit(ctx); err != nil {
+		return err
+	}
 	p.Consents = &consent.Store{DB: p.db, Now: p.now}
 
 	hasher := account.NewHasher(account.Params{})
@@ -228,6 +232,12 @@ func (p *IdP) Run(ctx context.Context) {
 	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
 	wg.Go(func() { every(ctx, 2*time.Second, p.Notify) })
 	wg.Go(func() { every(ctx, 10*time.Second, p.fetchLogos) })
+	wg.Go(func() { every(ctx, time.Second, p.linkAudit) })
+	wg.Go(func() { every(ctx, 2*time.Second, p.deliverAudit) })
+	wg.Go(func() {
+		p.anchorAudit(ctx)
+		every(ctx, time.Hour, p.anchorAudit)
+	})
 	wg.Go(func() { every(ctx, time.Minute, p.renewKeys) })
 	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
 	wg.Go(func() {
@@ -286,7 +296,7 @@ func (p *IdP) fetchLogos(ctx context.Context) {
 func (p *IdP) prune(ctx context.Context) {
 	domains := map[string]func(context.Context) error{
 		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
-		"mail": p.outbox.Prune,
+		"mail": p.outbox.Prune, "audit": p.pruneAudit,
 	}
 	if p.Passkeys != nil {
 		domains["passkeys"] = p.Passkeys.Prune

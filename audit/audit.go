@@ -5,11 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -24,10 +25,15 @@ const (
 	maxDetails = 32  // entries of Detail, the first by name
 )
 
-// Log is the trail in the tables of the migration stream "audit".
+// Log is the trail in the tables of the migration stream "audit". It is safe for concurrent use, in one process and in
+// several.
 type Log struct {
 	DB  *dbx.DB
+	Key []byte           // 32 bytes that the database does not hold, the same for ever: they sign rows and chain
 	Now func() time.Time // nil: time.Now
+
+	linking sync.Mutex
+	seen    Anchor // the furthest head that this process knows of
 }
 
 // Anonymous is the Actor of what somebody did who has not proved who they are: a wrong password is no deed of the person
@@ -47,18 +53,17 @@ type Event struct {
 	Detail  map[string]string
 }
 
-// Entry is a recorded event.
-type Entry struct {
-	ID string // ascends with time
-	At time.Time
-	Event
-	Request Request // without Actor and Client: those are the Event's
-}
+// errNoKey says that a [Log] was made without its key.
+var errNoKey = errors.New("audit: a key is needed")
 
 // Record appends e, with the request in ctx, as part of the transaction in ctx if there is one. Control, formatting
-// and invalid characters are replaced and overlong values cut, so that no value can forge or flood a line. An error
-// means that the change it belongs to must fail too.
+// and invalid characters are replaced and overlong values cut, so that no value can forge or flood a line. The row
+// carries a MAC over all of it from the start; [Log.Link] gives it its place in the chain. An error means that the change
+// it belongs to must fail too.
 func (l *Log) Record(ctx context.Context, e Event) error {
+	if len(l.Key) == 0 {
+		return errNoKey
+	}
 	request := RequestOf(ctx)
 	if e.Actor == "" {
 		e.Actor = request.Actor
@@ -73,28 +78,40 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 	if err != nil {
 		return fmt.Errorf("audit: detail: %w", err)
 	}
-	now := time.Now()
-	if l.Now != nil {
-		now = l.Now()
+	now := l.now()
+	r := row{
+		ID: newID(now), At: now.UnixMilli(), Action: clean(e.Action, maxName), Actor: clean(e.Actor, maxName),
+		Subject: clean(e.Subject, maxName), Client: clean(e.Client, maxName), Result: clean(e.Result, maxName),
+		Address: clean(request.Address, maxName), Agent: clean(request.Agent, maxText), Request: clean(request.ID, maxName),
+		Detail: detail,
 	}
 	_, err = l.DB.Exec(ctx, `
-		INSERT INTO audit (id, at, action, actor, subject, client, result, address, agent, request_id, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		newID(now), now.UnixMilli(), clean(e.Action, maxName), clean(e.Actor, maxName), clean(e.Subject, maxName),
-		clean(e.Client, maxName), clean(e.Result, maxName), clean(request.Address, maxName),
-		clean(request.Agent, maxText), clean(request.ID, maxName), detail)
+		INSERT INTO audit (id, at, action, actor, subject, client, result, address, agent, request_id, detail, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		r.ID, r.At, r.Action, r.Actor, r.Subject, r.Client, r.Result, r.Address, r.Agent, r.Request, r.Detail,
+		l.sign(r.encode(labelWritten)))
 	if err != nil {
 		return fmt.Errorf("audit: record: %w", err)
 	}
 	return nil
 }
 
+func (l *Log) now() time.Time {
+	if l.Now == nil {
+		return time.Now()
+	}
+	return l.Now()
+}
+
 // newID is fixed-width hexadecimal, which every collation of either engine puts in the same order.
 func newID(now time.Time) string {
 	var random [8]byte
 	rand.Read(random[:])
-	return fmt.Sprintf("%016x", now.UnixNano()) + hex.EncodeToString(random[:])
+	return firstID(now) + hex.EncodeToString(random[:])
 }
+
+// firstID is no greater than any id of that moment or later, and greater than all before.
+func firstID(at time.Time) string { return fmt.Sprintf("%016x", at.UnixNano()) }
 
 func encode(detail map[string]string) (string, error) {
 	kept := make(map[string]string, len(detail))
@@ -129,80 +146,4 @@ func clean(s string, limit int) string {
 		s += "…"
 	}
 	return s
-}
-
-// Filter narrows [Log.List]; a zero field does not.
-type Filter struct {
-	Action, Actor, Subject, Client, Result string    // exactly these
-	Since, Until                           time.Time // from the first, before the second
-	Before                                 string    // cursor: the ID of the last entry of the page before
-	Limit                                  int       // 0: 50; at most 500
-}
-
-// List returns the entries that match f, newest first.
-func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) {
-	query, args := f.query()
-	var rows []struct {
-		ID      string `db:"id"`
-		At      int64  `db:"at"`
-		Action  string `db:"action"`
-		Actor   string `db:"actor"`
-		Subject string `db:"subject"`
-		Client  string `db:"client"`
-		Result  string `db:"result"`
-		Address string `db:"address"`
-		Agent   string `db:"agent"`
-		Request string `db:"request_id"`
-		Detail  string `db:"detail"`
-	}
-	if err := l.DB.Select(ctx, &rows, query, args...); err != nil {
-		return nil, fmt.Errorf("audit: list: %w", err)
-	}
-	out := make([]Entry, 0, len(rows))
-	for _, r := range rows {
-		e := Entry{
-			ID: r.ID, At: time.UnixMilli(r.At),
-			Event:   Event{Action: r.Action, Actor: r.Actor, Subject: r.Subject, Client: r.Client, Result: r.Result},
-			Request: Request{ID: r.Request, Address: r.Address, Agent: r.Agent},
-		}
-		if err := json.Unmarshal([]byte(r.Detail), &e.Detail); err != nil {
-			return nil, fmt.Errorf("audit: detail of %s: %w", r.ID, err)
-		}
-		out = append(out, e)
-	}
-	return out, nil
-}
-
-// query returns the statement for f. Its text is put together from constants only, a condition per field in use, so
-// that an index is used and few different texts are ever prepared.
-func (f Filter) query() (string, []any) {
-	var where []string
-	var args []any
-	add := func(condition string, arg any) {
-		args = append(args, arg)
-		where = append(where, condition+" $"+strconv.Itoa(len(args)))
-	}
-	for _, c := range []struct{ condition, value string }{
-		{"action =", f.Action}, {"actor =", f.Actor}, {"subject =", f.Subject}, {"client =", f.Client},
-		{"result =", f.Result}, {"id <", f.Before},
-	} {
-		if c.value != "" {
-			add(c.condition, c.value)
-		}
-	}
-	if !f.Since.IsZero() {
-		add("at >=", f.Since.UnixMilli())
-	}
-	if !f.Until.IsZero() {
-		add("at <", f.Until.UnixMilli())
-	}
-	query := "SELECT id, at, action, actor, subject, client, result, address, agent, request_id, detail FROM audit"
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
-	}
-	if f.Limit <= 0 {
-		f.Limit = 50
-	}
-	args = append(args, min(f.Limit, 500))
-	return query + " ORDER BY id DESC LIMIT $" + strconv.Itoa(len(args)), args
 }

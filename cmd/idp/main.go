@@ -39,6 +39,7 @@ type cli struct {
 	User        userCmd        `cmd:"" help:"Administer people."`
 	Client      clientCmd      `cmd:"" help:"Administer clients."`
 	Key         keyCmd         `cmd:"" help:"Administer the keys that sign tokens and encrypt secrets."`
+	Audit       auditCmd       `cmd:"" help:"Read and verify the audit trail."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running provider whether it is ready."`
 }
 

@@ -26,6 +26,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/dbx"
 )
 
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, Setup: freePorts,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "json": oneValue, "ready": ready, "fetch": fetch, "mode": mode, "terminate": terminate, "sql": execSQL,
-			"link": link, "certificate": certificate, "keyset": keySet, "kid": keyID,
+			"link": link, "certificate": certificate, "keyset": keySet, "kid": keyID, "anchor": anchor,
 		},
 	})
 }
@@ -189,4 +190,11 @@ func keyID(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("no %s key is %s", args[0], args[1])
+}
+
+// anchor puts into $ANCHOR the end of the trail that the last command, idp audit verify --output json, has found.
+func anchor(ts *testscript.TestScript, _ bool, _ []string) {
+	var report struct{ Head audit.Anchor }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &report))
+	ts.Setenv("ANCHOR", report.Head.String())
 }

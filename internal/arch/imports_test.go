@@ -78,7 +78,7 @@ var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest",
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
-	{"net/http", "oauth session mfa/mfahttp login console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
+	{"net/http", "oauth session audit mfa/mfahttp login console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
 		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
 	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
