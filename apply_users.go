@@ -79,7 +79,7 @@ func (a *applying) users(ctx context.Context) error {
 	// Administrators first: whoever is to take over must be one before the other one ceases to be the last.
 	for _, admins := range []bool{true, false} {
 		for _, want := range a.d.Users {
-			if want.Admin != admins {
+			if (want.role() == account.Administrator) != admins {
 				continue
 			}
 			if err := a.user(ctx, want); err != nil {
@@ -100,7 +100,7 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 		a.note("create", "user "+want.Username)
 		_, err := a.Accounts.Create(ctx, account.NewAccount{
 			Username: want.Username, Email: want.Email, EmailVerified: want.EmailVerified, Name: want.Name, Groups: want.Groups,
-			Admin: want.Admin, Profile: want.Profile, Hashed: hashed,
+			Role: want.role(), Profile: want.Profile, Hashed: hashed,
 		})
 		return err
 	}
@@ -108,7 +108,7 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 		return err
 	}
 	is := *was
-	is.Email, is.Name, is.Admin, is.Groups = strings.TrimSpace(want.Email), strings.TrimSpace(want.Name), want.Admin, want.Groups
+	is.Email, is.Name, is.Groups = strings.TrimSpace(want.Email), strings.TrimSpace(want.Name), want.Groups
 	is.EmailVerified, is.Profile = want.EmailVerified && is.Email != "", want.Profile
 	fields := changed(was, &is)
 	if len(fields) > 0 {
@@ -123,6 +123,12 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 			is.EmailVerified = true
 		}
 		fields = changed(was, &is) // as stored: another spelling of the same value is no change
+	}
+	if was.Role() != want.role() {
+		fields = append(fields, "role")
+		if err := a.Accounts.SetRole(ctx, is.Subject, want.role()); err != nil {
+			return err
+		}
 	}
 	if hasPassword && was.PasswordAt.IsZero() {
 		fields = append(fields, "password")
@@ -140,7 +146,7 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 func changed(was, is *account.Account) []string {
 	return differing(map[string][2]any{
 		"email": {was.Email, is.Email}, "email_verified": {was.EmailVerified, is.EmailVerified}, "name": {was.Name, is.Name},
-		"groups": {sorted(was.Groups), sorted(is.Groups)}, "admin": {was.Admin, is.Admin}, "profile": {plain(was.Profile), plain(is.Profile)},
+		"groups": {sorted(was.Groups), sorted(is.Groups)}, "profile": {plain(was.Profile), plain(is.Profile)},
 	})
 }
 
@@ -154,7 +160,7 @@ func (a *applying) pruneUsers(ctx context.Context) error {
 		wanted[found.Subject] = true
 	}
 	for after := ""; ; {
-		page, err := a.Accounts.List(ctx, "", after, 200)
+		page, err := a.Accounts.List(ctx, after, 200)
 		if err != nil || len(page) == 0 {
 			return err
 		}

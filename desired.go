@@ -40,7 +40,8 @@ type DesiredUser struct {
 	Name          string   `yaml:"name"`
 	Password      Secret   `yaml:"password"`
 	Groups        []string `yaml:"groups"`
-	Admin         bool     `yaml:"admin"`
+	Admin         bool     `yaml:"admin"`   // the same as the role administrator
+	Role          string   `yaml:"role"`    // of [account.Roles], "" for none
 	Profile       Profile  `yaml:"profile"` // further standard claims (OpenID Connect Core section 5.1)
 }
 
@@ -168,12 +169,31 @@ func (d *Desired) validate() error {
 		all = append(all, once("group", g.Name))
 	}
 	for _, u := range d.Users {
-		all = append(all, once("user", u.Username))
+		all = append(all, once("user", u.Username), u.checkRole())
 	}
 	for _, c := range d.Clients {
 		all = append(all, once("client", c.ID))
 	}
 	return errors.Join(all...)
+}
+
+// checkRole refuses a role that there is not, and one beside that of an administrator.
+func (u DesiredUser) checkRole() error {
+	switch role := account.Role(u.Role); {
+	case u.Role != "" && !slices.Contains(account.Roles(), role):
+		return fmt.Errorf("user %s: role: %q is none of %v", u.Username, u.Role, account.Roles())
+	case u.Admin && u.Role != "" && role != account.Administrator:
+		return fmt.Errorf("user %s: role: %s, and admin: true says otherwise", u.Username, u.Role)
+	}
+	return nil
+}
+
+// role returns the role that u is to have.
+func (u DesiredUser) role() account.Role {
+	if u.Admin {
+		return account.Administrator
+	}
+	return account.Role(u.Role)
 }
 
 // mentions returns the groups that users, clients and policy refer to.

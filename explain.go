@@ -21,7 +21,8 @@ var reasons = map[string]string{
 	"type": "not of the kind that this claim has", "taken": "somebody else has it already",
 	"common":   "one of those that are tried first; choose one that nobody else has",
 	"personal": "made of the person's own name or address", "unknown": "not known here", "same": "it is the present one, which others may know",
-	"reserved": "the provider sets it itself",
+	"reserved": "the provider sets it itself", "missing": "it must be there", "twice": "it is there twice",
+	"range": "out of range",
 }
 
 // explained is an error in words for administrators.
@@ -62,6 +63,10 @@ func (p *IdP) refusal(e *account.InvalidError) string {
 		return "policy: mfa_grace must not be negative; with 0 enrolment does not wait"
 	case e.Field == "groups" && e.Reason == "unknown":
 		return "groups: there is no such group"
+	case e.Field == "role" && e.Reason == "unknown":
+		return "role: there is no such role"
+	case e.Field == "line" && e.Reason == "format":
+		return "this line cannot be read"
 	case strings.HasPrefix(e.Field, "profile.") && e.Reason == "unknown":
 		return e.Field + ": there is no such claim"
 	case e.Field != "email" && e.Reason == "format" || reasons[e.Reason] == "":

@@ -241,6 +241,10 @@ func (p *IdP) Run(ctx context.Context) {
 	wg.Go(func() { every(ctx, time.Minute, p.renewKeys) })
 	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
 	wg.Go(func() {
+		p.tendPeople(ctx)
+		every(ctx, 10*time.Minute, p.tendPeople)
+	})
+	wg.Go(func() {
 		p.compareClocks(ctx)
 		every(ctx, 10*time.Minute, p.compareClocks)
 	})

@@ -40,6 +40,9 @@ func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
 	if err := p.Audit.Record(ctx, event); err != nil {
 		return err
 	}
+	if err := p.keepFactors(ctx, e); err != nil {
+		return err
+	}
 	copied := e.Kind == mfa.DeviceForgotten && e.Detail["cause"] == "reused"
 	if copied { // two browsers had one cookie, and both the right password: one of them may be somebody else's
 		if err := p.Actions().End(ctx, e.Subject); err != nil {

@@ -43,15 +43,20 @@ type Account struct {
 	PasswordAt    time.Time // when the password was set; zero: there is none
 	MFADueAt      time.Time // until when enrolment may be postponed; zero: not decided yet
 	CodesAskedAt  time.Time // when they were last asked whether they still have their recovery codes; zero: never
+	SignedInAt    time.Time // when they last signed in, to the hour; zero: never
+	MFAEnrolled   bool      // as the host said ([Service.SetFactorFacts]): for lists, and not to decide by
+	CodesLeft     int       // likewise, of recovery codes
+	Version       int64     // of the row it was read from: [Service.Update] wants the one in force
 
-	askedAnyway bool  // by the policy as it was then: for a second factor, whatever the groups
-	version     int64 // of the row it was read from
+	role        Role // a lesser one than administrator, see [Account.Role]
+	askedAnyway bool // by the policy as it was then: for a second factor, whatever the groups
 }
 
 // NewAccount is what [Service.Create] makes an account of.
 type NewAccount struct {
 	Username, Email, Name string
 	EmailVerified, Admin  bool
+	Role                  Role // [Administrator] is the same as Admin
 	Groups                []string
 	Profile               map[string]any
 	Password              string // "": none yet, a link will set it
@@ -74,8 +79,9 @@ type Limits struct {
 
 // The kinds of Event.
 const (
-	EventCreated       = "account.created"
-	EventUpdated       = "account.updated" // Detail: fields, the names of those that changed; admin, groups as [EventPolicySet] has it
+	EventCreated       = "account.created"  // Detail: role, if there is one
+	EventUpdated       = "account.updated"  // Detail: fields, the names of those that changed; admin, role, groups as [EventPolicySet] has it
+	EventRoleSet       = "account.role_set" // Detail: role, role_before
 	EventDisabled      = "account.disabled"
 	EventEnabled       = "account.enabled"
 	EventDeleted       = "account.deleted"

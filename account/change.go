@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/focushq/idp/internal/dbx"
@@ -49,11 +48,21 @@ func (s *Service) CreateByLink(ctx context.Context, purpose, token string, n New
 	return made, nil
 }
 
+// blank is an account that there is not yet.
+func (s *Service) blank() *Account {
+	return &Account{Subject: rand.Text(), CreatedAt: s.now(), UpdatedAt: s.now(), Version: 1}
+}
+
 // prepare checks n and hashes its password.
 func (s *Service) prepare(ctx context.Context, n NewAccount) (*Account, Hashed, error) {
-	a := &Account{
-		Subject: rand.Text(), Username: n.Username, Email: n.Email, Name: n.Name, EmailVerified: n.EmailVerified,
-		Admin: n.Admin, Groups: n.Groups, Profile: n.Profile, CreatedAt: s.now(), UpdatedAt: s.now(), version: 1,
+	a := s.blank()
+	a.Username, a.Email, a.Name, a.EmailVerified = n.Username, n.Email, n.Name, n.EmailVerified
+	a.Admin, a.role, a.Groups, a.Profile = n.Admin || n.Role == Administrator, n.Role.lesser(), n.Groups, n.Profile
+	if err := n.Role.check(); err != nil {
+		return nil, Hashed{}, err
+	}
+	if a.Admin && a.role != "" { // two roles at once
+		return nil, Hashed{}, &InvalidError{"role", "unknown"}
 	}
 	if err := a.tidy(); err != nil {
 		return nil, Hashed{}, err
@@ -86,7 +95,11 @@ func (s *Service) create(ctx context.Context, a *Account, hashed Hashed) (*Accou
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(ctx, Event{Kind: EventCreated, Subject: a.Subject}, func(ctx context.Context) error {
+	event := Event{Kind: EventCreated, Subject: a.Subject}
+	if a.Role() != "" {
+		event.Detail = map[string]string{"role": string(a.Role())}
+	}
+	err = s.change(ctx, event, func(ctx context.Context) error {
 		passwordAt := int64(0)
 		if hashed != (Hashed{}) {
 			passwordAt = a.CreatedAt.Unix()
@@ -94,15 +107,18 @@ func (s *Service) create(ctx context.Context, a *Account, hashed Hashed) (*Accou
 		// Not an error of the database: on PostgreSQL that would spoil a transaction around this one.
 		n, err := s.cfg.DB.Exec(ctx, `
 			INSERT INTO accounts (subject, username, username_key, email, email_key, email_verified, name, admin,
-				disabled, profile, password, version, created_at, updated_at, password_at, mfa_due_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, $9, $10, 1, $11, $11, $12, 0) ON CONFLICT DO NOTHING`,
+				disabled, profile, password, version, created_at, updated_at, password_at, mfa_due_at, role, name_key, searched)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE, $9, $10, 1, $11, $11, $12, 0, $13, $14, $15) ON CONFLICT DO NOTHING`,
 			a.Subject, a.Username, Canonical(a.Username), a.Email, emailKey(a.Email), a.EmailVerified, a.Name, a.Admin,
-			profile, hashed.phc, a.CreatedAt.Unix(), passwordAt)
+			profile, hashed.phc, a.CreatedAt.Unix(), passwordAt, string(a.role), nameKey(a.Name), searched(a.Username, a.Email, a.Name))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return s.taken(ctx, a)
+		}
+		if err := s.addWords(ctx, a.Subject, wordsOf(a.Username, a.Email, a.Name)); err != nil {
+			return err
 		}
 		return s.setMembership(ctx, a.Subject, a.Groups)
 	})
@@ -112,8 +128,8 @@ func (s *Service) create(ctx context.Context, a *Account, hashed Hashed) (*Accou
 	return s.BySubject(ctx, a.Subject)
 }
 
-// Update stores what was changed in a, which was read from this service: everything but Disabled, MFADueAt and the
-// times. A changed e-mail address is unverified until [Service.VerifyEmail]. It returns [ErrStale] when somebody else
+// Update stores what was changed in a, which was read from this service: names, e-mail address, Admin, groups and profile.
+// A changed e-mail address is unverified until [Service.VerifyEmail]. It returns [ErrStale] when somebody else
 // changed the account since, [*InvalidError] for a value, [ErrLastAdmin].
 func (s *Service) Update(ctx context.Context, a *Account) error {
 	next := *a
@@ -143,10 +159,12 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 		next.describe(detail, before, profile)
 		n, err := s.cfg.DB.Exec(ctx, `
 			UPDATE accounts SET username = $3, username_key = $4, email = $5, email_key = $6, email_verified = $7,
-				name = $8, admin = $9, profile = $10, updated_at = $11, version = version + 1
+				name = $8, admin = $9, role = CASE WHEN $9 THEN '' ELSE role END, profile = $10, updated_at = $11,
+				version = version + 1, name_key = $12, searched = $13
 			WHERE subject = $1 AND version = $2`,
-			a.Subject, a.version, next.Username, Canonical(next.Username), next.Email, emailKey(next.Email),
-			next.EmailVerified, next.Name, next.Admin, profile, s.now().Unix())
+			a.Subject, a.Version, next.Username, Canonical(next.Username), next.Email, emailKey(next.Email),
+			next.EmailVerified, next.Name, next.Admin, profile, s.now().Unix(), nameKey(next.Name),
+			searched(next.Username, next.Email, next.Name))
 		if dbx.IsTaken(err) { // by somebody who was quicker since taken looked
 			return &InvalidError{"username", "taken"}
 		}
@@ -159,12 +177,19 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 		if err := s.addressChanged(ctx, before.Email, &next); err != nil {
 			return err
 		}
+		if before.Searched != searched(next.Username, next.Email, next.Name) {
+			if err := s.setWords(ctx, a.Subject, wordsOf(next.Username, next.Email, next.Name)); err != nil {
+				return err
+			}
+		}
 		return s.setMembership(ctx, a.Subject, next.Groups)
 	})
 	if err != nil {
 		return fmt.Errorf("account: update: %w", err)
 	}
-	next.version, next.UpdatedAt = a.version+1, s.now()
+	if next.Version, next.UpdatedAt = a.Version+1, s.now(); next.Admin {
+		next.role = ""
+	}
 	*a = next
 	return nil
 }
@@ -189,7 +214,7 @@ func (a *Account) describe(detail map[string]string, before *row, profile string
 	if len(fields) > 0 {
 		detail["fields"] = strings.Join(fields, " ")
 	}
-	differs(detail, "admin", strconv.FormatBool(before.Admin), strconv.FormatBool(a.Admin))
+	a.describeRole(detail, before)
 	differs(detail, "groups", groups, is)
 }
 

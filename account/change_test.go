@@ -25,7 +25,7 @@ func TestCreateReadUpdate(t *testing.T) {
 		check(t, err)
 		want := &Account{Subject: made.Subject, Username: "Ada", Email: "Ada@Example.com", Name: "Ada Lovelace",
 			EmailVerified: true, Admin: true, Groups: []string{"ops", "staff"}, Profile: map[string]any{"locale": "en-GB"},
-			CreatedAt: f.now, UpdatedAt: f.now, PasswordAt: f.now}
+			CreatedAt: f.now, UpdatedAt: f.now, PasswordAt: f.now, Version: 1}
 		same := func(got, want *Account) {
 			t.Helper()
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Account{})); diff != "" {
@@ -39,8 +39,8 @@ func TestCreateReadUpdate(t *testing.T) {
 		a.Username, a.Name, a.Groups, a.Profile = "Countess", "Augusta Ada King", []string{"staff"}, nil
 		a.Disabled, a.CreatedAt = true, f.now // not Update's to change
 		check(t, f.Update(ctx, a))
-		want.Username, want.Name, want.Groups, want.Profile, want.UpdatedAt =
-			"Countess", "Augusta Ada King", []string{"staff"}, map[string]any{}, f.now
+		want.Username, want.Name, want.Groups, want.Profile, want.UpdatedAt, want.Version =
+			"Countess", "Augusta Ada King", []string{"staff"}, map[string]any{}, f.now, 2
 		same(f.read(made.Subject), want)
 		a.Disabled, a.CreatedAt, a.Profile = false, want.CreatedAt, want.Profile
 		same(a, want)
@@ -217,7 +217,7 @@ func TestSec_AD04_TheLastAdministratorStays(t *testing.T) {
 					if n, err := f.CountAdmins(ctx); n != 1 || err != nil {
 						t.Fatalf("%d administrators are left, %v", n, err)
 					}
-					left, err := f.List(ctx, "", "", 0)
+					left, err := f.List(ctx, "", 0)
 					check(t, err)
 					for _, a := range left {
 						if a.Admin && !a.Disabled {
@@ -237,36 +237,26 @@ func TestSec_AD04_TheLastAdministratorStays(t *testing.T) {
 func TestList(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for _, name := range []string{"dora", "Bob", "ada_1", "adaX1", "Carl"} {
-			f.add(name, func(n *NewAccount) { n.Email, n.Name = name+"@mail.example", "Person "+name })
+			f.add(name)
 		}
-		f.add("eve", func(n *NewAccount) { n.Name = "100% Eve" })
-		tests := []struct {
-			query, after string
-			limit        int
-			want         string
+		for _, tt := range []struct {
+			after string
+			limit int
+			want  string
 		}{
-			{"", "", 0, "ada_1 adaX1 Bob Carl dora eve"},
-			{"", "", 2, "ada_1 adaX1"},
-			{"", "ADAx1", 2, "Bob Carl"},
-			{"", "eve", 2, ""},
-			{"ADA", "", 0, "ada_1 adaX1"},
-			{"ada_", "", 0, "ada_1"},
-			{"carl@mail", "", 0, "Carl"},
-			{"person d", "", 0, "dora"},
-			{"%", "", 0, ""},
-			{`\`, "", 0, ""},
-			{"100%", "", 0, "eve"},
-			{"' OR 1=1 --", "", 0, ""},
-		}
-		for _, tt := range tests {
-			got, err := f.List(t.Context(), tt.query, tt.after, tt.limit)
+			{"", 0, "ada_1 adaX1 Bob Carl dora"},
+			{"", 2, "ada_1 adaX1"},
+			{"ADAx1", 2, "Bob Carl"},
+			{"dora", 2, ""},
+		} {
+			got, err := f.List(t.Context(), tt.after, tt.limit)
 			check(t, err)
 			var names []string
 			for _, a := range got {
 				names = append(names, a.Username)
 			}
 			if strings.Join(names, " ") != tt.want {
-				t.Errorf("%q after %q: %v, want %s", tt.query, tt.after, names, tt.want)
+				t.Errorf("after %q: %v, want %s", tt.after, names, tt.want)
 			}
 		}
 	})

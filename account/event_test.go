@@ -48,6 +48,7 @@ func TestSec_AU01_ChangesSayWhatTheyWere(t *testing.T) {
 		// The event of the replaced address is not the last one. Names and addresses stay out of the log.
 		told("update", EventUpdated, map[string]string{
 			"fields": "email name email_verified admin groups", "admin": "true", "admin_before": "false",
+			"role": "administrator", "role_before": "",
 			"groups": "staff", "groups_before": "Board staff",
 		})
 		check(t, f.Update(ctx, a))

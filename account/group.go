@@ -21,8 +21,8 @@ type Group struct {
 func (s *Service) SetGroups(ctx context.Context, groups []Group) error {
 	names := make([]string, 0, len(groups))
 	for _, g := range groups {
-		if !groupName(g.Name) || !printable(g.Description) || len(g.Description) > maxName {
-			return &InvalidError{"groups", "characters"}
+		if err := g.check(); err != nil {
+			return err
 		}
 		names = append(names, g.Name)
 	}

@@ -15,6 +15,9 @@ const (
 	PurposeSetup  = "setup"  // make the first administrator, or another one after all are lost
 	PurposeReset  = "reset"  // set a new password
 	PurposeInvite = "invite" // set the first password
+	// PurposeRecover is to make an administrator where those that there are cannot sign in any more: as setup, but whoever
+	// there is. It is for a command of the operator's alone, who has the database anyway.
+	PurposeRecover = "recover"
 )
 
 // works says which link is still good: $1 is its hash, $2 the purpose, $3 now. The one for the first administrator ends

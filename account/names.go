@@ -22,8 +22,10 @@ const (
 
 // InvalidError says which field is not acceptable and why. Both are stable ids, from which a page makes its sentence.
 //
-//	Field   username, email, name, password, groups, policy.KEY, profile.CLAIM
-//	Reason  empty, too_long, too_short, characters, at_sign, format, type, taken, common, personal, unknown, reserved, negative
+//	Field   username, email, email_verified, name, password, groups, role, policy.KEY, profile.CLAIM;
+//	        of lists: text, group, sort, limit; of imports: column.NAME, line
+//	Reason  empty, too_long, too_short, characters, at_sign, format, type, taken, common, personal, unknown, reserved, negative,
+//	        range, missing, twice
 //
 // With the reason "taken" it is [ErrTaken] for errors.Is.
 type InvalidError struct{ Field, Reason string }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Whom a [Policy] asks for a second factor. Administrators are asked under each of them.
+// Whom a [Policy] asks for a second factor. Whoever has a role is asked under each of them.
 const (
 	MFAGroups    = "groups"    // the members of some groups
 	MFAEverybody = "everybody" // everybody
@@ -88,7 +88,7 @@ func (p Policy) tidy() (Policy, error) {
 
 // asks reports whether p demands a second factor of a.
 func (p Policy) asks(a *Account) bool {
-	return a.Admin || p.MFARequired == MFAEverybody ||
+	return a.Role() != "" || p.MFARequired == MFAEverybody ||
 		slices.ContainsFunc(a.Groups, func(name string) bool { return slices.Contains(p.MFARequiredGroups, name) })
 }
 
@@ -96,12 +96,12 @@ func (p Policy) asks(a *Account) bool {
 // need to read it: grants are looked at often.
 func (a *Account) MayBeAsked() bool { return a.askedAnyway || len(a.Groups) > 0 }
 
-// MFADue says whether p demands a second factor of a, and until when enrolment may be postponed; an administrator's never
-// may. The first call under the policy, at a sign-in, stores that date once; afterwards a shorter grace brings it forward,
+// MFADue says whether p demands a second factor of a, and until when enrolment may be postponed; that of somebody with a
+// role never may. The first call under the policy, at a sign-in, stores that date once; afterwards a shorter grace brings it forward,
 // a longer one does not put it off, nor does leaving the group for a while.
 func (s *Service) MFADue(ctx context.Context, a *Account, p Policy) (required bool, graceEnds time.Time, err error) {
 	required, graceEnds = s.MFAGrace(a, p)
-	if !required || a.Admin || !a.MFADueAt.IsZero() {
+	if !required || a.Role() != "" || !a.MFADueAt.IsZero() {
 		return required, graceEnds, nil
 	}
 	var due int64
@@ -118,8 +118,8 @@ func (s *Service) MFADue(ctx context.Context, a *Account, p Policy) (required bo
 
 // MFAGrace is [Service.MFADue] for whoever only looks: it stores nothing, and a grace that has not begun is whole.
 func (s *Service) MFAGrace(a *Account, p Policy) (required bool, graceEnds time.Time) {
-	if !p.asks(a) || a.Admin {
-		return a.Admin, time.Time{}
+	if !p.asks(a) || a.Role() != "" {
+		return a.Role() != "", time.Time{}
 	}
 	graceEnds = s.now().Add(p.MFAGrace)
 	if !a.MFADueAt.IsZero() && a.MFADueAt.Before(graceEnds) {

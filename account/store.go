@@ -30,17 +30,26 @@ type row struct {
 	PasswordAt    int64   `db:"password_at"`
 	MFADueAt      int64   `db:"mfa_due_at"`
 	CodesAskedAt  int64   `db:"codes_asked_at"`
+	Role          string  `db:"role"`
+	Searched      string  `db:"searched"`
+	MFAEnrolled   bool    `db:"mfa_enrolled"`
+	CodesLeft     int     `db:"codes_left"`
+	SignedInAt    int64   `db:"signed_in_at"`
 	AskedAnyway   bool    `db:"asked_anyway"`
 	Groups        string  `db:"groups"`
 }
 
+// accountColumns are those of a row, of the table accounts.
+const accountColumns = `accounts.subject, username, username_key, email, email_key, email_verified, name, admin, disabled, compromised,
+		profile, password, version, created_at, updated_at, password_at, mfa_due_at, codes_asked_at, role, searched,
+		mfa_enrolled, codes_left, signed_in_at,
+		admin OR role <> '' OR (SELECT mfa_required <> 'groups' FROM account_policy WHERE id = 1) AS asked_anyway,
+		COALESCE((SELECT string_agg(group_name, ' ' ORDER BY group_name) FROM account_members
+			WHERE account_members.subject = accounts.subject), '') AS "groups"`
+
 // selectAccounts is followed by a WHERE clause.
 const selectAccounts = `
-	SELECT subject, username, username_key, email, email_key, email_verified, name, admin, disabled, compromised, profile,
-		password, version, created_at, updated_at, password_at, mfa_due_at, codes_asked_at,
-		admin OR (SELECT mfa_required <> 'groups' FROM account_policy WHERE id = 1) AS asked_anyway,
-		COALESCE((SELECT string_agg(group_name, ' ' ORDER BY group_name) FROM account_members
-			WHERE account_members.subject = accounts.subject), '') AS "groups"
+	SELECT ` + accountColumns + `
 	FROM accounts `
 
 func (r row) account() (*Account, error) {
@@ -48,7 +57,8 @@ func (r row) account() (*Account, error) {
 		Subject: r.Subject, Username: r.Username, Email: r.Email, Name: r.Name, EmailVerified: r.EmailVerified,
 		Admin: r.Admin, Disabled: r.Disabled, Compromised: r.Compromised, Groups: strings.Fields(r.Groups), CreatedAt: at(r.CreatedAt),
 		UpdatedAt: at(r.UpdatedAt), PasswordAt: at(r.PasswordAt), MFADueAt: at(r.MFADueAt),
-		CodesAskedAt: at(r.CodesAskedAt), askedAnyway: r.AskedAnyway, version: r.Version,
+		CodesAskedAt: at(r.CodesAskedAt), SignedInAt: at(r.SignedInAt), MFAEnrolled: r.MFAEnrolled, CodesLeft: r.CodesLeft,
+		Version: r.Version, role: Role(r.Role), askedAnyway: r.AskedAnyway,
 	}
 	if err := json.Unmarshal([]byte(r.Profile), &a.Profile); err != nil {
 		return nil, fmt.Errorf("account: profile of %s: %w", r.Subject, err)
@@ -91,18 +101,15 @@ func (s *Service) Active(ctx context.Context, subject string) (*Account, error) 
 	return a, err
 }
 
-// List returns at most limit accounts (0: 50, at most 500) by username, of which the username, the e-mail address or
-// the name begins with query. After is the username of the last account of the page before, "" for the first page.
-func (s *Service) List(ctx context.Context, query, after string, limit int) ([]*Account, error) {
+// List returns at most limit accounts (0: 50, at most 500) by username: everybody, page by page, for whoever goes through
+// them all in one transaction. Lists that are shown are [Service.People]. After is the username of the last account of the
+// page before, "" for the first page.
+func (s *Service) List(ctx context.Context, after string, limit int) ([]*Account, error) {
 	if limit <= 0 {
 		limit = 50
 	}
-	prefix := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(Canonical(query)) + "%"
 	var rows []row
-	err := s.cfg.DB.Select(ctx, &rows, selectAccounts+`
-		WHERE username_key > $1
-			AND (username_key LIKE $2 ESCAPE '\' OR email_key LIKE $2 ESCAPE '\' OR lower(name) LIKE $2 ESCAPE '\')
-		ORDER BY username_key LIMIT $3`, Canonical(after), prefix, min(limit, 500))
+	err := s.cfg.DB.Select(ctx, &rows, selectAccounts+`WHERE username_key > $1 ORDER BY username_key LIMIT $2`, Canonical(after), min(limit, 500))
 	if err != nil {
 		return nil, fmt.Errorf("account: list: %w", err)
 	}

@@ -161,7 +161,7 @@ func TestSec_AD07_ParallelSetupsMakeOneAdministrator(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	all, err := p.Accounts.List(t.Context(), "", "", 10)
+	all, err := p.Accounts.List(t.Context(), "", 10)
 	if err != nil || len(all) != 1 {
 		t.Errorf("%d people, %v", len(all), err)
 	}

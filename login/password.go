@@ -171,8 +171,10 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, who *account.Account, with string, amr []string) {
 	event := audit.Event{Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: with}
 	err := f.recorded(w, r, event, func(r *http.Request) error {
-		_, err := f.Sessions.Start(w, r, who.Subject, amr)
-		return err
+		if _, err := f.Sessions.Start(w, r, who.Subject, amr); err != nil {
+			return err
+		}
+		return f.Accounts.SignedIn(r.Context(), who)
 	})
 	if err != nil {
 		f.Fail(w, r, err)

@@ -71,12 +71,17 @@ type userAddCmd struct {
 	Email  string   `help:"E-mail address."`
 	Name   string   `help:"Full name."`
 	Group  []string `help:"Group; may be repeated."`
-	Admin  bool     `help:"Make an administrator."`
+	Admin  bool     `help:"Make an administrator; the same as --role administrator."`
+	Role   string   `enum:"auditor,helpdesk,administrator,-" default:"-" help:"What they may do to others: auditor (read everything), helpdesk (help people without a role), administrator." placeholder:"ROLE"`
 	Invite bool     `help:"No password: print a one-time link with which the person chooses it."`
 }
 
 // Run adds the person.
 func (c *userAddCmd) Run(a *app) (err error) {
+	role, err := chosen(c.Role, c.Admin)
+	if err != nil {
+		return err
+	}
 	password := ""
 	if !c.Invite {
 		if password, err = a.secret("IDP_PASSWORD"); err != nil {
@@ -85,7 +90,7 @@ func (c *userAddCmd) Run(a *app) (err error) {
 	}
 	return a.with(func(p *idp.IdP, actions *console.Actions) error {
 		added, err := p.Accounts.Create(a, account.NewAccount{
-			Username: c.Username, Email: c.Email, Name: c.Name, Groups: c.Group, Admin: c.Admin, Password: password,
+			Username: c.Username, Email: c.Email, Name: c.Name, Groups: c.Group, Role: role, Password: password,
 		})
 		if err != nil {
 			return err
@@ -98,9 +103,23 @@ func (c *userAddCmd) Run(a *app) (err error) {
 	})
 }
 
+// chosen returns the role that --role and --admin name together, "" for none.
+func chosen(role string, admin bool) (account.Role, error) {
+	switch {
+	case admin && role != "-" && role != string(account.Administrator):
+		return "", usageError("--admin and --role " + role + " are two roles")
+	case admin:
+		return account.Administrator, nil
+	case role == "-":
+		return "", nil
+	}
+	return account.Role(role), nil
+}
+
 type userListCmd struct {
 	output
-	Query string `arg:"" optional:"" help:"Beginning of user names, e-mail addresses or names."`
+	Role  string `enum:"auditor,helpdesk,administrator,any,-" default:"-" help:"Only those who have that role, or any." placeholder:"ROLE"`
+	Query string `arg:"" optional:"" help:"Beginnings of words: of user names, e-mail addresses or names."`
 }
 
 // userView is a person as the command line shows them.
@@ -111,6 +130,7 @@ type userView struct {
 	Name        string     `json:"name,omitempty"`
 	Groups      []string   `json:"groups"`
 	Admin       bool       `json:"admin"`
+	Role        string     `json:"role"` // "" for none
 	Disabled    bool       `json:"disabled"`
 	Compromised bool       `json:"password_compromised"`
 	CreatedAt   time.Time  `json:"created_at"`
@@ -140,7 +160,7 @@ type timeSpan struct {
 func view(a *account.Account) userView {
 	return userView{
 		Subject: a.Subject, Username: a.Username, Email: a.Email, Name: a.Name, Groups: append([]string{}, a.Groups...),
-		Admin: a.Admin, Disabled: a.Disabled, Compromised: a.Compromised, CreatedAt: a.CreatedAt.UTC(),
+		Admin: a.Admin, Role: string(a.Role()), Disabled: a.Disabled, Compromised: a.Compromised, CreatedAt: a.CreatedAt.UTC(),
 	}
 }
 
@@ -148,26 +168,35 @@ func view(a *account.Account) userView {
 func (c *userListCmd) Run(a *app) error {
 	return a.with(func(p *idp.IdP, _ *console.Actions) error {
 		views, rows := []userView{}, [][]string{}
-		after := ""
+		query := account.Query{Text: c.Query, Limit: 200, AnyRole: c.Role == "any"}
+		if c.Role != "any" && c.Role != "-" {
+			query.Role = account.Role(c.Role)
+		}
+		if err := p.Accounts.IndexNames(a); err != nil { // after an upgrade, if no server has done it yet
+			return err
+		}
 		for {
-			page, err := p.Accounts.List(a, c.Query, after, 200)
+			page, err := p.Accounts.People(a, query)
 			if err != nil {
 				return err
 			}
-			if len(page) == 0 {
-				return c.print(a, views, "USERNAME\tE-MAIL\tGROUPS\tADMIN\tDISABLED\tMFA", rows)
+			subjects := make([]string, len(page.People))
+			for i, person := range page.People {
+				subjects[i] = person.Subject
 			}
-			for _, person := range page {
-				status, err := p.MFA.Status(a, person.Subject)
-				if err != nil {
-					return err
-				}
+			enrolled, err := p.MFA.EnrolledAmong(a, subjects)
+			if err != nil {
+				return err
+			}
+			for _, person := range page.People {
 				v := view(person)
-				v.MFAEnrolled = status.Enrolled
+				v.MFAEnrolled = enrolled[person.Subject]
 				views = append(views, v)
-				rows = append(rows, []string{v.Username, v.Email, strings.Join(v.Groups, ","), yes(v.Admin), yes(v.Disabled), yes(v.MFAEnrolled)})
+				rows = append(rows, []string{v.Username, v.Email, strings.Join(v.Groups, ","), v.Role, yes(v.Disabled), yes(v.MFAEnrolled)})
 			}
-			after = page[len(page)-1].Username
+			if query.Cursor = page.Next; query.Cursor == "" {
+				return c.print(a, views, "USERNAME\tE-MAIL\tGROUPS\tROLE\tDISABLED\tMFA", rows)
+			}
 		}
 	})
 }
@@ -214,7 +243,7 @@ func (c *userShowCmd) Run(a *app) error {
 		}
 		return c.print(a, v, "WHAT\tVALUE", [][]string{
 			{"sub", v.Subject}, {"username", v.Username}, {"e-mail", v.Email}, {"name", v.Name},
-			{"groups", strings.Join(v.Groups, ",")}, {"administrator", yes(v.Admin)}, {"disabled", yes(v.Disabled)},
+			{"groups", strings.Join(v.Groups, ",")}, {"role", v.Role}, {"disabled", yes(v.Disabled)},
 			{"password must be changed", yes(v.Compromised)},
 			{"MFA", yes(v.MFAEnrolled)}, {"authenticators", strings.Join(v.MFA.Authenticators, ", ")}, {"passkeys", v.MFA.names()},
 			{"recovery codes left", fmt.Sprint(v.MFA.CodesLeft)}, {"remembered devices", fmt.Sprint(v.MFA.Devices)},

@@ -62,6 +62,15 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 	return stmt.SelectContext(ctx, dest, args...)
 }
 
+// SelectOnce is Select for a text that was put together for the occasion: it is not kept prepared, for there may be very
+// many of its kind, and PostgreSQL plans it for these arguments.
+func (db *DB) SelectOnce(ctx context.Context, dest any, query string, args ...any) error {
+	if tx := db.txOf(ctx); tx != nil {
+		return tx.SelectContext(ctx, dest, query, args...)
+	}
+	return db.sqlx.SelectContext(ctx, dest, query, args...)
+}
+
 // Exec runs a statement and returns how many rows it touched: the answer to "was I the one?" of every conditional
 // statement.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {

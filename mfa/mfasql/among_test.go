@@ -1,13 +1,18 @@
 package mfasql_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/dbxtest"
+	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfasql"
 )
 
@@ -41,6 +46,59 @@ func TestEnrolledAmongManyPeople(t *testing.T) {
 		}
 		if statements != people/500 {
 			t.Errorf("%d statements, want one for 500 people", statements)
+		}
+	}, "mfa")
+}
+
+// TestCodesLeftAmongManyPeople asks for 1,200 people, of whom every third has a set of ten codes, some of them used, and
+// every sixth one that waits to be confirmed.
+func TestCodesLeftAmongManyPeople(t *testing.T) {
+	const people = 1200
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		counted, trips := dbxtest.Counted(t, db)
+		store := mfasql.New(counted.SQLX())
+		subjects, want := make([]string, people), map[string]int{}
+		must(t, store.InTx(t.Context(), func(ctx context.Context) error {
+			for n := range subjects {
+				subjects[n] = fmt.Sprint("person ", n)
+				if n%3 != 0 {
+					continue
+				}
+				for _, active := range []bool{true, false}[:1+n%2] { // the other one waits
+					set := mfa.CodeSet{ID: fmt.Sprint("set ", n, active), Owner: mfa.Owner{Subject: subjects[n], Session: "s"}, Salt: []byte{1}, CreatedAt: time.Unix(1, 0)}
+					for i := range 10 {
+						set.Codes = append(set.Codes, mfa.CodeRecord{N: i, Hash: []byte{byte(i)}})
+					}
+					if err := store.AddCodes(ctx, set); err != nil || !active {
+						return err
+					}
+					if _, err := store.ActivateCodes(ctx, set.Owner, "", set.ID); err != nil {
+						return err
+					}
+					for i := range n % 11 {
+						if _, err := store.UseCode(ctx, subjects[n], set.ID, i, time.Unix(2, 0)); err != nil {
+							return err
+						}
+					}
+					if left := 10 - n%11; left > 0 {
+						want[subjects[n]] = left
+					}
+				}
+			}
+			return nil
+		}))
+		trips.Reset()
+		got, err := store.CodesLeftAmong(t.Context(), subjects)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+		statements := slices.DeleteFunc(trips.All(), func(trip string) bool { return strings.HasPrefix(trip, "PREPARE") })
+		if len(statements) != 3 {
+			t.Errorf("%d statements, want one for 500 people", len(statements))
+		}
+		if none, err := store.CodesLeftAmong(t.Context(), nil); err != nil || len(none) != 0 {
+			t.Errorf("of nobody: %v, %v", none, err)
 		}
 	}, "mfa")
 }
