@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -178,19 +177,4 @@ func TestFigures(t *testing.T) {
 		figures(21, 40, later)
 		figures(20, 39, want)
 	})
-}
-
-// What the front page shows is read by indexes as well.
-func TestFiguresAreReadByIndexes(t *testing.T) {
-	db := dbxtest.Postgres(t, "account")
-	crowd(t, db, 20_000)
-	counted, trips := dbxtest.Counted(t, db)
-	f := fixtureOn(t, counted)
-	_, err := f.FiguresNow(t.Context())
-	check(t, err)
-	made := slices.DeleteFunc(trips.All(), func(trip string) bool { return len(trip) > 8 && trip[:8] == "PREPARE " })
-	if len(made) != 1 {
-		t.Fatalf("%q", made)
-	}
-	checkPlan(t, db, Query{}, made[0], []any{1_785_000_000})
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,10 +28,13 @@ type fixture struct {
 func fixtureOn(t *testing.T, db *dbx.DB, edit ...func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, now: time.Unix(1_790_000_000, 0)}
+	var mu sync.Mutex // of f.events
 	cfg := Config{
 		DB: db, Hasher: NewHasher(cheap()), Key: make([]byte, 32), Words: []string{"Focus HQ"},
 		Now: func() time.Time { return f.now },
 		Observe: func(_ context.Context, e Event) error {
+			mu.Lock()
+			defer mu.Unlock()
 			f.events = append(f.events, e.Kind)
 			return f.broken
 		},

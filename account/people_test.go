@@ -171,7 +171,7 @@ func TestBothWaysThroughAListAreOne(t *testing.T) {
 			check(t, err)
 			w, err := f.wayTo(t.Context(), q)
 			check(t, err)
-			if len(w.criteria) == 0 {
+			if len(w.criteria) == 0 || i%3 != 0 {
 				continue
 			}
 			subjects := func(w way) (found []string, total int) {
@@ -221,6 +221,15 @@ func TestEveryListIsReadByAnIndex(t *testing.T) {
 				checkPlan(t, db, q, query, args)
 			}
 		}
+		// And what the front page shows.
+		counted, trips := dbxtest.Counted(t, db)
+		_, err := fixtureOn(t, counted).FiguresNow(t.Context())
+		check(t, err)
+		made := slices.DeleteFunc(trips.All(), func(trip string) bool { return strings.HasPrefix(trip, "PREPARE") })
+		if len(made) != 1 {
+			t.Fatalf("%q", made)
+		}
+		checkPlan(t, db, Query{}, made[0], []any{1_785_000_000})
 	}, "account")
 }
 
