@@ -5,9 +5,10 @@
 // rooms of the house:
 //
 //	oauth     the protocol: clients, grants, keys, tokens          login    which page comes next in a sign-in
-//	mfa       second factors, recovery codes, remembered devices   console  account and set-up pages
+//	mfa       second factors, recovery codes, remembered devices   profile  a person's own pages
 //	account   who may sign in                                      session  which browser is signed in
 //	consent   who allowed what to which client                     audit    what happened
+//	admin     what administrators may do, across the domains
 //
 // mfa is a library of its own: it can be plugged into any other server (see its documentation and examples/fosite).
 // ARCHITECTURE.md shows which package may import which.

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -49,7 +49,7 @@ func (p *IdP) Explain(err error) error {
 		return explained{"this person is disabled: enable them first", err}
 	case errors.Is(err, account.ErrLastAdmin):
 		return explained{"this is the last administrator: make another one first", err}
-	case errors.Is(err, console.ErrHasPassword):
+	case errors.Is(err, admin.ErrHasPassword):
 		return explained{"this person has a password already: they can have a link for a new one", err}
 	}
 	return err

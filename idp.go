@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/consent"
-	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/internal/cookie"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/mail"
@@ -26,6 +26,7 @@ import (
 	"github.com/focushq/idp/mfa/mfasql"
 	"github.com/focushq/idp/migrations"
 	"github.com/focushq/idp/oauth"
+	"github.com/focushq/idp/profile"
 	"github.com/focushq/idp/session"
 	"github.com/focushq/idp/templates"
 )
@@ -199,8 +200,8 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		return err
 	}
 	flow.OAuth, p.flow = p.OAuth, flow
-	pages := &console.Console{
-		Accounts: p.Accounts, Sessions: p.Sessions, Actions: p.Actions(), Pages: p.pages,
+	pages := &profile.Pages{
+		Accounts: p.Accounts, Sessions: p.Sessions, Actions: p.Actions(), Templates: p.pages,
 		SignedIn: flow.SignedIn, Fresh: flow.Fresh, FreshFactor: flow.FreshFactor, Now: p.now, Fail: p.fail, Mailing: p.mailing,
 	}
 	mux := http.NewServeMux()
@@ -386,8 +387,8 @@ func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth
 }
 
 // Actions returns what an administrator does to people across the domains.
-func (p *IdP) Actions() *console.Actions {
-	return &console.Actions{
+func (p *IdP) Actions() *admin.Actions {
+	return &admin.Actions{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
 		PublicURL: p.cfg.PublicURL, Mail: p.tell,
 	}

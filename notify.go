@@ -12,7 +12,7 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfapasskey"
@@ -184,7 +184,7 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	if errors.Is(err, account.ErrNotFound) {
 		return nil
 	}
-	if err == nil && a.Disabled && letter.Reason == console.Deleted {
+	if err == nil && a.Disabled && letter.Reason == admin.Deleted {
 		return nil // that letter would ask to set MFA up again
 	}
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/focushq/idp"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 )
 
 type applyCmd struct {
@@ -33,7 +33,7 @@ func (c *applyCmd) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		changes, err := p.Apply(a, desired, a.getenv, c.Prune, c.DryRun)
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", c.File, err), errors.New("nothing was changed"))

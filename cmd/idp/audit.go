@@ -13,7 +13,7 @@ import (
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 )
 
 type auditCmd struct {
@@ -74,7 +74,7 @@ func (c *auditListCmd) Run(a *app) error {
 		return err
 	}
 	f.Action, f.Client, f.Result = c.Action, c.Client, c.Result
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		if f.Actor, err = subjectOf(a, p, c.Actor); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		}
 		anchors = append(anchors, anchor)
 	}
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		if err := linkNewest(a, p); err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (c *auditExportCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		if err := linkNewest(a, p); err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -27,7 +27,7 @@ type clientListCmd struct{ output }
 
 // Run lists the clients.
 func (c *clientListCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		clients, err := p.OAuth.Clients().List(a)
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ type clientShowCmd struct {
 
 // Run shows one client.
 func (c *clientShowCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		client, err := p.OAuth.Clients().Get(a, c.ID)
 		if err != nil {
 			return c.known(err)
@@ -143,7 +143,7 @@ type clientRotateCmd struct {
 
 // Run makes and prints the new secret.
 func (c *clientRotateCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		secret, err := p.OAuth.Clients().RotateSecret(a, c.ID, a.getenv("IDP_CLIENT_SECRET"), c.Overlap)
 		if err != nil {
 			return c.known(err)
@@ -172,7 +172,7 @@ type clientDeleteCmd struct{ clientID }
 
 // Run deletes the client.
 func (c *clientDeleteCmd) Run(a *app) error {
-	return a.with(func(_ *idp.IdP, actions *console.Actions) error {
+	return a.with(func(_ *idp.IdP, actions *admin.Actions) error {
 		if err := actions.DeleteClient(a, c.ID); err != nil {
 			return c.known(err)
 		}

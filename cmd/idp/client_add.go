@@ -12,7 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v3"
 
 	"github.com/focushq/idp"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -72,7 +72,7 @@ func (c *clientAddCmd) Run(a *app) error {
 			return fmt.Errorf("%s: this is no JSON Web Key set, as {\"keys\": […]} (a PEM file must be converted): %w", c.JWKS, err)
 		}
 	}
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		secret, err := p.OAuth.Clients().Create(a, client, a.getenv("IDP_CLIENT_SECRET"))
 		if errors.Is(err, oauth.ErrTaken) {
 			return fmt.Errorf("there is a client called %s already", c.ID)
@@ -126,7 +126,7 @@ func (c *registrationTokenCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		expires := time.Now().Add(c.Life).UTC().Truncate(time.Second)
 		token, err := p.OAuth.Clients().NewRegistrationToken(a, c.Life, c.Uses)
 		if err != nil {

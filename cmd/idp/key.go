@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -20,7 +20,7 @@ type keyListCmd struct{ output }
 
 // Run lists the keys of the last year.
 func (c *keyListCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		keys, err := p.OAuth.Keys().List(a)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ type keyRotateCmd struct {
 
 // Run makes the new keys.
 func (c *keyRotateCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		if c.Encryption {
 			return rotateEncryption(a, p)
 		}
@@ -101,7 +101,7 @@ type keyRetireCmd struct {
 
 // Run revokes the key.
 func (c *keyRetireCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		made, err := p.OAuth.Keys().Retire(a, c.KID)
 		if errors.Is(err, oauth.ErrNoKey) {
 			return fmt.Errorf("there is no key %s, or it is revoked: see idp key list", c.KID)

@@ -20,7 +20,7 @@ import (
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 )
 
 // cli is the command line (contract section 2).
@@ -124,7 +124,7 @@ func (a *app) config() (idp.Config, error) {
 }
 
 // with runs fn on the provider that the configuration describes.
-func (a *app) with(fn func(*idp.IdP, *console.Actions) error) error {
+func (a *app) with(fn func(*idp.IdP, *admin.Actions) error) error {
 	cfg, err := a.config()
 	if err != nil {
 		return err

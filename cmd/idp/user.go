@@ -8,7 +8,7 @@ import (
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfapasskey"
 )
@@ -44,15 +44,15 @@ func (u who) find(a *app, p *idp.IdP) (*account.Account, error) {
 }
 
 // each runs fn on the person and says what was done.
-func (u who) each(a *app, done string, fn func(*idp.IdP, *console.Actions, *account.Account) error) error {
-	return u.saying(a, func(p *idp.IdP, actions *console.Actions, found *account.Account) (string, error) {
+func (u who) each(a *app, done string, fn func(*idp.IdP, *admin.Actions, *account.Account) error) error {
+	return u.saying(a, func(p *idp.IdP, actions *admin.Actions, found *account.Account) (string, error) {
 		return done, fn(p, actions, found)
 	})
 }
 
 // saying is each for what can turn out in several ways, of which fn returns the one it was.
-func (u who) saying(a *app, fn func(*idp.IdP, *console.Actions, *account.Account) (done string, err error)) error {
-	return a.with(func(p *idp.IdP, actions *console.Actions) error {
+func (u who) saying(a *app, fn func(*idp.IdP, *admin.Actions, *account.Account) (done string, err error)) error {
+	return a.with(func(p *idp.IdP, actions *admin.Actions) error {
 		found, err := u.find(a, p)
 		if err != nil {
 			return err
@@ -88,7 +88,7 @@ func (c *userAddCmd) Run(a *app) (err error) {
 			return err
 		}
 	}
-	return a.with(func(p *idp.IdP, actions *console.Actions) error {
+	return a.with(func(p *idp.IdP, actions *admin.Actions) error {
 		added, err := p.Accounts.Create(a, account.NewAccount{
 			Username: c.Username, Email: c.Email, Name: c.Name, Groups: c.Group, Role: role, Password: password,
 		})
@@ -166,7 +166,7 @@ func view(a *account.Account) userView {
 
 // Run lists everybody, a page of the database at a time.
 func (c *userListCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		views, rows := []userView{}, [][]string{}
 		query := account.Query{Text: c.Query, Limit: 200, AnyRole: c.Role == "any"}
 		if c.Role != "any" && c.Role != "-" {
@@ -215,7 +215,7 @@ type userShowCmd struct {
 
 // Run shows one person.
 func (c *userShowCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		found, err := c.find(a, p)
 		if err != nil {
 			return err
@@ -282,7 +282,7 @@ type userDisableCmd struct{ who }
 
 // Run disables the person.
 func (c *userDisableCmd) Run(a *app) error {
-	return c.each(a, "disabled", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "disabled", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		return actions.Disable(a, who.Subject)
 	})
 }
@@ -291,7 +291,7 @@ type userEnableCmd struct{ who }
 
 // Run enables the person.
 func (c *userEnableCmd) Run(a *app) error {
-	return c.each(a, "enabled", func(p *idp.IdP, _ *console.Actions, who *account.Account) error {
+	return c.each(a, "enabled", func(p *idp.IdP, _ *admin.Actions, who *account.Account) error {
 		return p.Accounts.Enable(a, who.Subject)
 	})
 }
@@ -304,7 +304,7 @@ func (c *userSetPasswordCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.each(a, "password set", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "password set", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		return actions.SetPassword(a, who.Subject, password)
 	})
 }
@@ -313,7 +313,7 @@ type userResetPasswordCmd struct{ who }
 
 // Run prints the link.
 func (c *userResetPasswordCmd) Run(a *app) error {
-	return c.each(a, "link made", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "link made", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		link, err := actions.ResetLink(a, who.Subject)
 		if err == nil {
 			fmt.Fprintln(a.out, "link:", link)
@@ -326,12 +326,12 @@ type userInviteCmd struct{ who }
 
 // Run prints the link.
 func (c *userInviteCmd) Run(a *app) error {
-	return c.each(a, "invited", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "invited", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		return invite(a, actions, who)
 	})
 }
 
-func invite(a *app, actions *console.Actions, who *account.Account) error {
+func invite(a *app, actions *admin.Actions, who *account.Account) error {
 	link, err := actions.InviteLink(a, who.Subject)
 	if err == nil {
 		fmt.Fprintln(a.out, "link:", link)
@@ -349,7 +349,7 @@ func (c *userRequireChangeCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return c.each(a, "password must be changed", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "password must be changed", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		err := actions.Compromised(a, who.Subject, c.Reason)
 		if errors.Is(err, account.ErrNotFound) {
 			return errors.New("this person has no password")
@@ -380,7 +380,7 @@ func (c *userResetMFACmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return c.saying(a, func(p *idp.IdP, actions *console.Actions, who *account.Account) (string, error) {
+	return c.saying(a, func(p *idp.IdP, actions *admin.Actions, who *account.Account) (string, error) {
 		enrolled, err := p.MFA.Enrolled(a, who.Subject)
 		if err != nil {
 			return "", err
@@ -405,7 +405,7 @@ func (c *userUnsealCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	return c.saying(a, func(_ *idp.IdP, actions *console.Actions, who *account.Account) (string, error) {
+	return c.saying(a, func(_ *idp.IdP, actions *admin.Actions, who *account.Account) (string, error) {
 		err := actions.Unseal(a, who.Subject, c.Reason)
 		if errors.Is(err, mfa.ErrNotSealed) {
 			return "nothing to unseal", nil
@@ -418,7 +418,7 @@ type userDeleteCmd struct{ who }
 
 // Run deletes the person.
 func (c *userDeleteCmd) Run(a *app) error {
-	return c.each(a, "deleted", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "deleted", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		return actions.Delete(a, who.Subject)
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/console"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/session"
 )
 
@@ -31,7 +31,7 @@ type sessionView struct {
 
 // Run lists the sessions of the person, the latest seen first.
 func (c *userSessionsCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *console.Actions) error {
+	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
 		found, err := c.find(a, p)
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ type userEndSessionCmd struct {
 
 // Run ends the session. Whether somebody else has one of that id is not told.
 func (c *userEndSessionCmd) Run(a *app) error {
-	return c.each(a, "session ended", func(_ *idp.IdP, actions *console.Actions, who *account.Account) error {
+	return c.each(a, "session ended", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		err := actions.EndSession(a, who.Subject, c.ID)
 		if errors.Is(err, session.ErrNotFound) {
 			return errors.New("this person has no such session")

@@ -51,14 +51,16 @@ var rules = []rule{
 	{"mfa/mfatest", "mfa", "a phone and conformance tests"},
 	{"mfa/mfapasskey/passkeytest", "", "a browser with an authenticator; knows the standard only"},
 
+	// Across the domains, without a page.
+	{"admin", "account audit consent mfa oauth session templates", "what administrators may do, and who may do it; templates for the letters' data"},
+
 	// Pages.
 	{"login", "account audit consent mfa mfa/mfahttp oauth session templates internal/cookie internal/throttle",
 		"between an authorization request and its answer; throttle for the error that account returns"},
-	{"console", "account audit consent mfa mfa/mfahttp oauth session templates internal/cookie internal/throttle",
-		"profile, administration and API; the step-up it needs from login is a func field"},
+	{"profile", "account admin audit mfa oauth session templates internal/throttle", "a person's own pages; the step-up they need from login is a func field"},
 
 	// Assembly.
-	{"", "account audit consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth session templates internal/cookie " +
+	{"", "account admin audit consent login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
 		"internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
 	{"cmd/idp", "*", "commands, each over the assembly"},
 
@@ -78,7 +80,7 @@ var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest",
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
-	{"net/http", "oauth session audit mfa/mfahttp login console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
+	{"net/http", "oauth session audit mfa/mfahttp login profile templates idptest internal/cookie internal/focushq internal/htmlcheck " +
 		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
 	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},

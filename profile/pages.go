@@ -1,24 +1,25 @@
-package console
+package profile
 
 import (
 	"net/http"
 	"time"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/session"
 	"github.com/focushq/idp/templates"
 )
 
-// Console shows the pages. All fields are needed.
-type Console struct {
-	Accounts *account.Service
-	Sessions *session.Manager
-	Actions  *Actions
-	Pages    *templates.Set
-	Fail     func(http.ResponseWriter, *http.Request, error)
-	Now      func() time.Time
-	Mailing  bool // links are sent by mail; otherwise an administrator hands them over
+// Pages are the pages. All fields are needed.
+type Pages struct {
+	Accounts  *account.Service
+	Sessions  *session.Manager
+	Actions   *admin.Actions
+	Templates *templates.Set
+	Fail      func(http.ResponseWriter, *http.Request, error)
+	Now       func() time.Time
+	Mailing   bool // links are sent by mail; otherwise an administrator hands them over
 
 	// SignedIn returns who is signed in, Fresh who has proved it within the last minutes, and FreshFactor who has done so with
 	// their second factor, if they have one: the page asks for the password itself. Otherwise they have sent the browser to
@@ -27,7 +28,7 @@ type Console struct {
 }
 
 // Mount registers the pages.
-func (c *Console) Mount(mux *http.ServeMux) {
+func (c *Pages) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /account", c.account)
 	mux.HandleFunc("GET /account/password", c.showPassword)
 	mux.HandleFunc("POST /account/password", c.changePassword)
@@ -44,7 +45,7 @@ func (c *Console) Mount(mux *http.ServeMux) {
 }
 
 // firstSession signs the first administrator in, with the password that was just chosen.
-func (c *Console) firstSession(w http.ResponseWriter, r *http.Request, subject string) error {
+func (c *Pages) firstSession(w http.ResponseWriter, r *http.Request, subject string) error {
 	_, err := c.Sessions.Start(w, r, subject, mfa.AMR(mfa.Password))
 	return err
 }

@@ -1,4 +1,4 @@
-package console_test
+package profile_test
 
 import (
 	"net/http"
@@ -16,8 +16,8 @@ import (
 // Whoever signs in without an app is told as well that few recovery codes are left.
 func TestAccountTellsOfFewCodes(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
-	if page := a.browser.Get("/account"); page.Has("#new-codes") {
+	a := p.Person("alice")
+	if page := a.Browser.Get("/account"); page.Has("#new-codes") {
 		t.Fatal("ten codes are not few")
 	}
 	owner := mfa.Owner{Subject: a.Subject, Session: "of this test"}
@@ -33,19 +33,19 @@ func TestAccountTellsOfFewCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := a.browser.Get("/account"); !strings.Contains(page.Text("[role=status]"), "3 recovery codes are left") || !page.Has("#new-codes") {
+	if page := a.Browser.Get("/account"); !strings.Contains(page.Text("[role=status]"), "3 recovery codes are left") || !page.Has("#new-codes") {
 		t.Error(page.Text("main"))
 	}
 }
 
 func TestConnectedAppsTellScopesInOneOrder(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	scopes := []string{"email", "zeta", "alpha", "offline_access", "openid", "profile"}
 	if err := p.Consents.Decide(t.Context(), a.Subject, "app", scopes, nil); err != nil {
 		t.Fatal(err)
 	}
-	told := strings.Join(strings.Fields(a.browser.Get("/account/apps").Text(".notes")), " ")
+	told := strings.Join(strings.Fields(a.Browser.Get("/account/apps").Text(".notes")), " ")
 	if want := "Know who you are See your name and profile See your e-mail address Stay connected while you are away alpha zeta"; told != want {
 		t.Errorf("%q", told)
 	}
@@ -54,29 +54,29 @@ func TestConnectedAppsTellScopesInOneOrder(t *testing.T) {
 // An app that asks nobody is listed as well while it holds tokens, and can be removed.
 func TestConnectedAppsThatNobodyAllowed(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p) // whose app asks nobody
-	page := a.browser.Get("/account/apps")
+	a := p.Person("alice") // whose app asks nobody
+	page := a.Browser.Get("/account/apps")
 	if rows := page.All("ul.rows > li"); len(rows) != 1 || !strings.Contains(rows[0], "organisation's app") || !strings.Contains(rows[0], "Since") {
 		t.Fatal(rows)
 	}
 	form := url.Values{"form_token": {page.Attr("input[name=form_token]", "value")}, "id": {"another"}}
-	if got := a.browser.Post("/account/apps/revoke", form); got.Status != http.StatusNotFound {
+	if got := a.Browser.Post("/account/apps/revoke", form); got.Status != http.StatusNotFound {
 		t.Errorf("an app that is not connected: %d", got.Status)
 	}
 	form.Set("id", "app")
-	if got := a.browser.Post("/account/apps/revoke", form); got.URL.Path != "/account/apps" || !strings.Contains(got.Text(".lead"), "No app") {
+	if got := a.Browser.Post("/account/apps/revoke", form); got.URL.Path != "/account/apps" || !strings.Contains(got.Text(".lead"), "No app") {
 		t.Errorf("at %s: %s", got.URL, got.Text("main"))
 	}
-	if access, refresh := a.granted(t); access || refresh {
+	if access, refresh := a.Granted(); access || refresh {
 		t.Errorf("tokens still work: access %v, refresh %v", access, refresh)
 	}
 }
 
 func TestChangePassword(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	const next = "seven geese cross the frozen lake"
-	page := a.browser.Get("/account/password")
+	page := a.Browser.Get("/account/password")
 	if !page.Has("#current[autocomplete=current-password]") {
 		t.Errorf("the present password is not asked for: %s", page.Text("main"))
 	}
@@ -105,7 +105,7 @@ func TestChangePassword(t *testing.T) {
 	if page := elsewhere.Get("/account"); page.URL.Path != "/login" {
 		t.Errorf("another browser is still signed in, at %s", page.URL)
 	}
-	if access, refresh := a.granted(t); access || refresh {
+	if access, refresh := a.Granted(); access || refresh {
 		t.Errorf("tokens outlive the password: access %v, refresh %v", access, refresh)
 	}
 	if devices, err := p.MFA.Devices(t.Context(), a.Subject, ""); err != nil || len(devices) != 0 {
@@ -115,27 +115,27 @@ func TestChangePassword(t *testing.T) {
 
 func TestSessionsAndApps(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	other := p.Browser()
 	other.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
-	page := a.browser.Get("/account/sessions")
+	page := a.Browser.Get("/account/sessions")
 	if !strings.Contains(page.Text("main"), "Firefox") || !page.Has("#sessions-end") {
 		t.Fatal(page.Text("main"))
 	}
 	if page = page.Submit("sessions-end"); page.URL.Path != "/account/sessions" || page.Has("#sessions-end") {
 		t.Errorf("at %s: %s", page.URL, page.Text("main"))
 	}
-	if !a.signedIn() || other.Get("/account").URL.Path != "/login" {
+	if !a.SignedIn() || other.Get("/account").URL.Path != "/login" {
 		t.Error("all but this session should have ended")
 	}
 	p.Clock.Add(11 * time.Minute)
-	if page := a.browser.Get("/account/password"); page.URL.Path != "/mfa" {
+	if page := a.Browser.Get("/account/password"); page.URL.Path != "/mfa" {
 		t.Errorf("a code of eleven minutes ago is good for the password page: %s", page.URL)
 	}
-	if page := a.browser.Get("/account/mfa/codes"); page.URL.Path != "/login" || page.Has("#username") {
+	if page := a.Browser.Get("/account/mfa/codes"); page.URL.Path != "/login" || page.Has("#username") {
 		t.Errorf("a proof of eleven minutes ago is good for new codes: %s", page.URL)
 	}
-	if page := a.browser.Get("/account/apps"); page.Status != http.StatusOK {
+	if page := a.Browser.Get("/account/apps"); page.Status != http.StatusOK {
 		t.Errorf("apps: %d", page.Status)
 	}
 }

@@ -1,4 +1,4 @@
-package console
+package admin
 
 import (
 	"context"
@@ -10,19 +10,20 @@ import (
 )
 
 // ErrHasPassword refuses to invite somebody who has a password: they get a link to a new one.
-var ErrHasPassword = errors.New("console: this person has a password already")
+var ErrHasPassword = errors.New("admin: this person has a password already")
 
-// Where links lead.
+// Where links to a password lead.
 const (
-	resetPath  = "/reset/password"
-	invitePath = "/invite"
+	ResetPath  = "/reset/password"
+	InvitePath = "/invite"
 )
 
-func linkPath(purpose string) string {
+// LinkPath returns the page that takes a link of [account.PurposeReset] or [account.PurposeInvite].
+func LinkPath(purpose string) string {
 	if purpose == account.PurposeInvite {
-		return invitePath
+		return InvitePath
 	}
-	return resetPath
+	return ResetPath
 }
 
 // SetPassword gives a person another password and ends what the old one opened: sessions but those to keep, grants,
@@ -86,7 +87,7 @@ func (a *Actions) link(ctx context.Context, purpose, subject string, life time.D
 		if err != nil {
 			return err
 		}
-		link = a.PublicURL + linkPath(purpose) + "?token=" + token
+		link = a.PublicURL + LinkPath(purpose) + "?token=" + token
 		return a.Mail(ctx, subject, purpose, templates.Letter{Life: life, Link: link})
 	})
 	if err != nil {

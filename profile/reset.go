@@ -1,4 +1,4 @@
-package console
+package profile
 
 import (
 	"errors"
@@ -6,20 +6,21 @@ import (
 	"strings"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/throttle"
 	"github.com/focushq/idp/templates"
 )
 
 // mountLinks registers the pages for people who have no password, or none that they know.
-func (c *Console) mountLinks(mux *http.ServeMux) {
+func (c *Pages) mountLinks(mux *http.ServeMux) {
 	mux.HandleFunc("GET /reset", c.showReset)
 	mux.HandleFunc("POST /reset", c.askReset)
 	mux.HandleFunc("GET /reset/sent", c.resetSent)
-	mux.HandleFunc("GET "+resetPath, c.showLink(account.PurposeReset))
-	mux.HandleFunc("POST "+resetPath, c.takeLink(account.PurposeReset))
-	mux.HandleFunc("GET "+invitePath, c.showLink(account.PurposeInvite))
-	mux.HandleFunc("POST "+invitePath, c.takeLink(account.PurposeInvite))
+	mux.HandleFunc("GET "+admin.ResetPath, c.showLink(account.PurposeReset))
+	mux.HandleFunc("POST "+admin.ResetPath, c.takeLink(account.PurposeReset))
+	mux.HandleFunc("GET "+admin.InvitePath, c.showLink(account.PurposeInvite))
+	mux.HandleFunc("POST "+admin.InvitePath, c.takeLink(account.PurposeInvite))
 }
 
 // resetPage is the data of the page that asks who forgot their password.
@@ -30,21 +31,21 @@ type resetPage struct {
 	Problem  *templates.Problem
 }
 
-func (c *Console) showReset(w http.ResponseWriter, r *http.Request) {
-	c.Pages.Render(w, r, http.StatusOK, "reset", resetPage{Query: r.URL.RawQuery, Mailing: c.Mailing})
+func (c *Pages) showReset(w http.ResponseWriter, r *http.Request) {
+	c.Templates.Render(w, r, http.StatusOK, "reset", resetPage{Query: r.URL.RawQuery, Mailing: c.Mailing})
 }
 
 // askReset has a link sent. The answer, and the time until it comes, are the same whoever the name belongs to.
-func (c *Console) askReset(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) askReset(w http.ResponseWriter, r *http.Request) {
 	page := resetPage{Query: r.URL.RawQuery, Username: r.PostFormValue("username"), Mailing: c.Mailing}
 	if !c.Mailing {
-		c.Pages.Render(w, r, http.StatusOK, "reset", page)
+		c.Templates.Render(w, r, http.StatusOK, "reset", page)
 		return
 	}
 	status := http.StatusUnprocessableEntity
 	if strings.TrimSpace(page.Username) == "" {
 		page.Problem = &templates.Problem{ID: "problem.username.empty", Field: "username"}
-		c.Pages.Render(w, r, status, "reset", page)
+		c.Templates.Render(w, r, status, "reset", page)
 		return
 	}
 	var wait *throttle.Error
@@ -53,7 +54,7 @@ func (c *Console) askReset(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &wait):
 		page.Problem = templates.Throttled(w, wait.Until, c.Now())
-		c.Pages.Render(w, r, http.StatusTooManyRequests, "reset", page)
+		c.Templates.Render(w, r, http.StatusTooManyRequests, "reset", page)
 	case err != nil:
 		c.Fail(w, r, err)
 	default:
@@ -63,33 +64,33 @@ func (c *Console) askReset(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *Console) resetSent(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) resetSent(w http.ResponseWriter, r *http.Request) {
 	login := *r.URL
 	login.Path = "/login"
-	c.Pages.Render(w, r, http.StatusOK, "message", templates.Message{
+	c.Templates.Render(w, r, http.StatusOK, "message", templates.Message{
 		Title: "reset.sent.title", Text: "reset.sent.text", Link: login.RequestURI(), Label: "reset.back",
 	})
 }
 
 // showLink shows the form to whoever has the one-time link. Looking at it does not spend it.
-func (c *Console) showLink(purpose string) http.HandlerFunc {
+func (c *Pages) showLink(purpose string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token := r.URL.Query().Get("token")
 		if a, ok := c.linked(w, r, purpose, token); ok {
-			c.Pages.Render(w, r, http.StatusOK, "password", c.linkPage(r, purpose, token, a))
+			c.Templates.Render(w, r, http.StatusOK, "password", c.linkPage(r, purpose, token, a))
 		}
 	}
 }
 
-func (c *Console) linkPage(r *http.Request, purpose, token string, a *account.Account) passwordPage {
+func (c *Pages) linkPage(r *http.Request, purpose, token string, a *account.Account) passwordPage {
 	return passwordPage{
-		Action: linkPath(purpose), Query: r.URL.RawQuery, Username: a.Username, Token: token, First: purpose == account.PurposeInvite,
+		Action: admin.LinkPath(purpose), Query: r.URL.RawQuery, Username: a.Username, Token: token, First: purpose == account.PurposeInvite,
 		MinPassword: c.Accounts.MinPassword(),
 	}
 }
 
 // linked returns whose password token sets; otherwise it has said that it does not, without a form.
-func (c *Console) linked(w http.ResponseWriter, r *http.Request, purpose, token string) (*account.Account, bool) {
+func (c *Pages) linked(w http.ResponseWriter, r *http.Request, purpose, token string) (*account.Account, bool) {
 	subject, err := c.Accounts.Link(r.Context(), purpose, token)
 	var a *account.Account
 	if err == nil {
@@ -101,22 +102,22 @@ func (c *Console) linked(w http.ResponseWriter, r *http.Request, purpose, token 
 	return a, err == nil
 }
 
-func (c *Console) linkFailed(w http.ResponseWriter, r *http.Request, err error) {
+func (c *Pages) linkFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, account.ErrNotFound) && !errors.Is(err, account.ErrDisabled) {
 		c.Fail(w, r, err)
 		return
 	}
-	c.Pages.Render(w, r, http.StatusNotFound, "message", templates.Message{
+	c.Templates.Render(w, r, http.StatusNotFound, "message", templates.Message{
 		Title: "reset.gone.title", Text: "reset.gone.text", Link: "/reset", Label: "reset.gone.link", Alert: true,
 	})
 }
 
 // takeLink sets the password and leads to the sign-in, which asks for it and for what else is due.
-func (c *Console) takeLink(purpose string) http.HandlerFunc {
+func (c *Pages) takeLink(purpose string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { c.passwordByLink(w, r, purpose) }
 }
 
-func (c *Console) passwordByLink(w http.ResponseWriter, r *http.Request, purpose string) {
+func (c *Pages) passwordByLink(w http.ResponseWriter, r *http.Request, purpose string) {
 	token := r.PostFormValue("token")
 	a, ok := c.linked(w, r, purpose, token)
 	if !ok {
@@ -140,6 +141,6 @@ func (c *Console) passwordByLink(w http.ResponseWriter, r *http.Request, purpose
 }
 
 // know lets this browser try passwords of a when others have used up the tries of everybody else.
-func (c *Console) know(w http.ResponseWriter, r *http.Request, a *account.Account) {
+func (c *Pages) know(w http.ResponseWriter, r *http.Request, a *account.Account) {
 	c.Sessions.Know(w, r, c.Accounts.BrowserToken(a, c.Sessions.Known(r)...))
 }

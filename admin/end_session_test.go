@@ -1,12 +1,12 @@
-package console_test
+package admin_test
 
 import (
 	"errors"
 	"maps"
 	"testing"
 
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/idptest"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
@@ -15,7 +15,7 @@ import (
 // endings are the ended sessions in the audit log, with who has ended them.
 func endings(t *testing.T, p *idptest.Server, subject string) map[string]string {
 	t.Helper()
-	entries, err := p.Audit.List(t.Context(), audit.Filter{Action: console.EventSessionEnded, Subject: subject})
+	entries, err := p.Audit.List(t.Context(), audit.Filter{Action: admin.EventSessionEnded, Subject: subject})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,10 +30,10 @@ func endings(t *testing.T, p *idptest.Server, subject string) map[string]string 
 // somebody else's are told alike.
 func TestSec_SS07_AdministratorsEndOneSession(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	// Tokens that belong to a session go with it; offline_access outlives it.
 	online := p.AddClient(oauth.Client{ID: "online", RedirectURIs: []string{"https://app.example/callback"}, Scopes: []string{"openid"}})
-	page := a.browser.Get(online.AuthCodeURL("s"))
+	page := a.Browser.Get(online.AuthCodeURL("s"))
 	token, err := online.Exchange(t.Context(), page.URL.Query().Get("code"))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestSec_SS07_AdministratorsEndOneSession(t *testing.T) {
 	his.Get("/account").Submit("login-submit", "username", "bob", "password", idptest.Password)
 	other := p.Browser()
 	other.Get("/account").Submit("login-submit", "username", "alice", "password", idptest.Password)
-	hers, err := p.Sessions.Of(a.request(t))
+	hers, err := p.Sessions.Of(a.Request())
 	if err != nil || hers == nil {
 		t.Fatal(hers, err)
 	}
@@ -63,16 +63,16 @@ func TestSec_SS07_AdministratorsEndOneSession(t *testing.T) {
 			t.Errorf("%q and %q", each, said[0])
 		}
 	}
-	if !a.signedIn() {
+	if !a.SignedIn() {
 		t.Fatal("a refused action has ended the session")
 	}
 	if err := p.Actions().EndSession(ctx, a.Subject, hers.ID); err != nil {
 		t.Fatal(err)
 	}
-	if a.signedIn() {
+	if a.SignedIn() {
 		t.Error("the session goes on")
 	}
-	if status := a.userInfo(t, token.AccessToken); status != 401 {
+	if status := a.UserInfo(token.AccessToken); status != 401 {
 		t.Errorf("its token: %d", status)
 	}
 	if his.Get("/account").URL.Path != "/account" {
@@ -81,7 +81,7 @@ func TestSec_SS07_AdministratorsEndOneSession(t *testing.T) {
 	if other.Get("/account").URL.Path != "/mfa" { // where it was
 		t.Error("another session of hers has ended")
 	}
-	if access, refresh := a.granted(t); !access || !refresh {
+	if access, refresh := a.Granted(); !access || !refresh {
 		t.Errorf("what offline_access gave: access %v, refresh %v", access, refresh)
 	}
 	if err := p.Actions().EndSession(ctx, a.Subject, hers.ID); !errors.Is(err, session.ErrNotFound) {
@@ -95,11 +95,11 @@ func TestSec_SS07_AdministratorsEndOneSession(t *testing.T) {
 // People end their own sessions on the record as well, one or all others.
 func TestSec_SS07_WhatPeopleEndIsOnRecord(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	for range 2 {
 		p.Browser().Get("/account").Submit("login-submit", "username", "alice", "password", idptest.Password)
 	}
-	this, err := p.Sessions.Of(a.request(t))
+	this, err := p.Sessions.Of(a.Request())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,22 +113,22 @@ func TestSec_SS07_WhatPeopleEndIsOnRecord(t *testing.T) {
 			want[s.ID] = a.Subject
 		}
 	}
-	form := a.browser.Get("/account/sessions").Fields("sessions-end")
+	form := a.Browser.Get("/account/sessions").Fields("sessions-end")
 	for id := range want {
 		form.Set("id", id)
-		if page := a.browser.Post("/account/sessions/end", form); page.Status != 200 || page.URL.Path != "/account/sessions" {
+		if page := a.Browser.Post("/account/sessions/end", form); page.Status != 200 || page.URL.Path != "/account/sessions" {
 			t.Errorf("%d at %s", page.Status, page.URL)
 		}
-		if page := a.browser.Post("/account/sessions/end", form); page.Status != 404 {
+		if page := a.Browser.Post("/account/sessions/end", form); page.Status != 404 {
 			t.Errorf("again: %d", page.Status)
 		}
 		break
 	}
-	a.browser.Get("/account/sessions").Submit("sessions-end")
+	a.Browser.Get("/account/sessions").Submit("sessions-end")
 	if got := endings(t, p, a.Subject); !maps.Equal(got, want) {
 		t.Errorf("audited %v, want %v", got, want)
 	}
-	if !a.signedIn() {
+	if !a.SignedIn() {
 		t.Error("this one has ended too")
 	}
 }
@@ -136,8 +136,8 @@ func TestSec_SS07_WhatPeopleEndIsOnRecord(t *testing.T) {
 // What cannot be recorded does not happen.
 func TestSec_AU02_ASessionThatCannotBeRecordedGoesOn(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
-	this, err := p.Sessions.Of(a.request(t))
+	a := p.Person("alice")
+	this, err := p.Sessions.Of(a.Request())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestSec_AU02_ASessionThatCannotBeRecordedGoesOn(t *testing.T) {
 	if _, err := actions.Sessions.DB.Exec(t.Context(), `ALTER TABLE audit_away RENAME TO audit`); err != nil {
 		t.Fatal(err)
 	}
-	if !a.signedIn() {
+	if !a.SignedIn() {
 		t.Error("the session has ended")
 	}
 	if devices, err := p.MFA.Devices(t.Context(), a.Subject, ""); err != nil || len(devices) != 1 {

@@ -1,4 +1,4 @@
-package console
+package profile
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ type accountPage struct {
 	FewCodes  bool // said here too: not everybody comes by an app
 }
 
-func (c *Console) account(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) account(w http.ResponseWriter, r *http.Request) {
 	_, a, ok := c.SignedIn(w, r)
 	if !ok {
 		return
@@ -35,7 +35,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request) {
 		c.Fail(w, r, err)
 		return
 	}
-	c.Pages.Render(w, r, http.StatusOK, "account", accountPage{
+	c.Templates.Render(w, r, http.StatusOK, "account", accountPage{
 		Account: a, Notice: c.notice(w, r), CodesLeft: status.CodesLeft, FewCodes: status.Enrolled && status.CodesLeft <= mfa.FewCodes,
 	})
 }
@@ -53,15 +53,15 @@ type passwordPage struct {
 	Problem         *templates.Problem
 }
 
-func (c *Console) showPassword(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) showPassword(w http.ResponseWriter, r *http.Request) {
 	if _, a, ok := c.FreshFactor(w, r); ok {
-		c.Pages.Render(w, r, http.StatusOK, "password", c.changePage(r, a))
+		c.Templates.Render(w, r, http.StatusOK, "password", c.changePage(r, a))
 	}
 }
 
 // changePage is the page for a, signed in: of their own accord, or on the way through a sign-in that demands it. The present
 // password is asked for here and nowhere else, of everybody who has one (OWASP ASVS 5.0 requirement 6.2.3).
-func (c *Console) changePage(r *http.Request, a *account.Account) passwordPage {
+func (c *Pages) changePage(r *http.Request, a *account.Account) passwordPage {
 	return passwordPage{
 		Action: "/account/password", Query: r.URL.RawQuery, Username: a.Username, Forced: a.Compromised,
 		Current: !a.PasswordAt.IsZero(), First: a.PasswordAt.IsZero(),
@@ -70,7 +70,7 @@ func (c *Console) changePage(r *http.Request, a *account.Account) passwordPage {
 }
 
 // changePassword sets the new password and ends what the old one opened, but for this session.
-func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 	s, a, ok := c.FreshFactor(w, r)
 	if !ok {
 		return
@@ -95,7 +95,7 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request) {
 
 // replacePassword sets the password that the form holds, if the present one, where there is one, is right. A wrong one is
 // counted as at the sign-in, and on record.
-func (c *Console) replacePassword(r *http.Request, s *session.Session, ask bool) error {
+func (c *Pages) replacePassword(r *http.Request, s *session.Session, ask bool) error {
 	ctx := r.Context()
 	if ask {
 		err := c.Accounts.VerifyPassword(ctx, s.Subject, r.PostFormValue("current"), audit.RequestOf(ctx).Address, c.Sessions.Known(r)...)
@@ -110,7 +110,7 @@ func (c *Console) replacePassword(r *http.Request, s *session.Session, ask bool)
 	return c.Actions.ChangePassword(ctx, s.Subject, r.PostFormValue("password"), s.ID)
 }
 
-func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, page passwordPage, err error) {
+func (c *Pages) refusePassword(w http.ResponseWriter, r *http.Request, page passwordPage, err error) {
 	status := http.StatusUnprocessableEntity
 	var invalid *account.InvalidError
 	var wait *throttle.Error
@@ -127,7 +127,7 @@ func (c *Console) refusePassword(w http.ResponseWriter, r *http.Request, page pa
 		c.Fail(w, r, err)
 		return
 	}
-	c.Pages.Render(w, r, status, "password", page)
+	c.Templates.Render(w, r, status, "password", page)
 }
 
 // sessionsPage is the data of the page that lists where the person is signed in.
@@ -142,7 +142,7 @@ type sessionRow struct {
 	This                         bool
 }
 
-func (c *Console) sessions(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) sessions(w http.ResponseWriter, r *http.Request) {
 	s, a, ok := c.SignedIn(w, r)
 	if !ok {
 		return
@@ -160,11 +160,11 @@ func (c *Console) sessions(w http.ResponseWriter, r *http.Request) {
 			CreatedAt: each.CreatedAt, SeenAt: each.SeenAt, This: each.ID == s.ID,
 		})
 	}
-	c.Pages.Render(w, r, http.StatusOK, "sessions", page)
+	c.Templates.Render(w, r, http.StatusOK, "sessions", page)
 }
 
 // endSession ends one session of the person's, or all but this one.
-func (c *Console) endSession(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) endSession(w http.ResponseWriter, r *http.Request) {
 	s, a, ok := c.Fresh(w, r)
 	if !ok {
 		return
@@ -178,7 +178,7 @@ func (c *Console) endSession(w http.ResponseWriter, r *http.Request) {
 		err = c.Actions.EndSessions(r.Context(), a.Subject, s.ID)
 	}
 	if errors.Is(err, session.ErrNotFound) {
-		c.Pages.Render(w, r, http.StatusNotFound, "error", notFound())
+		c.Templates.Render(w, r, http.StatusNotFound, "error", notFound())
 		return
 	}
 	if err != nil {
@@ -192,12 +192,12 @@ func (c *Console) endSession(w http.ResponseWriter, r *http.Request) {
 const noticeCookie = "notice"
 
 // done ends a POST: the browser goes to a page that says what was done.
-func (c *Console) done(w http.ResponseWriter, r *http.Request, path, notice string) {
+func (c *Pages) done(w http.ResponseWriter, r *http.Request, path, notice string) {
 	c.Sessions.Cookies.Set(w, noticeCookie, notice, time.Minute)
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
-func (c *Console) notice(w http.ResponseWriter, r *http.Request) string {
+func (c *Pages) notice(w http.ResponseWriter, r *http.Request) string {
 	id := c.Sessions.Cookies.Get(r, noticeCookie)
 	if id != "" {
 		c.Sessions.Cookies.Clear(w, noticeCookie)

@@ -1,150 +1,51 @@
-package console_test
+package admin_test
 
 import (
 	"errors"
-	"net/http"
-	"net/url"
-	"strings"
 	"testing"
-	"time"
-
-	"golang.org/x/oauth2"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/idptest"
-	"github.com/focushq/idp/mfa/mfatest"
 	"github.com/focushq/idp/oauth"
 )
 
-// person is alice with a session, tokens of an app, an authenticator and a remembered device.
-type person struct {
-	*account.Account
-	p       *idptest.Server
-	app     *idptest.Client
-	browser *idptest.Browser
-	token   *oauth2.Token
-	phone   mfatest.Phone
-}
-
-func alice(t *testing.T, p *idptest.Server) *person {
-	t.Helper()
-	a := &person{p: p, Account: p.AddUser("alice"), browser: p.Browser()}
-	a.app = p.AddClient(oauth.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"}})
-	page := a.browser.Get("/account/mfa").Submit("login-submit", "username", "alice", "password", idptest.Password).Submit("enrol-start")
-	a.phone = mfatest.Phone{Key: strings.ReplaceAll(page.Text("#totp-key"), " ", ""), Clock: p.Clock.Now}
-	page.Submit("scan-next").Submit("codes-next", "code1", a.phone.Code(-1), "code2", a.phone.Code(0)).Submit("enrol-confirm", "saved", "1")
-	p.Clock.Add(time.Minute)
-	a.browser = p.Browser()
-	page = a.browser.Get(a.app.AuthCodeURL("s")).Submit("login-submit", "username", "alice", "password", idptest.Password)
-	page = page.Submit("mfa-submit", "code", a.phone.Code(0), "remember", "1")
-	var err error
-	if a.token, err = a.app.Exchange(t.Context(), page.URL.Query().Get("code")); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// signedIn reports whether the browser still has a session.
-func (a *person) signedIn() bool { return a.browser.Get("/account").URL.Path == "/account" }
-
-// granted reports whether the app's tokens still work.
-func (a *person) granted(t *testing.T) (access, refresh bool) {
-	t.Helper()
-	status := a.userInfo(t, a.token.AccessToken)
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {a.token.RefreshToken}}
-	r, _ := http.NewRequest("POST", a.app.Endpoint.TokenURL, strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth(a.app.ClientID, a.app.ClientSecret)
-	refreshed, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	refreshed.Body.Close()
-	return status == 200, refreshed.StatusCode == 200
-}
-
-// userInfo returns the status of userinfo for an access token.
-func (a *person) userInfo(t *testing.T, access string) int {
-	t.Helper()
-	r, _ := http.NewRequest("GET", a.p.Issuer+"/oauth2/userinfo", nil)
-	r.Header.Set("Authorization", "Bearer "+access)
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
-}
-
-// request is one of the browser's, to ask whose it is.
-func (a *person) request(t *testing.T) *http.Request {
-	t.Helper()
-	r, err := http.NewRequest("GET", a.p.Issuer, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range a.browser.Jar.Cookies(r.URL) {
-		r.AddCookie(c)
-	}
-	return r
-}
-
-// asked returns the first page after the password of a new sign-in in the browser that is remembered.
-func (a *person) asked(password string) *idptest.Page {
-	page := a.browser.Get(a.app.AuthCodeURL("s"))
-	if !page.Has("#login-submit") {
-		return page
-	}
-	return page.Submit("login-submit", "username", "alice", "password", password)
-}
-
-func (a *person) ended(t *testing.T) {
-	t.Helper()
-	if a.signedIn() {
-		t.Error("the session goes on")
-	}
-	if access, refresh := a.granted(t); access || refresh {
-		t.Errorf("tokens still work: access %v, refresh %v", access, refresh)
-	}
-}
-
 func TestBeforeAnyAction(t *testing.T) {
-	a := alice(t, idptest.Start(t))
-	if access, refresh := a.granted(t); !a.signedIn() || !access || !refresh {
-		t.Fatalf("session %v, access %v, refresh %v", a.signedIn(), access, refresh)
+	a := idptest.Start(t).Person("alice")
+	if access, refresh := a.Granted(); !a.SignedIn() || !access || !refresh {
+		t.Fatalf("session %v, access %v, refresh %v", a.SignedIn(), access, refresh)
 	}
 }
 
 func TestSec_SS06_DisableEndsEverything(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	if err := p.Actions().Disable(t.Context(), a.Subject); err != nil {
 		t.Fatal(err)
 	}
-	a.ended(t)
-	if page := a.asked(idptest.Password); page.URL.Path != "/login" || page.Text(`[role=alert]`) == "" {
+	a.Ended()
+	if page := a.Asked(idptest.Password); page.URL.Path != "/login" || page.Text(`[role=alert]`) == "" {
 		t.Errorf("signed in while disabled: %s", page.URL)
 	}
 	if err := p.Accounts.Enable(t.Context(), a.Subject); err != nil {
 		t.Fatal(err)
 	}
-	if access, refresh := a.granted(t); access || refresh {
+	if access, refresh := a.Granted(); access || refresh {
 		t.Error("enabling brings tokens back")
 	}
-	if page := a.asked(idptest.Password); page.URL.Query().Get("code") == "" {
+	if page := a.Asked(idptest.Password); page.URL.Query().Get("code") == "" {
 		t.Errorf("the device is forgotten, or the way in closed: %s", page.URL)
 	}
 }
 
 func TestSec_RD06_SetPasswordEndsSessionsTokensAndDevices(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	if err := p.Actions().SetPassword(t.Context(), a.Subject, "tulip gravel monday 88"); err != nil {
 		t.Fatal(err)
 	}
-	a.ended(t)
-	if page := a.asked("tulip gravel monday 88"); !page.Has("#mfa-submit") {
+	a.Ended()
+	if page := a.Asked("tulip gravel monday 88"); !page.Has("#mfa-submit") {
 		t.Errorf("no code is asked: %s", page.URL)
 	}
 	if err := p.Actions().SetPassword(t.Context(), a.Subject, "short"); err == nil {
@@ -154,16 +55,16 @@ func TestSec_RD06_SetPasswordEndsSessionsTokensAndDevices(t *testing.T) {
 
 func TestResetMFALeavesThePassword(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	if err := p.Actions().ResetMFA(t.Context(), a.Subject, "lost the phone"); err != nil {
 		t.Fatal(err)
 	}
-	a.ended(t)
+	a.Ended()
 	status, err := p.MFA.Status(t.Context(), a.Subject)
 	if err != nil || status.Enrolled || status.CodesLeft != 0 || status.Devices != 0 {
 		t.Errorf("%+v %v", status, err)
 	}
-	if page := a.asked(idptest.Password); page.URL.Query().Get("code") == "" {
+	if page := a.Asked(idptest.Password); page.URL.Query().Get("code") == "" {
 		t.Errorf("%s", page.URL)
 	}
 	entries, err := p.Audit.List(t.Context(), audit.Filter{Action: "mfa.reset"})
@@ -174,11 +75,11 @@ func TestResetMFALeavesThePassword(t *testing.T) {
 
 func TestSec_DR07_DeleteLeavesTheTrailOnly(t *testing.T) {
 	p := idptest.Start(t)
-	a := alice(t, p)
+	a := p.Person("alice")
 	if err := p.Actions().Delete(t.Context(), a.Subject); err != nil {
 		t.Fatal(err)
 	}
-	a.ended(t)
+	a.Ended()
 	if _, err := p.Accounts.BySubject(t.Context(), a.Subject); !errors.Is(err, account.ErrNotFound) {
 		t.Error(err)
 	}

@@ -1,4 +1,4 @@
-package console
+package profile
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ type appRow struct {
 	Own      bool // an administrator vouches for it: nobody is asked
 }
 
-func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) apps(w http.ResponseWriter, r *http.Request) {
 	_, a, ok := c.SignedIn(w, r)
 	if !ok {
 		return
@@ -36,11 +36,11 @@ func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
 		c.Fail(w, r, err)
 		return
 	}
-	c.Pages.Render(w, r, http.StatusOK, "apps", page)
+	c.Templates.Render(w, r, http.StatusOK, "apps", page)
 }
 
 // connected returns the apps that use the account of subject, by id.
-func (c *Console) connected(ctx context.Context, subject string) ([]appRow, error) {
+func (c *Pages) connected(ctx context.Context, subject string) ([]appRow, error) {
 	grants, err := c.Actions.Consents.List(ctx, subject)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (c *Console) connected(ctx context.Context, subject string) ([]appRow, erro
 }
 
 // revokeApp takes back what the person allowed to one app, and the tokens that it got.
-func (c *Console) revokeApp(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) revokeApp(w http.ResponseWriter, r *http.Request) {
 	_, a, ok := c.SignedIn(w, r)
 	if !ok {
 		return
@@ -90,7 +90,7 @@ func (c *Console) revokeApp(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.PostFormValue("id")
 	if !slices.ContainsFunc(apps, func(row appRow) bool { return row.ID == id }) {
-		c.Pages.Render(w, r, http.StatusNotFound, "error", notFound())
+		c.Templates.Render(w, r, http.StatusNotFound, "error", notFound())
 		return
 	}
 	if err := c.Actions.Disconnect(r.Context(), a.Subject, id); err != nil {

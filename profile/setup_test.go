@@ -1,4 +1,4 @@
-package console_test
+package profile_test
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package console
+package profile
 
 import (
 	"errors"
@@ -18,15 +18,15 @@ type setupPage struct {
 }
 
 // showSetup shows the form to whoever has the one-time link. Looking at it does not spend it.
-func (c *Console) showSetup(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) showSetup(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	if c.usable(w, r, token) {
-		c.Pages.Render(w, r, http.StatusOK, "setup", setupPage{Query: r.URL.RawQuery, Token: token, MinPassword: c.Accounts.MinPassword()})
+		c.Templates.Render(w, r, http.StatusOK, "setup", setupPage{Query: r.URL.RawQuery, Token: token, MinPassword: c.Accounts.MinPassword()})
 	}
 }
 
 // usable reports whether token still makes an administrator; otherwise it has said so, without a form.
-func (c *Console) usable(w http.ResponseWriter, r *http.Request, token string) bool {
+func (c *Pages) usable(w http.ResponseWriter, r *http.Request, token string) bool {
 	_, err := c.Accounts.Link(r.Context(), account.PurposeSetup, token)
 	if err == nil {
 		return true
@@ -39,14 +39,14 @@ func (c *Console) usable(w http.ResponseWriter, r *http.Request, token string) b
 	return false
 }
 
-func (c *Console) gone(w http.ResponseWriter, r *http.Request) {
-	c.Pages.Render(w, r, http.StatusNotFound, "message", templates.Message{
+func (c *Pages) gone(w http.ResponseWriter, r *http.Request) {
+	c.Templates.Render(w, r, http.StatusNotFound, "message", templates.Message{
 		Title: "setup.gone.title", Text: "setup.gone.text", Link: "/account", Label: "setup.gone.link", Alert: true,
 	})
 }
 
 // setup makes the administrator, signs them in and leads straight into enrolment.
-func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
+func (c *Pages) setup(w http.ResponseWriter, r *http.Request) {
 	page := setupPage{
 		Query: r.URL.RawQuery, Token: r.PostFormValue("token"), Username: r.PostFormValue("username"), Name: r.PostFormValue("name"),
 		Email: r.PostFormValue("email"), MinPassword: c.Accounts.MinPassword(),
@@ -69,7 +69,7 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 		status, page.Problem = http.StatusServiceUnavailable, templates.Busy(w)
 	}
 	if page.Problem != nil {
-		c.Pages.Render(w, r, status, "setup", page)
+		c.Templates.Render(w, r, status, "setup", page)
 		return
 	}
 	if err == nil {
@@ -83,7 +83,7 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 }
 
 // firstAdmin makes the account. One without a password, which accounts may be, could never sign in.
-func (c *Console) firstAdmin(r *http.Request, page setupPage) (*account.Account, error) {
+func (c *Pages) firstAdmin(r *http.Request, page setupPage) (*account.Account, error) {
 	password := r.PostFormValue("password")
 	if password == "" {
 		return nil, &account.InvalidError{Field: "password", Reason: "empty"}
