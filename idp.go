@@ -388,10 +388,14 @@ func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth
 
 // Actions returns what an administrator does to people across the domains.
 func (p *IdP) Actions() *admin.Actions {
-	return &admin.Actions{
+	actions := &admin.Actions{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
-		PublicURL: p.cfg.PublicURL, Mail: p.tell,
+		PublicURL: p.cfg.PublicURL, Mailing: p.mailing, Mail: p.tell,
 	}
+	if p.Passkeys != nil {
+		actions.Passkeys = p.Passkeys.Passkeys
+	}
+	return actions
 }
 
 // SetupLink returns the one-time link that makes the first administrator, "" when there is one already.

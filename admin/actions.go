@@ -23,7 +23,10 @@ type Actions struct {
 	OAuth    *oauth.Server
 	Audit    *audit.Log
 
+	Passkeys func(ctx context.Context, subject string) ([]mfa.Credential, error) // nil: there are none
+
 	PublicURL string // where one-time links lead
+	Mailing   bool   // letters are sent, so that links reach people by themselves
 	// Mail puts a letter to a person into the outbox, in the caller's transaction, if mail is sent at all.
 	Mail func(ctx context.Context, subject, name string, letter templates.Letter) error
 }
