@@ -33,8 +33,6 @@ func deeds() map[string]func(context.Context, *admin.Desk, *account.Account) err
 			return err
 		},
 		"compromised": compromised,
-			return d.Compromised(ctx, a.Subject, "why")
-		},
 		"reset mfa": func(ctx context.Context, d *admin.Desk, a *account.Account) error {
 			return d.ResetMFA(ctx, a.Subject, "why")
 		},
