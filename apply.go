@@ -38,6 +38,11 @@ func (p *IdP) Apply(ctx context.Context, d *Desired, getenv func(string) string,
 	if err := a.hashPasswords(ctx, getenv); err != nil {
 		return nil, err
 	}
+	if d.Policy != nil { // whose reach is counted by what lists know
+		if err := p.settleFactors(ctx); err != nil {
+			return nil, err
+		}
+	}
 	err := p.db.InTx(ctx, func(ctx context.Context) error {
 		a.changes = nil // of a try that met another transaction
 		steps := []func(context.Context) error{a.groups, a.users, a.clients, a.policy}
@@ -189,19 +194,27 @@ func (a *applying) policy(ctx context.Context) error {
 	want := account.Policy{
 		MFARequired:       cmp.Or(a.d.Policy.MFARequired, account.MFAGroups),
 		MFARequiredGroups: a.d.Policy.MFARequiredGroups, MFAGrace: time.Duration(a.d.Policy.MFAGrace),
+		SessionIdle: time.Duration(a.d.Policy.SessionIdle), SessionOverall: time.Duration(a.d.Policy.SessionOverall), Version: was.Version,
 	}
-	fields := differing(map[string][2]any{
+	factors := differing(map[string][2]any{
 		"mfa_required":        {was.MFARequired, want.MFARequired},
 		"mfa_required_groups": {sorted(was.MFARequiredGroups), sorted(want.MFARequiredGroups)}, "mfa_grace": {was.MFAGrace, want.MFAGrace},
 	})
+	fields := append(factors, differing(map[string][2]any{
+		"session_idle": {was.SessionIdle, want.SessionIdle}, "session_overall": {was.SessionOverall, want.SessionOverall},
+	})...)
 	if len(fields) == 0 {
 		return nil
 	}
-	reach, err := a.PolicyReach(ctx, want)
-	if err != nil {
-		return a.Explain(err)
+	change := Change{Action: "update", What: "policy", Fields: fields}
+	if len(factors) > 0 {
+		reach, err := a.Accounts.PolicyReach(ctx, want)
+		if err != nil {
+			return a.Explain(err)
+		}
+		change.Reach = &reach
 	}
-	a.changes = append(a.changes, Change{Action: "update", What: "policy", Fields: fields, Reach: &reach})
+	a.changes = append(a.changes, change)
 	return a.Explain(a.Accounts.SetPolicy(ctx, want))
 }
 

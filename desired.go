@@ -104,11 +104,13 @@ type DesiredClient struct {
 	Contacts               []string       `yaml:"contacts" json:"contacts,omitempty"`
 }
 
-// DesiredPolicy says who must have a second factor.
+// DesiredPolicy says who must have a second factor, and how long a sign-in lasts; a length that is left out is as it is anyway.
 type DesiredPolicy struct {
 	MFARequired       string   `yaml:"mfa_required"` // everybody, or groups, which is meant when it is left out
 	MFARequiredGroups []string `yaml:"mfa_required_groups"`
 	MFAGrace          Duration `yaml:"mfa_grace"`
+	SessionIdle       Duration `yaml:"session_idle"`    // a session ends so long after its last request
+	SessionOverall    Duration `yaml:"session_overall"` // and so long after the last password
 }
 
 // Secret is a reference to a secret, ${env:NAME} or ${file:PATH}; the value itself never stands in the file.

@@ -56,7 +56,10 @@ func (p *IdP) Desired(ctx context.Context) (*Desired, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Policy = &DesiredPolicy{MFARequired: policy.MFARequired, MFARequiredGroups: policy.MFARequiredGroups, MFAGrace: Duration(policy.MFAGrace)}
+	d.Policy = &DesiredPolicy{
+		MFARequired: policy.MFARequired, MFARequiredGroups: policy.MFARequiredGroups, MFAGrace: Duration(policy.MFAGrace),
+		SessionIdle: Duration(policy.SessionIdle), SessionOverall: Duration(policy.SessionOverall),
+	}
 	return d, nil
 }
 

@@ -47,6 +47,8 @@ func (p *IdP) Explain(err error) error {
 		return explained{p.refusal(invalid), err}
 	case errors.Is(err, account.ErrDisabled):
 		return explained{"this person is disabled: enable them first", err}
+	case errors.Is(err, account.ErrStale):
+		return explained{"somebody else changed it at the same moment: try again", err}
 	case errors.Is(err, account.ErrLastAdmin):
 		return explained{"this is the last administrator: make another one first", err}
 	case errors.Is(err, admin.ErrHasPassword):
@@ -61,6 +63,12 @@ func (p *IdP) refusal(e *account.InvalidError) string {
 		return "policy: mfa_required must be " + account.MFAGroups + " or " + account.MFAEverybody
 	case e.Field == "policy.mfa_grace":
 		return "policy: mfa_grace must not be negative; with 0 enrolment does not wait"
+	case e.Field == "policy.session_idle" && e.Reason == "longer":
+		return "policy: session_idle must not be longer than session_overall"
+	case e.Field == "policy.session_idle":
+		return fmt.Sprintf("policy: session_idle must be from %v to %v", account.MinSessionIdle, account.MaxSession)
+	case e.Field == "policy.session_overall":
+		return fmt.Sprintf("policy: session_overall must be from %v to %v", account.MinSessionOverall, account.MaxSession)
 	case e.Field == "groups" && e.Reason == "unknown":
 		return "groups: there is no such group"
 	case e.Field == "role" && e.Reason == "unknown":

@@ -281,7 +281,7 @@ func (s *Service) Delete(ctx context.Context, subject string) error {
 // spareLastAdmin returns [ErrLastAdmin] when subject is the only administrator who may sign in. It first takes its
 // turn: two administrators who demote each other at the same moment must not both see the other one.
 func (s *Service) spareLastAdmin(ctx context.Context, subject string) error {
-	if _, err := s.cfg.DB.Exec(ctx, `UPDATE account_policy SET turns = turns + 1 WHERE id = 1`); err != nil {
+	if err := s.takeTurn(ctx); err != nil {
 		return err
 	}
 	var admins []string
@@ -289,6 +289,12 @@ func (s *Service) spareLastAdmin(ctx context.Context, subject string) error {
 	if err == nil && len(admins) == 1 && admins[0] == subject {
 		return ErrLastAdmin
 	}
+	return err
+}
+
+// takeTurn makes whoever else takes a turn wait until this transaction ends, and waits for theirs.
+func (s *Service) takeTurn(ctx context.Context) error {
+	_, err := s.cfg.DB.Exec(ctx, `UPDATE account_policy SET turns = turns + 1 WHERE id = 1`)
 	return err
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/focushq/idp/internal/dbx"
 )
 
 const maxGroup = 64
@@ -98,6 +100,9 @@ func (s *Service) setMembership(ctx context.Context, subject string, groups []st
 	}
 	for _, name := range groups {
 		_, err := s.cfg.DB.Exec(ctx, `INSERT INTO account_members (subject, group_name) VALUES ($1, $2)`, subject, name)
+		if dbx.IsDangling(err) { // removed since known looked
+			return &InvalidError{"groups", "unknown"}
+		}
 		if err != nil {
 			return err
 		}

@@ -79,6 +79,9 @@ func (s *Service) DeleteGroup(ctx context.Context, name string, withMembers bool
 		return ErrNotFound
 	}
 	return s.change(ctx, groupEvent("removed", name), func(ctx context.Context) error {
+		if err := s.takeTurn(ctx); err != nil { // or a policy that is set meanwhile could name it
+			return err
+		}
 		policy, err := s.Policy(ctx)
 		if err != nil {
 			return err
@@ -86,17 +89,33 @@ func (s *Service) DeleteGroup(ctx context.Context, name string, withMembers bool
 		if slices.Contains(policy.MFARequiredGroups, name) {
 			return ErrGroupNeeded
 		}
-		n, err := s.cfg.DB.Exec(ctx, `
-			DELETE FROM account_groups WHERE name = $1 AND ($2 OR NOT EXISTS (SELECT 1 FROM account_members WHERE group_name = $1))`,
-			name, withMembers)
-		if err != nil || n > 0 {
-			return groupError("delete", err)
+		if !withMembers {
+			return s.deleteEmpty(ctx, name)
 		}
+		return groupError("delete", s.one(ctx, `DELETE FROM account_groups WHERE name = $1`, name))
+	})
+}
+
+// deleteEmpty removes a group that nobody is in. Whoever joins at the same moment holds the group's row: a DELETE would wait
+// for them and then remove their membership too, which its condition has not seen. Another name, which no group can have,
+// waits likewise, and is then refused by the reference.
+func (s *Service) deleteEmpty(ctx context.Context, name string) error {
+	n, err := s.cfg.DB.Exec(ctx, `
+		UPDATE account_groups SET name = '~' || name
+		WHERE name = $1 AND NOT EXISTS (SELECT 1 FROM account_members WHERE group_name = $1)`, name)
+	if dbx.IsDangling(err) {
+		return ErrHasMembers
+	}
+	if err != nil {
+		return groupError("delete", err)
+	}
+	if n == 0 {
 		if _, err := s.Group(ctx, name); err != nil {
 			return err
 		}
 		return ErrHasMembers
-	})
+	}
+	return groupError("delete", s.one(ctx, `DELETE FROM account_groups WHERE name = '~' || $1`, name))
 }
 
 func groupEvent(what, name string) Event {
@@ -105,7 +124,7 @@ func groupEvent(what, name string) Event {
 
 func groupError(what string, err error) error {
 	var invalid *InvalidError
-	if err == nil || errors.As(err, &invalid) {
+	if err == nil || errors.As(err, &invalid) || errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return fmt.Errorf("account: %s a group: %w", what, err)

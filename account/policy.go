@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,25 +16,56 @@ const (
 	MFAEverybody = "everybody" // everybody
 )
 
-// Policy says who needs a second factor.
+// Policy says who needs a second factor, and how long a sign-in lasts.
 type Policy struct {
 	MFARequired       string        // [MFAGroups], which "" stands for, or [MFAEverybody]
 	MFARequiredGroups []string      // whose members have to enrol, whoever else does
 	MFAGrace          time.Duration // how long that may be put off, from the first sign-in under the policy
+	SessionIdle       time.Duration // a session ends so long after its last request; 0: what sessions have anyway
+	SessionOverall    time.Duration // and so long after the last password in any case; 0: likewise
+	Version           int64         // as it was read; 0, for SetPolicy: whichever there is now
+}
+
+// Bounds of [Policy.SessionIdle] and [Policy.SessionOverall]. 30 days are the most that a session of one factor may last (NIST
+// SP 800-63B-4 section 2.1.3).
+const (
+	MinSessionIdle    = 5 * time.Minute
+	MinSessionOverall = time.Hour
+	MaxSession        = 30 * 24 * time.Hour
+)
+
+// policyRow is the line of the table account_policy.
+type policyRow struct {
+	Required string `db:"mfa_required"`
+	Groups   string `db:"mfa_required_groups"`
+	Grace    int64  `db:"mfa_grace"`
+	Idle     int64  `db:"session_idle"`
+	Overall  int64  `db:"session_overall"`
+	Version  int64  `db:"version"`
+}
+
+func (s *Service) policyRow(ctx context.Context) (r policyRow, err error) {
+	err = s.cfg.DB.Get(ctx, &r, `
+		SELECT mfa_required, mfa_required_groups, mfa_grace, session_idle, session_overall, version FROM account_policy WHERE id = 1`)
+	if err != nil {
+		return r, fmt.Errorf("account: policy: %w", err)
+	}
+	return r, nil
 }
 
 // Policy returns the policy in force. One that is not understood is an error: nobody gets by because of it.
 func (s *Service) Policy(ctx context.Context) (Policy, error) {
-	var r struct {
-		Required string `db:"mfa_required"`
-		Groups   string `db:"mfa_required_groups"`
-		Grace    int64  `db:"mfa_grace"`
-	}
-	err := s.cfg.DB.Get(ctx, &r, `SELECT mfa_required, mfa_required_groups, mfa_grace FROM account_policy WHERE id = 1`)
+	r, err := s.policyRow(ctx)
 	if err != nil {
-		return Policy{}, fmt.Errorf("account: policy: %w", err)
+		return Policy{}, err
 	}
-	p := Policy{MFARequired: r.Required, MFAGrace: time.Duration(r.Grace) * time.Second}
+	return r.policy()
+}
+
+func (r policyRow) policy() (Policy, error) {
+	p := Policy{
+		MFARequired: r.Required, MFAGrace: seconds(r.Grace), SessionIdle: seconds(r.Idle), SessionOverall: seconds(r.Overall), Version: r.Version,
+	}
 	if p.MFARequired != MFAGroups && p.MFARequired != MFAEverybody {
 		return Policy{}, fmt.Errorf("account: policy: MFA required of %q: unknown", p.MFARequired)
 	}
@@ -43,7 +75,10 @@ func (s *Service) Policy(ctx context.Context) (Policy, error) {
 	return p, nil
 }
 
-// SetPolicy puts p in force at once. A group that does not exist is an [*InvalidError]: the policy would protect nobody.
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+// SetPolicy puts p in force at once. It returns [*InvalidError], also for a group that does not exist: the policy would protect
+// nobody; and [ErrStale] when somebody else has set another one than that of p's Version since.
 func (s *Service) SetPolicy(ctx context.Context, p Policy) error {
 	p, err := p.tidy()
 	if err != nil {
@@ -55,20 +90,44 @@ func (s *Service) SetPolicy(ctx context.Context, p Policy) error {
 	}
 	detail := map[string]string{}
 	return s.change(ctx, Event{Kind: EventPolicySet, Detail: detail}, func(ctx context.Context) error {
+		if err := s.takeTurn(ctx); err != nil { // or a group could be deleted meanwhile
+			return err
+		}
 		if err := s.known(ctx, p.MFARequiredGroups); err != nil {
 			return err
 		}
-		was, err := s.Policy(ctx)
+		stored, err := s.policyRow(ctx)
+		if err != nil {
+			return err
+		}
+		was, err := stored.policy()
 		if err != nil {
 			was = Policy{} // one that is not understood has to be replaceable
 		}
 		clear(detail) // of a try that met another transaction
-		differs(detail, "mfa_required", was.MFARequired, p.MFARequired)
-		differs(detail, "mfa_required_groups", strings.Join(was.MFARequiredGroups, " "), strings.Join(p.MFARequiredGroups, " "))
-		differs(detail, "mfa_grace", was.MFAGrace.String(), p.MFAGrace.String())
-		return s.one(ctx, `UPDATE account_policy SET mfa_required = $1, mfa_required_groups = $2, mfa_grace = $3 WHERE id = 1`,
-			p.MFARequired, string(text), int64(p.MFAGrace/time.Second))
+		p.describe(detail, was)
+		n, err := s.cfg.DB.Exec(ctx, `
+			UPDATE account_policy SET mfa_required = $1, mfa_required_groups = $2, mfa_grace = $3, session_idle = $4,
+				session_overall = $5, version = version + 1
+			WHERE id = 1 AND version = $6`, p.MFARequired, string(text), int64(p.MFAGrace/time.Second),
+			int64(p.SessionIdle/time.Second), int64(p.SessionOverall/time.Second), cmp.Or(p.Version, stored.Version))
+		if err != nil {
+			return fmt.Errorf("account: set the policy: %w", err)
+		}
+		if n == 0 {
+			return ErrStale
+		}
+		return nil
 	})
+}
+
+// describe notes how p differs from what was before.
+func (p Policy) describe(detail map[string]string, was Policy) {
+	differs(detail, "mfa_required", was.MFARequired, p.MFARequired)
+	differs(detail, "mfa_required_groups", strings.Join(was.MFARequiredGroups, " "), strings.Join(p.MFARequiredGroups, " "))
+	differs(detail, "mfa_grace", was.MFAGrace.String(), p.MFAGrace.String())
+	differs(detail, "session_idle", was.SessionIdle.String(), p.SessionIdle.String())
+	differs(detail, "session_overall", was.SessionOverall.String(), p.SessionOverall.String())
 }
 
 // tidy brings p into the form in which it is stored, or returns an [*InvalidError].
@@ -81,6 +140,15 @@ func (p Policy) tidy() (Policy, error) {
 	}
 	if p.MFAGrace < 0 {
 		return p, &InvalidError{"policy.mfa_grace", "negative"}
+	}
+	p.MFAGrace, p.SessionIdle, p.SessionOverall = p.MFAGrace.Truncate(time.Second), p.SessionIdle.Truncate(time.Second), p.SessionOverall.Truncate(time.Second)
+	switch idle, overall := p.SessionIdle, p.SessionOverall; {
+	case idle != 0 && (idle < MinSessionIdle || idle > MaxSession):
+		return p, &InvalidError{"policy.session_idle", "range"}
+	case overall != 0 && (overall < MinSessionOverall || overall > MaxSession):
+		return p, &InvalidError{"policy.session_overall", "range"}
+	case overall != 0 && idle > overall:
+		return p, &InvalidError{"policy.session_idle", "longer"}
 	}
 	p.MFARequiredGroups = slices.Compact(slices.Sorted(slices.Values(p.MFARequiredGroups)))
 	return p, nil
@@ -126,30 +194,6 @@ func (s *Service) MFAGrace(a *Account, p Policy) (required bool, graceEnds time.
 		graceEnds = a.MFADueAt
 	}
 	return true, graceEnds
-}
-
-// AskedBy returns who may sign in and would be asked for a second factor under p, by user name: to look at before
-// p is put in force. A group that does not exist has no members.
-func (s *Service) AskedBy(ctx context.Context, p Policy) ([]*Account, error) {
-	p, err := p.tidy()
-	if err != nil {
-		return nil, err
-	}
-	var rows []row
-	if err := s.cfg.DB.Select(ctx, &rows, selectAccounts+`WHERE NOT disabled ORDER BY username_key`); err != nil {
-		return nil, fmt.Errorf("account: whom a policy asks: %w", err)
-	}
-	var asked []*Account
-	for _, r := range rows {
-		a, err := r.account()
-		if err != nil {
-			return nil, err
-		}
-		if p.asks(a) {
-			asked = append(asked, a)
-		}
-	}
-	return asked, nil
 }
 
 // CodesAsked notes that the person of subject was asked just now whether they still have their recovery codes.

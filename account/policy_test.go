@@ -22,16 +22,61 @@ func TestPolicy(t *testing.T) {
 			t.Error(got)
 		}
 		check(t, f.SetGroups(ctx, []Group{{Name: "staff"}}))
+		for _, tt := range []struct {
+			p    Policy
+			want string
+		}{
+			{Policy{SessionIdle: time.Minute}, "policy.session_idle/range"},
+			{Policy{SessionIdle: 721 * time.Hour}, "policy.session_idle/range"},
+			{Policy{SessionIdle: -time.Hour}, "policy.session_idle/range"},
+			{Policy{SessionOverall: 30 * time.Minute}, "policy.session_overall/range"},
+			{Policy{SessionOverall: 721 * time.Hour}, "policy.session_overall/range"},
+			{Policy{SessionIdle: 3 * time.Hour, SessionOverall: 2 * time.Hour}, "policy.session_idle/longer"},
+		} {
+			if got := reason(t, f.SetPolicy(ctx, tt.p)); got != tt.want {
+				t.Errorf("%+v: %s", tt.p, got)
+			}
+		}
 		if got := reason(t, f.SetPolicy(ctx, Policy{MFARequired: "nobody"})); got != "policy.mfa_required/unknown" {
 			t.Error(got)
 		}
-		p := Policy{MFARequired: MFAEverybody, MFARequiredGroups: []string{"staff"}, MFAGrace: 336 * time.Hour}
+		p := Policy{MFARequired: MFAEverybody, MFARequiredGroups: []string{"staff"}, MFAGrace: 336 * time.Hour, SessionIdle: time.Hour, SessionOverall: 12 * time.Hour}
 		check(t, f.SetPolicy(ctx, p))
 		got, err = f.Policy(ctx)
 		check(t, err)
+		p.Version = 2
 		if diff := cmp.Diff(p, got); diff != "" {
 			t.Errorf("-want +got\n%s", diff)
 		}
+	})
+}
+
+// The second of two who change the policy from what they saw is told, and changes nothing.
+func TestAPolicyThatSomebodyElseChanged(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		seen, err := f.Policy(ctx)
+		check(t, err)
+		results := make(chan error, 40)
+		for i := range cap(results) {
+			p := seen
+			p.MFAGrace = time.Duration(i+1) * time.Hour
+			go func() { results <- f.SetPolicy(ctx, p) }()
+		}
+		set := 0
+		for range cap(results) {
+			if err := <-results; err == nil {
+				set++
+			} else {
+				want(t, err, ErrStale)
+			}
+		}
+		now, err := f.Policy(ctx)
+		check(t, err)
+		if set != 1 || now.Version != seen.Version+1 {
+			t.Errorf("%d were set, version %d after %d", set, now.Version, seen.Version)
+		}
+		check(t, f.SetPolicy(ctx, Policy{})) // whatever there is
 	})
 }
 
@@ -124,40 +169,6 @@ func TestAPolicyThatNobodyKnowsLetsNobodyBy(t *testing.T) {
 			if p, err := f.Policy(t.Context()); err == nil {
 				t.Errorf("%q: %+v", odd, p)
 			}
-		}
-	})
-}
-
-func TestAskedBy(t *testing.T) {
-	each(t, func(t *testing.T, f *fixture) {
-		ctx := t.Context()
-		check(t, f.SetGroups(ctx, []Group{{Name: "staff"}, {Name: "guests"}}))
-		f.add("root", func(n *NewAccount) { n.Admin = true })
-		f.add("zoe", func(n *NewAccount) { n.Groups = []string{"guests", "staff"} })
-		f.add("bob", func(n *NewAccount) { n.Groups = []string{"guests"} })
-		gone := f.add("adam", func(n *NewAccount) { n.Groups = []string{"staff"} })
-		check(t, f.Disable(ctx, gone.Subject))
-		for _, tt := range []struct {
-			policy Policy
-			want   []string
-		}{
-			{Policy{}, []string{"root"}},
-			{Policy{MFARequiredGroups: []string{"staff"}}, []string{"root", "zoe"}},
-			{Policy{MFARequiredGroups: []string{"none"}}, []string{"root"}},
-			{Policy{MFARequired: MFAEverybody}, []string{"bob", "root", "zoe"}},
-		} {
-			asked, err := f.AskedBy(ctx, tt.policy)
-			check(t, err)
-			var got []string
-			for _, a := range asked {
-				got = append(got, a.Username)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("%+v: -want +got\n%s", tt.policy, diff)
-			}
-		}
-		if _, err := f.AskedBy(ctx, Policy{MFARequired: "some"}); err == nil {
-			t.Error("an unknown policy asks somebody")
 		}
 	})
 }

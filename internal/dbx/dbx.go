@@ -151,6 +151,16 @@ func IsTaken(err error) bool {
 		(lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
+// IsDangling reports whether err says that a row would refer to one that is not there: that one was missing or went away at
+// the same moment, or it was to go while others refer to it.
+func IsDangling(err error) bool {
+	if pq.As(err, pqerror.ForeignKeyViolation) != nil {
+		return true
+	}
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
 // IsBusy reports whether err says that the database had no room for the statement in time: the same request may succeed
 // when it is sent again.
 func IsBusy(err error) bool {
