@@ -74,7 +74,7 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 	if e.Client == "" {
 		e.Client = request.Client
 	}
-	detail, err := encode(e.Detail)
+	detail, err := encode(request.detail(e.Detail))
 	if err != nil {
 		return fmt.Errorf("audit: detail: %w", err)
 	}

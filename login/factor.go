@@ -142,7 +142,9 @@ func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 	if s == nil || s.Subject != user.Subject {
 		return errAnother
 	}
-	return f.recorded(w, r, audit.Event{Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor"},
+	detail := f.wanted(r, "")
+	detail["session"], detail["amr"] = s.ID, strings.Join(amr, " ")
+	return f.recorded(w, r, audit.Event{Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor", Detail: detail},
 		func(r *http.Request) error { return f.Sessions.AddFactor(w, r, s, amr) })
 }
 

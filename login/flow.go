@@ -64,7 +64,7 @@ type person struct {
 
 // Authenticate implements [oauth.Interaction].
 func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.Request) (*oauth.Authentication, error) {
-	r = r.WithContext(audit.WithClient(r.Context(), req.Client().ID))
+	r = r.WithContext(inFlow(r.Context(), req))
 	who, err := f.person(w, r)
 	if err != nil {
 		return nil, err
@@ -74,12 +74,15 @@ func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 		return nil, err
 	}
 	if state.OtherSubject && !state.AuthTime.Before(state.Asked) {
+		f.tell(req, state, who, Password, ByOtherSubject)
 		return nil, fosite.ErrLoginRequired.WithHint("Somebody else signed in than id_token_hint names.")
 	}
 	if err := f.recall(w, r, &state, who); err != nil {
 		return nil, err
 	}
-	switch step := Next(state, f.Now()); {
+	step, rule := Choose(state, f.Now())
+	f.tell(req, state, who, step, rule)
+	switch {
 	case step == Issue:
 		return &oauth.Authentication{
 			Subject: who.account.Subject, SessionID: who.session.ID, AuthTime: who.session.AuthTime,
@@ -89,14 +92,16 @@ func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 		return nil, fosite.ErrAccessDenied.WithHint("This app is not open to this person.")
 	case slices.Contains(state.Prompt, "none"):
 		return nil, silent[step]
-	default:
-		id, err := req.Suspend(r.Context(), w)
-		if err != nil {
-			return nil, err
-		}
-		http.Redirect(w, r, path[step]+"?"+url.Values{"request": {id}}.Encode(), http.StatusSeeOther)
-		return nil, nil
 	}
+	id, err := req.Suspend(r.Context(), w)
+	if err == nil {
+		err = f.demands(r, req, state, who, step, rule)
+	}
+	if err != nil {
+		return nil, err
+	}
+	http.Redirect(w, r, path[step]+"?"+url.Values{"request": {id}}.Encode(), http.StatusSeeOther)
+	return nil, nil
 }
 
 // person returns who is signed in at this browser, nil when nobody is. Whoever was disabled or removed meanwhile is
@@ -187,6 +192,9 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 		return err
 	}
 	s.PolicyMFA, s.GraceEnds, err = f.Accounts.MFADue(ctx, who.account, rules)
+	if s.PolicyMFA {
+		s.Told.demandedBy(rules, who.account)
+	}
 	return err
 }
 
@@ -196,6 +204,7 @@ func (f *Flow) factorFacts(ctx context.Context, s *State, who *person) error {
 	if err != nil {
 		return err
 	}
+	s.Told.Factors, s.Told.CodesLeft = factorNames(status), status.CodesLeft
 	s.UsedCode = mfa.UsedRecoveryCode(who.session.AMR)
 	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
 	asked := status.CodesMadeAt
@@ -209,10 +218,24 @@ func (f *Flow) factorFacts(ctx context.Context, s *State, who *person) error {
 // recall looks for this person's remembered-device cookie where it could spare the code. Looking changes the cookie, so
 // it is not done for nothing.
 func (f *Flow) recall(w http.ResponseWriter, r *http.Request, s *State, who *person) (err error) {
-	if who == nil || !s.Enrolled || s.Factor() || s.Strict() || s.AuthTime.IsZero() {
+	if who == nil || !s.Enrolled || s.Factor() || s.AuthTime.IsZero() {
+		return nil
+	}
+	if s.Strict() {
+		s.Told.Device = DeviceIgnored
 		return nil
 	}
 	s.Remembered, err = mfahttp.Remembered(f.Factor, w, r, who.account.Subject)
+	switch {
+	case s.Remembered:
+		s.Told.Device = DeviceCounts
+	case f.MFA.RememberFor() == 0:
+		s.Told.Device = DeviceOff
+	case mfahttp.Presented(f.Factor, r, who.account.Subject):
+		s.Told.Device = DeviceBad
+	default:
+		s.Told.Device = DeviceNone
+	}
 	return err
 }
 

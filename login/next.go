@@ -62,6 +62,8 @@ type State struct {
 	AskCodes    bool      // nobody has asked for a year whether the recovery codes are still there
 	UsedCode    bool      // the factor was a recovery code: the phone may be gone
 	ConsentedAt time.Time // last decision on the requested scopes; zero: some undecided
+
+	Told Told
 }
 
 // Factor reports whether a second factor was given since the password.
@@ -72,32 +74,99 @@ func (s State) Strict() bool { return s.MFA == Always || s.AAL2 }
 
 // Next returns the first step still missing.
 func Next(s State, now time.Time) Step {
-	prompt := func(v string) bool { return slices.Contains(s.Prompt, v) }
-	fresh := func(at time.Time) bool { return !at.Before(s.Asked) }
+	step, _ := Choose(s, now)
+	return step
+}
 
-	again := prompt("login") || prompt("select_account") || s.MaxAge == 0 ||
-		s.MaxAge > 0 && now.Sub(s.AuthTime) > s.MaxAge
-	if s.AuthTime.IsZero() || s.OtherSubject || again && !fresh(s.AuthTime) {
-		return Password
+// Choose is [Next] with its reason.
+func Choose(s State, now time.Time) (Step, Rule) {
+	if rule := s.password(now); rule != "" {
+		return Password, rule
 	}
-
-	postponed := now.Before(s.GraceEnds) && (s.Postponed || prompt("none"))
+	missing := s.Enrolled && !s.Factor()
+	postponed := now.Before(s.GraceEnds) && (s.Postponed || s.prompt("none"))
 	switch {
-	case s.Enrolled && !s.Factor() && (s.Strict() || !s.Remembered):
-		return SecondFactor
+	case missing && s.Strict():
+		return SecondFactor, s.strictness()
+	case missing && !s.Remembered:
+		return SecondFactor, ByNewBrowser
 	case s.Compromised: // whoever else has the password does not get past the factor to replace it
-		return NewPassword
-	case !s.Enrolled && (s.Strict() || s.MFA == Required || s.PolicyMFA && !postponed):
-		return Enroll // also whoever turned MFA off since they gave a factor
+		return NewPassword, ByCompromised
+	case !s.Enrolled && s.Strict(): // also whoever turned MFA off since they gave a factor
+		return Enroll, s.strictness()
+	case !s.Enrolled && s.MFA == Required:
+		return Enroll, ByRequired
+	case !s.Enrolled && s.PolicyMFA && !postponed:
+		return Enroll, ByPolicy
 	}
 
 	switch {
 	case s.Excluded:
-		return Refuse
-	case (prompt("consent") || s.AskAlways) && !fresh(s.ConsentedAt), s.ConsentedAt.IsZero() && !s.SkipConsent:
-		return Consent
-	case s.Enrolled && (s.FewCodes || s.AskCodes || s.UsedCode) && !s.Reminded && !prompt("none"):
-		return Remind
+		return Refuse, ByExcluded
+	case s.prompt("consent") && !s.fresh(s.ConsentedAt):
+		return Consent, ByPromptConsent
+	case s.AskAlways && !s.fresh(s.ConsentedAt):
+		return Consent, ByAskAlways
+	case s.ConsentedAt.IsZero() && !s.SkipConsent:
+		return Consent, ByUndecided
 	}
-	return Issue
+	if rule := s.reminder(); rule != "" {
+		return Remind, rule
+	}
+	switch {
+	case s.Factor():
+		return Issue, ByFactor
+	case s.Enrolled:
+		return Issue, ByRemembered
+	case s.PolicyMFA:
+		return Issue, ByGrace
+	}
+	return Issue, ByNoDemand
+}
+
+func (s State) prompt(value string) bool { return slices.Contains(s.Prompt, value) }
+
+// fresh reports whether something happened for this request.
+func (s State) fresh(at time.Time) bool { return !at.Before(s.Asked) }
+
+// password returns why a password, or a passkey, is missing, "" when none is.
+func (s State) password(now time.Time) Rule {
+	switch {
+	case s.AuthTime.IsZero():
+		return ByNobody
+	case s.OtherSubject:
+		return ByOtherSubject
+	case s.fresh(s.AuthTime):
+		return ""
+	case s.prompt("login"):
+		return ByPromptLogin
+	case s.prompt("select_account"):
+		return ByPromptSelect
+	case s.MaxAge == 0, s.MaxAge > 0 && now.Sub(s.AuthTime) > s.MaxAge:
+		return ByMaxAge
+	}
+	return ""
+}
+
+// strictness returns why [State.Strict] is.
+func (s State) strictness() Rule {
+	if s.MFA == Always {
+		return ByAlways
+	}
+	return ByACR
+}
+
+// reminder returns why the person is reminded of recovery codes, "" when they are not.
+func (s State) reminder() Rule {
+	switch {
+	case !s.Enrolled || s.Reminded || s.prompt("none"):
+		return ""
+	case s.UsedCode:
+		return ByUsedCode
+	case s.FewCodes:
+		return ByFewCodes
+	case s.AskCodes:
+		return ByOldCodes
+	}
+	return ""
 }

@@ -35,6 +35,7 @@ type loginPage struct {
 	Notice   string       // what has just been done
 	Passkey  *passkeyForm // nil: passkeys do not sign in alone
 	Problem  *templates.Problem
+	rule     Rule // by which a password is asked for; "" where no app asks, or it is not
 }
 
 // Mount registers the pages of a sign-in.
@@ -84,7 +85,7 @@ func (f *Flow) loginPage(w http.ResponseWriter, r *http.Request) (page loginPage
 			page.ClientHost = "" // an administrator chose the name
 		}
 		page.Request, page.ClientID, page.Cancel = req.ID, req.Client().ID, true
-		page.Username, page.Device = req.LoginHint(), req.ForDevice()
+		page.Username, page.Device, page.rule = req.LoginHint(), req.ForDevice(), f.passwordRule(req, who)
 		hint := req.HintSubject()
 		other = other || slices.Contains(req.Prompt(), "select_account") ||
 			who != nil && hint != "" && hint != who.account.Subject
@@ -169,11 +170,16 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 
 // signedIn begins the session of who, by what the record calls with, and sends the browser on.
 func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, who *account.Account, with string, amr []string) {
-	event := audit.Event{Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: with}
+	event := audit.Event{
+		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: with, Detail: f.wanted(r, page.rule),
+	}
+	event.Detail["amr"] = strings.Join(amr, " ")
 	err := f.recorded(w, r, event, func(r *http.Request) error {
-		if _, err := f.Sessions.Start(w, r, who.Subject, amr); err != nil {
+		s, err := f.Sessions.Start(w, r, who.Subject, amr)
+		if err != nil {
 			return err
 		}
+		event.Detail["session"] = s.ID
 		return f.Accounts.SignedIn(r.Context(), who)
 	})
 	if err != nil {
@@ -252,7 +258,16 @@ func (f *Flow) cancel(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 		return
 	}
-	switch err := f.OAuth.Deny(w, r, id); {
+	who, err := f.person(w, r)
+	if err != nil {
+		f.Fail(w, r, err)
+		return
+	}
+	subject := ""
+	if who != nil {
+		subject = who.account.Subject
+	}
+	switch err := f.OAuth.Deny(w, r, id, subject); {
 	case errors.Is(err, oauth.ErrNoRequest): // sent twice, or from another browser
 		f.gone(w, r)
 	case err != nil:

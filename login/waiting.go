@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -18,14 +17,14 @@ type lookup struct {
 type lookupKey struct{}
 
 // Prepare returns the context in which r, a page of ours, is answered: the request that waits for it is read and validated
-// once, however many ask, and what comes of a form is on record as its app's.
+// once, however many ask, and what comes of a form is on record as its app's, and as a part of its sign-in.
 func (f *Flow) Prepare(r *http.Request) context.Context {
 	ctx := context.WithValue(r.Context(), lookupKey{}, new(lookup))
 	if r.Method != http.MethodPost {
 		return ctx
 	}
 	if req := f.waiting(r.WithContext(ctx)); req != nil {
-		ctx = audit.WithClient(ctx, req.Client().ID)
+		ctx = inFlow(ctx, req)
 	}
 	return ctx
 }

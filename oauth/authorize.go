@@ -109,7 +109,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		}
 		return s.audit(ctx, Event{
 			Kind: EventAuthorized, Subject: auth.Subject, Client: req.client.ID, Session: auth.SessionID, Grant: req.GetID(),
-			Detail: map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR},
+			Detail: req.told.with(map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR}),
 		})
 	})
 	switch {
@@ -212,8 +212,12 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, er
 		return
 	}
 	p := s.explain(r.Context(), err)
-	if p.Code == "access_denied" { // others cost a stranger nothing, and would fill the audit log
-		s.note(r.Context(), Event{Kind: EventAuthorizationRefused, Client: req.client.ID})
+	// What else a stranger is refused costs them nothing, and would fill the audit log.
+	if p.Code == "access_denied" || req.told.Subject != "" && p.Status < http.StatusInternalServerError {
+		s.note(r.Context(), Event{
+			Kind: EventAuthorizationRefused, Subject: req.told.Subject, Client: req.client.ID,
+			Detail: req.told.with(map[string]string{"error": p.Code}),
+		})
 	}
 	s.respond(w, req, url.Values{"error": {p.Code}, "error_description": {p.Description}})
 }

@@ -260,7 +260,7 @@ func (s *Server) approveDevice(ctx context.Context, req *Request, auth *Authenti
 	if err := s.store.createGrant(ctx, req, device.CodeHash, time.Unix(device.ExpiresAt, 0)); err != nil {
 		return err
 	}
-	return s.answered(ctx, req, auth.Subject, "allowed")
+	return s.answered(ctx, req, auth.Subject, "allowed", nil)
 }
 
 // denyDevice tells the waiting device of req that it gets nothing.
@@ -274,14 +274,14 @@ func (s *Server) denyDevice(ctx context.Context, req *Request) error {
 		if rows == 0 {
 			return ErrNoDevice
 		}
-		return s.answered(ctx, req, "", "refused")
+		return s.answered(ctx, req, req.told.Subject, "refused", req.told.Detail)
 	})
 }
 
-func (s *Server) answered(ctx context.Context, req *Request, subject, answer string) error {
+func (s *Server) answered(ctx context.Context, req *Request, subject, answer string, detail map[string]string) error {
 	return s.audit(ctx, Event{
 		Kind: EventDeviceAnswered, Subject: subject, Client: req.client.ID, Grant: req.device,
-		Detail: map[string]string{"answer": answer},
+		Detail: Event{Detail: detail}.with(map[string]string{"answer": answer}),
 	})
 }
 

@@ -185,7 +185,7 @@ func TestDeviceIsRefused(t *testing.T) {
 		code, user = w.codes("tv")
 		id, _ := w.open(user)
 		rec := httptest.NewRecorder()
-		if err := w.server.Deny(rec, w.visit(), id); err != nil || rec.Header().Get("Location") != "/device/refused" {
+		if err := w.server.Deny(rec, w.visit(), id, ""); err != nil || rec.Header().Get("Location") != "/device/refused" {
 			w.Errorf("%v, %s", err, rec.Header().Get("Location"))
 		}
 		w.wantError(w.poll("tv", code), 400, "access_denied")
@@ -274,7 +274,7 @@ func TestDeviceIsAnsweredOnce(t *testing.T) {
 						location = w.do(w.newBrowser(), r).header.Get("Location")
 					} else {
 						rec := httptest.NewRecorder()
-						if err := w.server.Deny(rec, r, id); err != nil && !errors.Is(err, oauth.ErrNoRequest) {
+						if err := w.server.Deny(rec, r, id, ""); err != nil && !errors.Is(err, oauth.ErrNoRequest) {
 							w.Error(err)
 						}
 						location = rec.Header().Get("Location")

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -39,6 +40,7 @@ type Request struct {
 	pushed    []byte     // hash of the request_uri that brought it (RFC 9126); nil: it came in the open
 	device    string     // the waiting device that it answers (RFC 8628); "": a client that waits at a redirect URI
 	decision  decision
+	told      Event // what the event of the answer says beside the protocol's part
 }
 
 // decision is who consented on the page of a suspended request, and when. The zero value is nobody's.
@@ -53,6 +55,20 @@ func (r *Request) use(client *Client) {
 	if request, ok := r.AuthorizeRequester.(*fosite.AuthorizeRequest); ok {
 		request.Client = client
 	}
+}
+
+// Tell notes whom the answer concerns, and why it is that one, for its event: [EventAuthorized],
+// [EventAuthorizationRefused] or [EventDeviceAnswered]. The last call counts.
+func (r *Request) Tell(subject string, detail map[string]string) {
+	r.told = Event{Subject: subject, Detail: detail}
+}
+
+// with returns what is told of the answer together with own, which counts where both say something.
+func (e Event) with(own map[string]string) map[string]string {
+	out := make(map[string]string, len(e.Detail)+len(own))
+	maps.Copy(out, e.Detail)
+	maps.Copy(out, own)
+	return out
 }
 
 // Client returns who asks.
@@ -211,13 +227,14 @@ func (r *Request) DecidedAt(subject string) time.Time {
 	return r.decision.at
 }
 
-// Deny answers the suspended request id with access_denied, because the person cancelled. [ErrNoRequest] says that there
-// is nothing to answer; nothing has been written then.
-func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id string) error {
+// Deny answers the suspended request id with access_denied, because the person cancelled: subject, "" when nobody is signed
+// in. [ErrNoRequest] says that there is nothing to answer; nothing has been written then.
+func (s *Server) Deny(w http.ResponseWriter, r *http.Request, id, subject string) error {
 	req, err := s.Suspended(r, id)
 	if err != nil {
 		return err
 	}
+	req.Tell(subject, map[string]string{"cause": "cancelled"})
 	s.refuse(w, r, req, fosite.ErrAccessDenied)
 	return nil
 }

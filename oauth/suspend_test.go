@@ -178,11 +178,11 @@ func TestDeny(t *testing.T) {
 	both(t, func(w *world) {
 		id := w.suspend(request("web"))
 		rec := httptest.NewRecorder()
-		if err := w.server.Deny(rec, w.visit(), id); err != nil {
+		if err := w.server.Deny(rec, w.visit(), id, ""); err != nil {
 			w.Fatal(err)
 		}
 		w.wantRedirected(answer{status: rec.Code, header: rec.Header()}, "access_denied")
-		if err := w.server.Deny(httptest.NewRecorder(), w.visit(), id); !errors.Is(err, oauth.ErrNoRequest) {
+		if err := w.server.Deny(httptest.NewRecorder(), w.visit(), id, ""); !errors.Is(err, oauth.ErrNoRequest) {
 			w.Error(err)
 		}
 		w.wantPage(w.get("/oauth2/authorize?resume="+id), "invalid_request", "resume")

@@ -53,6 +53,12 @@ func Remembered(c Config, w http.ResponseWriter, r *http.Request, subject string
 	return true, nil
 }
 
+// Presented reports whether this browser comes with a remembered device's cookie of subject's, good or not: [Remembered]
+// says which.
+func Presented(c Config, r *http.Request, subject string) bool {
+	return c.Cookies.jar().Get(r, deviceCookie(subject)) != ""
+}
+
 // this returns the device that token belongs to, nil when there is none.
 func this(ctx context.Context, service *mfa.Service, subject, token string) (*mfa.Device, error) {
 	devices, err := service.Devices(ctx, subject, token)
