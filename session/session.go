@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -64,6 +65,9 @@ type Manager struct {
 	Key     []byte           // 32 secret bytes, the same on all replicas: for form tokens
 	Idle    time.Duration    // a session ends this long after its last request; 0: DefaultIdle
 	Overall time.Duration    // and this long after the last password in any case; 0: DefaultOverall
+	// Lives returns Idle and Overall where they may change while the manager is in use; it is asked at every look at a session.
+	// Nil: they stay.
+	Lives func(context.Context) (idle, overall time.Duration)
 	Now     func() time.Time // nil: time.Now
 
 	// Address returns the client's IP address; nil: that of the connection.
@@ -102,10 +106,11 @@ func (m *Manager) Of(r *http.Request) (*Session, error) {
 // void.
 func (m *Manager) Start(w http.ResponseWriter, r *http.Request, subject string, amr []string) (*Session, error) {
 	now := m.now()
+	_, overall := m.lives(r.Context())
 	value, secret := newSecret()
 	s := &Session{
 		ID: rand.Text(), Subject: subject, AMR: amr, AuthTime: now, CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(m.overall()), Agent: oneLine(r.UserAgent()), Address: m.address(r), secret: secret,
+		ExpiresAt: now.Add(overall), Agent: oneLine(r.UserAgent()), Address: m.address(r), secret: secret,
 	}
 	if slices.Contains(amr, "mfa") {
 		s.FactorAt = now
@@ -243,16 +248,11 @@ func (m *Manager) now() time.Time {
 	return time.UnixMilli(now().UnixMilli())
 }
 
-func (m *Manager) idle() time.Duration {
-	if m.Idle > 0 {
-		return m.Idle
+// lives returns how long after its last request, and how long after the last password, a session ends.
+func (m *Manager) lives(ctx context.Context) (idle, overall time.Duration) {
+	idle, overall = m.Idle, m.Overall
+	if m.Lives != nil {
+		idle, overall = m.Lives(ctx)
 	}
-	return DefaultIdle
-}
-
-func (m *Manager) overall() time.Duration {
-	if m.Overall > 0 {
-		return m.Overall
-	}
-	return DefaultOverall
+	return cmp.Or(max(idle, 0), DefaultIdle), cmp.Or(max(overall, 0), DefaultOverall)
 }
