@@ -8,7 +8,7 @@
 //	mfa       second factors, recovery codes, remembered devices   profile  a person's own pages
 //	account   who may sign in                                      session  which browser is signed in
 //	consent   who allowed what to which client                     audit    what happened
-//	admin     what administrators may do, across the domains
+//	admin     what administrators may do, across the domains       console  their pages
 //
 // mfa is a library of its own: it can be plugged into any other server (see its documentation and examples/fosite).
 // ARCHITECTURE.md shows which package may import which.

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/consent"
+	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/internal/cookie"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/mail"
@@ -53,8 +55,10 @@ type IdP struct {
 	mailing bool
 	untold  atomic.Bool // a letter was not written, as nothing is mailed
 	figures *figures
+	lives   snapshot[lives]
 	clock   databaseClock
 	flow    *login.Flow
+	console *console.Console
 	unasked error          // why there are no passkeys though nobody turned them off
 	hook    *audit.Webhook // nil: the trail is sent nowhere
 	alarm   alarm          // what the log last told of the trail
@@ -63,7 +67,10 @@ type IdP struct {
 
 // New opens the database that cfg names, brings it up to date, reads or makes the keys and wires everything. The
 // caller calls [IdP.Close], and [IdP.Run] for the background work.
-func New(ctx context.Context, cfg Config) (*IdP, error) {
+func New(ctx context.Context, cfg Config) (*IdP, error) { return assemble(ctx, cfg, (*IdP).open) }
+
+// assemble is New with another way to the database and the keys.
+func assemble(ctx context.Context, cfg Config, open func(*IdP, context.Context) error) (*IdP, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -75,7 +82,7 @@ func New(ctx context.Context, cfg Config) (*IdP, error) {
 		p.now = time.Now
 	}
 	p.proxies, _ = cfg.proxies() // validated above
-	if err := p.open(ctx); err != nil {
+	if err := open(p, ctx); err != nil {
 		return nil, err
 	}
 	for _, wire := range []func(context.Context) error{p.wireDomains, p.wireOAuth} {
@@ -166,6 +173,8 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 		DB: p.db, Cookies: cookie.Jar{Secure: p.cfg.secure()}, Key: forms, Now: p.now,
 		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
 	}
+	p.lives = snapshot[lives]{what: "how long sessions last", db: p.db, log: p.log, read: p.readLives}
+	p.Sessions.Lives = p.sessionLives
 	// What was issued in a session ends with it, however that ended.
 	p.Sessions.Ended = func(ctx context.Context, s session.Session) error { return p.OAuth.RevokeSession(ctx, s.ID) }
 	p.MFA, err = mfa.New(mfa.Config{
@@ -194,7 +203,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		Cookies: p.Sessions.Cookies, Now: p.now, Log: slog.New(identified{p.log.Handler()}), Claims: p.claims, Alive: p.alive,
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
 		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
-		KeyLife: time.Duration(p.cfg.KeyRotation),
+		KeyLife: time.Duration(p.cfg.KeyRotation), Reserved: []string{console.ClientID},
 		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
 	}); err != nil {
 		return err
@@ -208,6 +217,9 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	p.OAuth.Mount(mux)
 	flow.Mount(mux)
 	pages.Mount(mux)
+	if err := p.mountConsole(mux); err != nil {
+		return err
+	}
 	if p.Passkeys != nil {
 		mux.HandleFunc("GET /.well-known/passkey-endpoints", p.passkeyEndpoints)
 	}
@@ -216,6 +228,25 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.HandleFunc("/", p.nothing(mux))
 	p.handler = p.wrap(mux)
+	return nil
+}
+
+// mountConsole wires the administrators' console, which is a client of this provider with a secret that every replica derives.
+func (p *IdP) mountConsole(mux *http.ServeMux) error {
+	key, err := p.keys.Derive("console client")
+	if err != nil {
+		return err
+	}
+	secret := base64.RawURLEncoding.EncodeToString(key)
+	p.console = &console.Console{
+		DB: p.db, Actions: p.Actions(), Accounts: p.Accounts, Sessions: p.Sessions, Templates: p.pages, PublicURL: p.cfg.PublicURL,
+		Secret: secret, Provider: p.Handler, Now: p.now, Fail: p.fail, SignedIn: p.flow.SignedIn,
+	}
+	// Not before somebody comes: a command that was given another public_url must not lead administrators there.
+	p.console.Register = func(ctx context.Context) error {
+		return p.OAuth.Clients().Establish(ctx, console.Client(p.cfg.PublicURL), secret)
+	}
+	p.console.Mount(mux)
 	return nil
 }
 
@@ -301,7 +332,7 @@ func (p *IdP) fetchLogos(ctx context.Context) {
 func (p *IdP) prune(ctx context.Context) {
 	domains := map[string]func(context.Context) error{
 		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
-		"mail": p.outbox.Prune, "audit": p.pruneAudit,
+		"mail": p.outbox.Prune, "audit": p.pruneAudit, "console": p.console.Prune,
 	}
 	if p.Passkeys != nil {
 		domains["passkeys"] = p.Passkeys.Prune

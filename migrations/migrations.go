@@ -23,7 +23,7 @@ var files embed.FS
 
 // Streams are all streams of the provider, in the order in which they are applied.
 func Streams() []string {
-	return []string{"oauth", "mfa", "account", "session", "consent", "audit", "mail"}
+	return []string{"oauth", "mfa", "account", "session", "consent", "audit", "mail", "console", "api", "brand"}
 }
 
 // ErrNewer says that the database was made by a newer program.

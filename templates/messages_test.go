@@ -14,14 +14,14 @@ import (
 )
 
 // Ids that are put together while rendering: by their prefix.
-var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code.", "reset."}
+var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code.", "reset.", "explain.", "activity.", "trail.", "admin.room.", "admin.role."}
 
 func TestEveryIDIsThereAndUsed(t *testing.T) {
 	s := newSet(t, Options{})
 	used := map[string]bool{"duration.seconds": true}
 	call := regexp.MustCompile(`(?:\{\{-?|\()\s*t "([a-z0-9_.]+)"`)
 	inGo := regexp.MustCompile(`"([a-z_]+\.[a-z0-9_.]+)"`)
-	for _, pattern := range []string{"*.html", "*.txt", "*.go"} {
+	for _, pattern := range []string{"*.html", "*.txt", "*.go", "../console/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -80,18 +80,24 @@ func TestHandlersChooseWhatIsThere(t *testing.T) {
 
 // The head of the catalogue is what handlers choose problems from: it names each of them.
 func TestProblemsAreListed(t *testing.T) {
-	text, err := os.ReadFile("messages/en.yaml")
+	files, err := filepath.Glob("messages/*en.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	listed := map[string]bool{"problem.unknown": true, "problem.tries_left": true, "problem.wait": true, "problem.pair.single": true, "problem.enrol.clock_zone": true}
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "#") {
-			break
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, ids, ok := strings.Cut(line[1:], "   "); ok {
-			for _, id := range strings.Fields(ids) {
-				listed["problem."+id] = true
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, "#") {
+				break
+			}
+			if _, ids, ok := strings.Cut(line[1:], "   "); ok {
+				for _, id := range strings.Fields(ids) {
+					listed["problem."+id] = true
+				}
 			}
 		}
 	}

@@ -301,7 +301,7 @@ func samples(t *testing.T) []sample {
 	const goOn = "/account/mfa/codes/later?request=r1"
 	carol := personData{"carol@example.com", "/login?other=1&request=r1"}
 	scopes := []scopeData{{"openid", true, true}, {"profile", false, true}, {"email", false, true}, {"acme.read", false, false}}
-	return []sample{
+	return append([]sample{
 		{"login", "login", loginData{Query: query, Client: "Focus HQ", Cancel: true, Forgot: "/reset"}},
 		{"login told", "login", loginData{Query: query, Client: "Notes", ClientHost: "app.example", Logo: "/oauth2/logo/notes?v=1", Dynamic: true,
 			PolicyURI: "https://app.example/privacy", TermsURI: "https://app.example/terms", Cancel: true}},
@@ -410,7 +410,7 @@ func samples(t *testing.T) []sample {
 		{"logout", "logout", logoutData{"Focus HQ", "proven=x", "https://focus.example/"}},
 		{"signed out", "signed_out", signedOutData{Home: "https://focus.example/"}},
 		{"signed out onward", "signed_out", signedOutData{Target: "https://focus.example/bye?state=a%22b", Frames: []string{"https://rp.example/fc?sid=1", "https://rp.example;sandbox/"}}},
-	}
+	}, consoleSamples()...)
 }
 
 func find(t *testing.T, name string) sample {

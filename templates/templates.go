@@ -22,9 +22,11 @@ var ErrUnknown = errors.New("templates: no such template")
 
 // Options is what an operator may choose about pages and mails.
 type Options struct {
-	Product  string       // the provider's own name; default "Identity provider"
-	Help     string       // whom to ask, as it stands in a sentence; default "your administrator"
-	HelpURL  string       // where Help leads: an https or mailto link; "" for plain text
+	Product string // the provider's own name; default "Identity provider"
+	Help    string // whom to ask, as it stands in a sentence; default "your administrator"
+	HelpURL string // where Help leads: an https or mailto link; "" for plain text
+	// Brand returns what somebody has chosen instead of these, at each page and mail; it must be quick. Nil: nobody has.
+	Brand    func(context.Context) Brand
 	Override fs.FS        // files that replace or extend the built-in ones, by the same names; may be nil
 	Log      *slog.Logger // told when a page cannot be rendered; default slog.Default()
 }
@@ -41,9 +43,23 @@ type Set struct {
 
 // View is what a page shows and carries apart from its data; a middleware puts it into the request's context.
 type View struct {
-	FormToken string // value of the hidden input form_token of every form
-	RequestID string // shown on error pages so that a log entry can be found
-	Path      string // of the request
+	FormToken string   // value of the hidden input form_token of every form
+	RequestID string   // shown on error pages so that a log entry can be found
+	Path      string   // of the request
+	Console   *Console // around pages of the console; nil elsewhere
+}
+
+// Console is what stands around every page of the administrators' console.
+type Console struct {
+	Name, Role string // of the visitor
+	Rooms      []Room
+	Notice     string // id of what was just done, "" for nothing
+}
+
+// Room is an entry of the console's navigation. Its name is the message "admin.room." + ID.
+type Room struct {
+	ID, URL string
+	Here    bool
 }
 
 // defaultHelp is whom people ask where the operator names nobody; mails say it in their own language.
@@ -54,6 +70,12 @@ type viewKey struct{}
 // WithView returns a context whose requests are rendered with v.
 func WithView(ctx context.Context, v View) context.Context {
 	return context.WithValue(ctx, viewKey{}, v)
+}
+
+// ViewOf returns what [WithView] put into ctx.
+func ViewOf(ctx context.Context) View {
+	v, _ := ctx.Value(viewKey{}).(View)
+	return v
 }
 
 // New parses all templates and messages; an error names the file that is wrong.
@@ -105,12 +127,20 @@ func (s *Set) parsePages(files layered, lang string) (map[string]*template.Templ
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
+	console, err := template.Must(base.Clone()).ParseFS(files, "admin.html") // another layout, and parts of its own
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
 	pages := map[string]*template.Template{}
 	for _, name := range names {
-		if name == "layout.html" || name == "parts.html" || strings.HasPrefix(name, "mail_") {
+		around := base
+		switch {
+		case name == "layout.html" || name == "parts.html" || name == "admin.html" || strings.HasPrefix(name, "mail_"):
 			continue
+		case strings.HasPrefix(name, "admin_"):
+			around = console
 		}
-		page, err := template.Must(base.Clone()).ParseFS(files, name)
+		page, err := template.Must(around.Clone()).ParseFS(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("templates: %w", err)
 		}
@@ -159,6 +189,9 @@ func policy(page string, frames []string) string {
 	p := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 	switch page {
 	case "login", "mfa_key", "mfa_add_key": // whose script asks for a passkey's options
+		p += "; connect-src 'self'"
+	}
+	if strings.HasPrefix(page, "admin_") { // whose script looks for people while a name is typed
 		p += "; connect-src 'self'"
 	}
 	switch page {

@@ -15,6 +15,7 @@ type root struct {
 	View
 	Page, Lang, Dir        string
 	Product, Help, HelpURL string
+	Brand                  Brand
 	Problem                *problem
 	Frames                 []string // origins of front-channel logout frames
 	Data                   any
@@ -35,9 +36,10 @@ func (v *root) At(field string) string {
 
 func (s *Set) root(r *http.Request, page string, data any) *root {
 	lang := s.texts.match(r)
+	brand := s.brand(r.Context())
 	v := &root{Page: page, Lang: lang, Dir: s.texts.direction(lang), Data: data,
-		Product: s.opts.Product, Help: s.opts.Help, HelpURL: s.opts.HelpURL}
-	v.View, _ = r.Context().Value(viewKey{}).(View)
+		Product: brand.Name, Help: brand.Help, HelpURL: brand.HelpURL, Brand: brand}
+	v.View = ViewOf(r.Context())
 	v.Frames = origins(optional(data, "Frames"))
 	p := reflect.Indirect(reflect.ValueOf(optional(data, "Problem")))
 	if p.Kind() == reflect.Interface {
@@ -48,7 +50,7 @@ func (s *Set) root(r *http.Request, page string, data any) *root {
 	}
 	id, _ := optional(p.Interface(), "ID").(string)
 	field, _ := optional(p.Interface(), "Field").(string)
-	args := map[string]any{"Help": s.opts.Help, "Product": s.opts.Product}
+	args := map[string]any{"Help": brand.Help, "Product": brand.Name}
 	if own, ok := optional(p.Interface(), "Args").(map[string]any); ok {
 		maps.Copy(args, own)
 	}

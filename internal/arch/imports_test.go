@@ -42,6 +42,7 @@ var rules = []rule{
 	{"session", "internal/dbx internal/cookie", "which browser is signed in"},
 	{"consent", "internal/dbx", "who decided what for which client"},
 	{"audit", "internal/dbx", "what happened"},
+	{"brand", "internal/dbx", "how the provider presents itself"},
 	{"mfa", "internal/throttle", "pluggable into a stranger's server: no web, no database"},
 
 	// Satellites of mfa: whoever plugs it in chooses them one by one.
@@ -52,15 +53,17 @@ var rules = []rule{
 	{"mfa/mfapasskey/passkeytest", "", "a browser with an authenticator; knows the standard only"},
 
 	// Across the domains, without a page.
-	{"admin", "account audit consent mfa oauth session templates", "what administrators may do, and who may do it; templates for the letters' data"},
+	{"admin", "account audit brand consent internal/mail mfa oauth session templates", "what administrators may do, and who may do it; templates for the letters' data, mail for a trial's"},
 
 	// Pages.
 	{"login", "account audit consent mfa mfa/mfahttp oauth session templates internal/cookie internal/throttle",
 		"between an authorization request and its answer; throttle for the error that account returns"},
 	{"profile", "account admin audit mfa oauth session templates internal/throttle", "a person's own pages; the step-up they need from login is a func field"},
 
+	{"console", "account admin audit internal/dbx mfa oauth session templates", "administrators' pages, over the desk; a client of the provider like others"},
+
 	// Assembly.
-	{"", "account admin audit consent login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
+	{"", "account admin audit brand consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
 		"internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
 	{"cmd/idp", "*", "commands, each over the assembly"},
 
@@ -80,7 +83,7 @@ var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest",
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
-	{"net/http", "oauth session audit mfa/mfahttp login profile templates idptest internal/cookie internal/focushq internal/htmlcheck " +
+	{"net/http", "oauth session audit brand mfa/mfahttp login profile console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
 		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
 	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},

@@ -1,0 +1,3 @@
+package console
+
+func clientRoutes() []Route { return nil }

@@ -1,0 +1,3 @@
+package console
+
+func settingRoutes() []Route { return nil }

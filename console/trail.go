@@ -1,0 +1,3 @@
+package console
+
+func trailRoutes() []Route { return nil }

@@ -1,0 +1,24 @@
+// Makes the console nicer. Every page works without it.
+"use strict";
+
+// Look for people while a name is typed: a form with data-live names the element that it fills with the same of the answer.
+for (const form of document.querySelectorAll("form[data-live]")) {
+  let waiting;
+  let latest;
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const url = new URL(form.action);
+      url.search = new URLSearchParams(new FormData(form));
+      latest?.abort();
+      latest = new AbortController();
+      try {
+        const answer = await fetch(url, { signal: latest.signal, headers: { Accept: "text/html" }, redirect: "error" });
+        if (!answer.ok) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        document.getElementById(form.dataset.live).replaceWith(document.adoptNode(page.getElementById(form.dataset.live)));
+        history.replaceState(null, "", url);
+      } catch { /* another letter was typed, or the session is over: the button tells */ }
+    }, 200);
+  });
+}

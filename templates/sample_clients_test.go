@@ -1,0 +1,3 @@
+package templates
+
+func clientSamples() []sample { return nil }

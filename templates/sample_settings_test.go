@@ -1,0 +1,3 @@
+package templates
+
+func settingSamples() []sample { return nil }
