@@ -143,6 +143,7 @@ func (a *applying) client(ctx context.Context, want DesiredClient) error {
 	client.Disabled, client.Dynamic, client.ApplicationType = was.Disabled, was.Dynamic, was.ApplicationType
 	client.DefaultMaxAge, client.RequireAuthTime, client.DefaultACR = was.DefaultMaxAge, was.RequireAuthTime, was.DefaultACR
 	client.SectorURI, client.SoftwareID, client.SoftwareVersion = was.SectorURI, was.SoftwareID, was.SoftwareVersion
+	client.Version = was.Version // what somebody else changes meanwhile is not undone
 	is := client.WithDefaults()
 	fields := differing(pairs(members(was), members(is)))
 	if len(fields) > 0 {
@@ -224,7 +225,7 @@ func (a *applying) pruneClients(ctx context.Context) error {
 		return err
 	}
 	for _, client := range all {
-		if slices.ContainsFunc(a.d.Clients, func(c DesiredClient) bool { return c.ID == client.ID }) {
+		if a.OAuth.Clients().Reserved(client.ID) || slices.ContainsFunc(a.d.Clients, func(c DesiredClient) bool { return c.ID == client.ID }) {
 			continue
 		}
 		a.note("delete", "client "+client.ID)

@@ -47,8 +47,14 @@ func (p *IdP) Explain(err error) error {
 		return explained{p.refusal(invalid), err}
 	case errors.Is(err, account.ErrDisabled):
 		return explained{"this person is disabled: enable them first", err}
-	case errors.Is(err, account.ErrStale):
+	case errors.Is(err, account.ErrStale), errors.Is(err, oauth.ErrStale):
 		return explained{"somebody else changed it at the same moment: try again", err}
+	case errors.Is(err, oauth.ErrReserved):
+		return explained{"this client is the provider's own: it can be looked at, and not changed", err}
+	case errors.Is(err, oauth.ErrTwoSecrets):
+		return explained{"two secrets are good: end the former one first, or rotate without an overlap", err}
+	case errors.Is(err, oauth.ErrNoFormerSecret):
+		return explained{"there is no former secret that is still good", err}
 	case errors.Is(err, account.ErrLastAdmin):
 		return explained{"this is the last administrator: make another one first", err}
 	case errors.Is(err, admin.ErrHasPassword):

@@ -60,9 +60,11 @@ type Client struct {
 	Disabled                bool                `json:"disabled,omitempty"`
 	CreatedAt               time.Time           `json:"-"`
 	UpdatedAt               time.Time           `json:"-"`
+	Version                 int64               `json:"-"` // counts its writes; 0 for one that was not read
 	secretHash, rotatedHash string
 	registrationHash        string
 	rotatedUntil            int64 // Unix seconds; until then the secret before the last rotation is good too
+	secretAt, rotatedAt     int64 // Unix seconds; since when the two are good, 0 where that is not known
 }
 
 // Seconds is a length of time, written as a number of seconds.

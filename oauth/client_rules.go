@@ -71,6 +71,13 @@ func (c *Client) WithDefaults() *Client {
 	return &filled
 }
 
+// Validate reports whether [Clients.Create] would take c, with the defaults of its empty fields, as far as the client itself
+// can tell: the first rule that it breaks is an [*InvalidError].
+func (c *Client) Validate() error { return c.WithDefaults().validate() }
+
+// HasSecret reports whether the client authenticates by a secret that it shares with us.
+func (c *Client) HasSecret() bool { return c.hasSecret() }
+
 // hasSecret reports whether the client authenticates by a shared secret.
 func (c *Client) hasSecret() bool {
 	return c.AuthMethod == "client_secret_basic" || c.AuthMethod == "client_secret_post"

@@ -2,10 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -25,6 +21,7 @@ type Clients struct {
 	audit func(context.Context, Event) error
 	log   *slog.Logger
 
+	reserved  []string // [Config.Reserved]
 	snapshots *snapshots
 }
 
@@ -35,19 +32,27 @@ type clientRow struct {
 	Registration string `db:"registration_hash"`
 	RotatedHash  string `db:"rotated_hash"`
 	RotatedUntil int64  `db:"rotated_until"`
+	SecretAt     int64  `db:"secret_at"`
+	RotatedAt    int64  `db:"rotated_at"`
+	Version      int64  `db:"version"`
 	CreatedAt    int64  `db:"created_at"`
 	UpdatedAt    int64  `db:"updated_at"`
 }
 
-// maxOverlap is how long a secret may outlive its rotation: one that somebody else may have must come to an end.
-const maxOverlap = 30 * 24 * time.Hour
-
-const clientColumns = `metadata, secret_hash, registration_hash, rotated_hash, rotated_until, created_at, updated_at`
+const clientColumns = `metadata, secret_hash, registration_hash, rotated_hash, rotated_until, secret_at, rotated_at, version,
+	created_at, updated_at`
 
 // Create registers client and returns its secret, the only time that it is shown; "" for a client without one. secret
 // is the one to use, "" makes one of 256 bits. Empty fields of client get their defaults. A client that breaks the rules
-// is an [*InvalidError], a taken id [ErrTaken].
+// is an [*InvalidError], a taken id [ErrTaken], one that the host keeps for itself [ErrReserved].
 func (c *Clients) Create(ctx context.Context, client *Client, secret string) (string, error) {
+	if err := c.writable(client.ID); err != nil {
+		return "", err
+	}
+	return c.create(ctx, client, secret)
+}
+
+func (c *Clients) create(ctx context.Context, client *Client, secret string) (string, error) {
 	created := client.WithDefaults()
 	if err := created.validate(); err != nil {
 		return "", err
@@ -67,8 +72,8 @@ func (c *Clients) insert(ctx context.Context, client *Client, secret, access str
 	if err != nil {
 		return fmt.Errorf("oauth: client: %w", err)
 	}
-	rows, err := c.db.Exec(ctx, `INSERT INTO oauth_clients (id, name, metadata, secret_hash, registration_hash, created_at,
-		updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (id) DO NOTHING`,
+	rows, err := c.db.Exec(ctx, `INSERT INTO oauth_clients (id, name, searched, metadata, secret_hash, registration_hash, created_at,
+		updated_at, secret_at) VALUES ($1, $2, $2, $3, $4, $5, $6, $6, $6) ON CONFLICT (id) DO NOTHING`,
 		client.ID, client.Name, string(metadata), c.hash(client.ID, secret), c.hash(registrationScope+client.ID, access), c.now().Unix())
 	if err != nil {
 		return err
@@ -86,8 +91,17 @@ func (c *Clients) insert(ctx context.Context, client *Client, secret, access str
 	return c.audit(ctx, Event{Kind: EventClientCreated, Client: client.ID, Detail: by(ctx)})
 }
 
-// Update replaces all but the id and the secret of client.ID. It returns [ErrNotFound] or an [*InvalidError].
+// Update replaces all but the id and the secret of client.ID, where it is still in the state of [Client.Version]; whatever
+// its state where that is 0; the version is counted on when the change is committed. One that has no secret any more loses it: coming back to a secret it gets a new one by
+// [Clients.Rotate]. Errors are [ErrNotFound], [ErrStale], [ErrReserved] and an [*InvalidError].
 func (c *Clients) Update(ctx context.Context, client *Client) error {
+	if err := c.writable(client.ID); err != nil {
+		return err
+	}
+	return c.update(ctx, client)
+}
+
+func (c *Clients) update(ctx context.Context, client *Client) error {
 	updated := client.WithDefaults()
 	if err := updated.validate(); err != nil {
 		return err
@@ -97,20 +111,36 @@ func (c *Clients) Update(ctx context.Context, client *Client) error {
 		return fmt.Errorf("oauth: client: %w", err)
 	}
 	return c.db.InTx(ctx, func(ctx context.Context) error {
-		rows, err := c.db.Exec(ctx, `UPDATE oauth_clients SET name = $2, metadata = $3, updated_at = $4 WHERE id = $1`,
-			updated.ID, updated.Name, string(metadata), c.now().Unix())
+		rows, err := c.db.Exec(ctx, `UPDATE oauth_clients SET name = $2, searched = $2, metadata = $3, updated_at = $4,
+			version = version + 1, secret_hash = CASE WHEN $5 THEN secret_hash ELSE '' END,
+			rotated_hash = CASE WHEN $5 THEN rotated_hash ELSE '' END
+			WHERE id = $1 AND (CAST($6 AS BIGINT) = 0 OR version = $6)`,
+			updated.ID, updated.Name, string(metadata), c.now().Unix(), updated.hasSecret(), client.Version)
 		if err != nil {
 			return err
 		}
 		if rows == 0 {
-			return ErrNotFound
+			return c.missed(ctx, updated.ID)
 		}
 		c.changed(ctx, updated.ID)
+		c.db.AfterCommit(ctx, func() {
+			if client.Version != 0 {
+				client.Version++
+			}
+		})
 		if err := c.spread(ctx, updated); err != nil {
 			return err
 		}
 		return c.audit(ctx, Event{Kind: EventClientUpdated, Client: updated.ID, Detail: by(ctx)})
 	})
+}
+
+// missed says why a change of the client id touched no row: it is gone, or not in the state any more that was seen.
+func (c *Clients) missed(ctx context.Context, id string) error {
+	if _, err := c.row(ctx, id); err != nil {
+		return err
+	}
+	return ErrStale
 }
 
 // Get returns the client id, [ErrNotFound] when there is none.
@@ -149,9 +179,12 @@ func (c *Clients) List(ctx context.Context) ([]*Client, error) {
 	return out, nil
 }
 
-// Delete removes the client id with everything that was granted to it; [ErrNotFound] when there is none. Grants are
-// refused from then on, and there may be more of them than one statement can remove: [Server.Prune] does that.
+// Delete removes the client id with everything that was granted to it; [ErrNotFound] when there is none, [ErrReserved].
+// Grants are refused from then on, and there may be more of them than one statement can remove: [Server.Prune] does that.
 func (c *Clients) Delete(ctx context.Context, id string) error {
+	if err := c.writable(id); err != nil {
+		return err
+	}
 	return c.db.InTx(ctx, func(ctx context.Context) error {
 		rows, err := c.db.Exec(ctx, `DELETE FROM oauth_clients WHERE id = $1`, id)
 		if err != nil {
@@ -164,6 +197,7 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		for _, query := range []string{
 			`INSERT INTO oauth_gone (client_id) VALUES ($1) ON CONFLICT DO NOTHING`,
 			`DELETE FROM oauth_origins WHERE client_id = $1`,
+			`DELETE FROM oauth_client_words WHERE client_id = $1`,
 			`DELETE FROM oauth_requests WHERE client_id = $1`,
 			`DELETE FROM oauth_devices WHERE client_id = $1`,
 			`DELETE FROM oauth_jti WHERE client_id = $1`,
@@ -215,80 +249,6 @@ func (c *Clients) buryAll(ctx context.Context) error {
 	return nil
 }
 
-// RotateSecret gives the client id a new secret (the given one, or a new one of 256 bits when it is "") and returns it.
-// The secret before stays good for overlap, at most 30 days; a longer or a negative one is an [*InvalidError].
-func (c *Clients) RotateSecret(ctx context.Context, id, secret string, overlap time.Duration) (string, error) {
-	if overlap < 0 || overlap > maxOverlap {
-		return "", &InvalidError{Field: "overlap", Reason: fmt.Sprintf("0 to %.0f hours", maxOverlap.Hours())}
-	}
-	client, err := c.Get(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if !client.hasSecret() {
-		return "", &InvalidError{Field: "auth_method", Reason: "a client of " + client.AuthMethod + " has no secret"}
-	}
-	if secret, err = c.secretFor(client, secret); err != nil {
-		return "", err
-	}
-	return secret, c.db.InTx(ctx, func(ctx context.Context) error {
-		now := c.now()
-		rows, err := c.db.Exec(ctx, `UPDATE oauth_clients SET rotated_hash = secret_hash, rotated_until = $3,
-			secret_hash = $2, updated_at = $4 WHERE id = $1`, id, c.hash(id, secret), now.Add(overlap).Unix(), now.Unix())
-		if err != nil {
-			return err
-		}
-		if rows == 0 {
-			return ErrNotFound
-		}
-		c.changed(ctx, id)
-		return c.audit(ctx, Event{Kind: EventClientSecret, Client: id})
-	})
-}
-
-// SecretIs reports whether secret is good for client now. It takes the same time whatever differs.
-func (c *Clients) SecretIs(client *Client, secret string) bool {
-	got := []byte(c.hash(client.ID, secret))
-	ok := 0
-	hashes := []string{client.secretHash}
-	if c.now().Unix() < client.rotatedUntil {
-		hashes = append(hashes, client.rotatedHash)
-	}
-	for _, want := range hashes {
-		if want != "" {
-			ok |= subtle.ConstantTimeCompare(got, []byte(want))
-		}
-	}
-	return ok == 1 && secret != ""
-}
-
-// hash returns how a client's secret is kept: keyed, so that a stolen database alone verifies nothing, and bound to the
-// client, so that equal secrets don't show. It is quick because secrets are random; a slow one would let anybody who
-// sends wrong secrets keep every core busy.
-func (c *Clients) hash(id, secret string) string {
-	if secret == "" {
-		return ""
-	}
-	mac := hmac.New(sha256.New, c.key)
-	mac.Write([]byte(id + "\x00" + secret))
-	return "$hmac$" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// secretFor returns the secret that client gets.
-func (c *Clients) secretFor(client *Client, secret string) (string, error) {
-	switch {
-	case !client.hasSecret() && secret != "":
-		return "", &InvalidError{Field: "secret", Reason: "a client of " + client.AuthMethod + " has none"}
-	case !client.hasSecret():
-		return "", nil
-	case secret == "":
-		return randomText(32), nil
-	case len(secret) < minSecret:
-		return "", &InvalidError{Field: "secret", Reason: fmt.Sprintf("at least %d characters, chosen at random", minSecret)}
-	}
-	return secret, nil
-}
-
 func (c *Clients) client(row clientRow) (*Client, error) {
 	var client Client
 	if err := json.Unmarshal([]byte(row.Metadata), &client); err != nil {
@@ -296,6 +256,7 @@ func (c *Clients) client(row clientRow) (*Client, error) {
 	}
 	client.secretHash, client.registrationHash = row.SecretHash, row.Registration
 	client.rotatedHash, client.rotatedUntil = row.RotatedHash, row.RotatedUntil
+	client.secretAt, client.rotatedAt, client.Version = row.SecretAt, row.RotatedAt, row.Version
 	client.CreatedAt, client.UpdatedAt = time.Unix(row.CreatedAt, 0), time.Unix(row.UpdatedAt, 0)
 	return &client, nil
 }
@@ -303,6 +264,9 @@ func (c *Clients) client(row clientRow) (*Client, error) {
 // spread writes what is kept of a client beside its own row.
 func (c *Clients) spread(ctx context.Context, client *Client) error {
 	if err := c.setLogo(ctx, client); err != nil {
+		return err
+	}
+	if err := c.setWords(ctx, client.ID, client.Name); err != nil {
 		return err
 	}
 	if _, err := c.db.Exec(ctx, `DELETE FROM oauth_origins WHERE client_id = $1`, client.ID); err != nil {

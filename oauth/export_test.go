@@ -17,3 +17,11 @@ func (s *Server) Remembered() int {
 	defer s.clients.snapshots.mu.RUnlock()
 	return len(s.clients.snapshots.byID)
 }
+
+// ClientLists are the statements of lists of clients, with arguments.
+func ClientLists() map[string][]any {
+	word := []byte("app")
+	return map[string][]any{
+		selectClients: {"app-7", 51}, selectUnsearched: nil, selectClientsByWord: {word, "", beyond("app"), word, 51},
+	}
+}

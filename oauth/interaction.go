@@ -11,7 +11,8 @@ import (
 type Interaction interface {
 	// Authenticate returns who the End-User is and what they granted. When a page must come first it suspends req,
 	// redirects there and returns nil, nil; the page ends at [ResumeURL]. A *fosite.RFC6749Error (login_required,
-	// access_denied and so on) goes to the client; any other error is answered as server_error and logged.
+	// access_denied and so on) goes to the client; any other error is answered as server_error and logged. What an auditor
+	// wants to know of the decision it leaves with [Request.Tell].
 	Authenticate(w http.ResponseWriter, r *http.Request, req *Request) (*Authentication, error)
 
 	// EndSession signs the browser out (OpenID Connect RP-Initiated Logout 1.0). It is called by GET and POST: it
@@ -87,6 +88,7 @@ const (
 	EventClientUpdated        = "oauth.client_updated"
 	EventClientDeleted        = "oauth.client_deleted"
 	EventClientSecret         = "oauth.client_secret_rotated"
+	EventClientSecretEnded    = "oauth.client_secret_ended"        // the one before the last rotation, early
 	EventRegistrationToken    = "oauth.registration_token_created" // whoever has it may register clients
 	EventKeyCreated           = "oauth.key_created"
 	EventKeyRevoked           = "oauth.key_revoked" // retired by hand, at once
@@ -104,6 +106,18 @@ var (
 
 	// ErrTaken says that a client of this id exists.
 	ErrTaken = errors.New("oauth: the client id is taken")
+
+	// ErrStale says that the client was changed since it was read.
+	ErrStale = errors.New("oauth: the client was changed meanwhile")
+
+	// ErrReserved refuses to change a client that the host keeps for itself.
+	ErrReserved = errors.New("oauth: the client is this server's own")
+
+	// ErrTwoSecrets says that two secrets of a client are good, of which a rotation would end the older one early.
+	ErrTwoSecrets = errors.New("oauth: two secrets of the client are good")
+
+	// ErrNoFormerSecret says that the client has no former secret that is still good.
+	ErrNoFormerSecret = errors.New("oauth: the client has no former secret")
 )
 
 // InvalidError says which field of a client is refused and why.

@@ -203,9 +203,12 @@ func TestSec_OA21_WhatHasEndedIsInactive(t *testing.T) {
 	})
 }
 
+// update makes a client c, whatever was changed since c was read.
 func (w *world) update(c *oauth.Client) {
 	w.Helper()
-	if err := w.server.Clients().Update(w.Context(), c); err != nil {
+	made := *c
+	made.Version = 0
+	if err := w.server.Clients().Update(w.Context(), &made); err != nil {
 		w.Fatal(err)
 	}
 }

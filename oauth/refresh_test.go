@@ -243,6 +243,7 @@ func TestSec_TK08_RefreshChecksAgain(t *testing.T) {
 	both(t, func(w *world) {
 		change := func(c oauth.Client, edit func(*oauth.Client)) {
 			edit(&c)
+			c.Version = 0 // whatever was changed before
 			if err := w.server.Clients().Update(w.Context(), &c); err != nil {
 				w.Fatal(err)
 			}

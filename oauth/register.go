@@ -201,8 +201,8 @@ func (c *Clients) replaceBy(ctx context.Context, token, id string, asked *regist
 		case updated.hasSecret():
 			secret = randomText(32)
 		}
-		_, err = c.db.Exec(ctx, `UPDATE oauth_clients SET secret_hash = $2, rotated_hash = '', rotated_until = 0 WHERE id = $1`,
-			id, c.hash(id, secret))
+		_, err = c.db.Exec(ctx, `UPDATE oauth_clients SET secret_hash = $2, secret_at = $3, rotated_hash = '', rotated_until = 0 WHERE id = $1`,
+			id, c.hash(id, secret), c.now().Unix())
 		return err
 	}))
 }

@@ -381,7 +381,7 @@ func TestAReplacementUndoesNoDecision(t *testing.T) {
 			if err != nil {
 				w.Fatal(err)
 			}
-			c.MFA = want
+			c.MFA, c.Version = want, 0 // whatever the client writes
 			if err := clients.Update(w.Context(), c); err != nil {
 				w.Fatal(err)
 			}

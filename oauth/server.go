@@ -62,6 +62,9 @@ type Config struct {
 	// without exceptions.
 	Outbound *http.Client
 
+	// Reserved are the ids of clients that are the host's own: [Clients.Establish] alone writes them.
+	Reserved []string
+
 	// Registration opens the endpoint of dynamic client registration (RFC 7591) to holders of an initial access token.
 	Registration bool
 
@@ -134,7 +137,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, nonceKey: keys["dpop-nonce"], userKey: keys["device-user-code"]}
 	s.clients = &Clients{db: cfg.DB, key: keys["client-secret"], http: cfg.Outbound, gone: cfg.ClientGone, now: cfg.Now,
-		audit: s.audit, log: cfg.Log, snapshots: newSnapshots()}
+		audit: s.audit, log: cfg.Log, reserved: cfg.Reserved, snapshots: newSnapshots()}
 	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, life: cfg.KeyLife, now: cfg.Now, audit: s.audit}
 	if err := s.keys.open(ctx); err != nil {
 		return nil, err
