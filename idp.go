@@ -15,6 +15,7 @@ import (
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/brand"
 	"github.com/focushq/idp/consent"
 	"github.com/focushq/idp/console"
 	"github.com/focushq/idp/internal/cookie"
@@ -43,6 +44,7 @@ type IdP struct {
 	MFA      *mfa.Service
 	Passkeys *mfapasskey.Service // nil: passkeys are off, or browsers make none for the public URL
 	OAuth    *oauth.Server
+	Brand    *brand.Store
 
 	cfg     Config
 	db      *dbx.DB
@@ -56,6 +58,7 @@ type IdP struct {
 	untold  atomic.Bool // a letter was not written, as nothing is mailed
 	figures *figures
 	lives   snapshot[lives]
+	brand   snapshot[brand.Brand]
 	clock   databaseClock
 	flow    *login.Flow
 	console *console.Console
@@ -138,7 +141,10 @@ func (p *IdP) loadKeys(ctx context.Context) (*seal.Keys, error) {
 }
 
 func (p *IdP) wireDomains(ctx context.Context) (err error) {
-	if p.pages, err = templates.New(templates.Options{Product: p.cfg.Product, Help: p.cfg.Help, HelpURL: p.cfg.HelpURL, Log: p.log}); err != nil {
+	p.wireBrand()
+	if p.pages, err = templates.New(templates.Options{
+		Product: p.cfg.Product, Help: p.cfg.Help, HelpURL: p.cfg.HelpURL, Brand: p.presented, Log: p.log,
+	}); err != nil {
 		return err
 	}
 	p.outbox = &mail.Outbox{DB: p.db, Cipher: p.keys, Sender: p.cfg.Mail, Now: p.now, Log: p.log}
@@ -224,6 +230,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		mux.HandleFunc("GET /.well-known/passkey-endpoints", p.passkeyEndpoints)
 	}
 	mux.Handle("GET /static/", p.pages.Static())
+	mux.Handle("GET "+brand.Path+"{file}", p.Brand.Serve(p.brand.get, p.fail))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.HandleFunc("/", p.nothing(mux))

@@ -11,8 +11,8 @@ import (
 	"github.com/mileusna/useragent"
 
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfapasskey"
@@ -120,6 +120,9 @@ func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
 	if e.Kind == account.EventResetAsked { // by somebody who typed that name
 		event.Actor = audit.Anonymous
 	}
+	if e.Kind == account.EventPolicySet {
+		p.lives.changed(ctx)
+	}
 	err := p.Audit.Record(ctx, event)
 	letter, ok := map[string]string{
 		account.EventPasswordSet: "password_changed", account.EventCompromised: "password_compromised",
@@ -199,7 +202,7 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	letter.Address, letter.URL = request.Address, p.cfg.PublicURL+"/account"
 	letter.Browser, letter.System = browser.Name, browser.OS
 	letter.Language = language(a, request)
-	title, text, html, err := p.pages.Mail(name, letter)
+	title, text, html, err := p.pages.Mail(ctx, name, letter)
 	if err != nil {
 		return fmt.Errorf("idp: mail %s: %w", name, err)
 	}

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"time"
 
 	"github.com/focushq/idp/account"
 )
@@ -25,4 +26,19 @@ func (p *IdP) settleFactors(ctx context.Context) error {
 		return err
 	}
 	return p.Accounts.CheckFactors(ctx, p.factorsOf)
+}
+
+// lives is how long sessions last.
+type lives struct{ idle, overall time.Duration }
+
+// readLives returns what the policy says of that.
+func (p *IdP) readLives(ctx context.Context) (lives, error) {
+	policy, err := p.Accounts.Policy(ctx)
+	return lives{policy.SessionIdle, policy.SessionOverall}, err
+}
+
+// sessionLives is what sessions ask, at every request.
+func (p *IdP) sessionLives(ctx context.Context) (idle, overall time.Duration) {
+	now := p.lives.get(ctx)
+	return now.idle, now.overall
 }

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"html/template"
 	"strings"
@@ -57,19 +58,20 @@ func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
 // Mail returns the mail called name: mfa_on, mfa_off, mfa_off_demanded, authenticator_added, authenticator_removed, codes_replaced, codes_made,
 // recovery_used, recovery_used_last, device_remembered, device_copied, clock_moved, password_changed, password_compromised, email_changed, app_ended, mfa_reset, warned, warned_recovery, sealed,
 // sealed_recovery, unsealed, passkey_added, passkey_removed, passkey_cloned, mfa_on_passkey, warned_passkey, sealed_passkey; reset and invite carry a link. The subject is one line.
-func (s *Set) Mail(name string, data Letter) (subject, plain, html string, err error) {
+func (s *Set) Mail(ctx context.Context, name string, data Letter) (subject, plain, html string, err error) {
 	lang := s.mailed.closest(data.Language)
 	if !s.mailed.ids["mail."+name+".subject"] {
 		return "", "", "", fmt.Errorf("%w: mail %s", ErrUnknown, name)
 	}
-	help := s.opts.Help
+	brand := s.brand(ctx)
+	help := brand.Help
 	if help == defaultHelp {
 		help = s.mailed.text(lang, "mail.help")
 	}
 	letter := struct {
 		Kind, Lang, Product, Help, HelpURL string
 		Data                               Letter
-	}{name, lang, s.opts.Product, help, s.opts.HelpURL, data}
+	}{name, lang, brand.Name, help, brand.HelpURL, data}
 	var body, page bytes.Buffer
 	if err := s.mails[lang].text.Execute(&body, letter); err != nil {
 		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
@@ -77,6 +79,6 @@ func (s *Set) Mail(name string, data Letter) (subject, plain, html string, err e
 	if err := s.mails[lang].html.Execute(&page, letter); err != nil {
 		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
 	}
-	subject = s.mailed.text(lang, "mail."+name+".subject", "Product", s.opts.Product)
+	subject = s.mailed.text(lang, "mail."+name+".subject", "Product", brand.Name)
 	return strings.Join(strings.Fields(subject), " "), body.String(), page.String(), nil
 }

@@ -19,7 +19,7 @@ func TestMails(t *testing.T) {
 		"passkey_cloned", "codes_made"}
 	subjects := map[string]bool{}
 	for _, name := range names {
-		subject, text, html, err := s.Mail(name, letter)
+		subject, text, html, err := s.Mail(t.Context(), name, letter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,19 +46,19 @@ func TestMails(t *testing.T) {
 	if len(subjects) != len(names) {
 		t.Error("two mails have the same subject")
 	}
-	if _, text, _, _ := s.Mail("recovery_used", letter); !strings.Contains(text, "1 is left") {
+	if _, text, _, _ := s.Mail(t.Context(), "recovery_used", letter); !strings.Contains(text, "1 is left") {
 		t.Errorf("recovery_used: %s", text)
 	}
-	if _, text, _, _ := s.Mail("mfa_reset", Letter{Account: "bob", When: noon, Reason: "lost phone"}); !strings.Contains(text, "lost phone") ||
+	if _, text, _, _ := s.Mail(t.Context(), "mfa_reset", Letter{Account: "bob", When: noon, Reason: "lost phone"}); !strings.Contains(text, "lost phone") ||
 		strings.Contains(text, "Browser") {
 		t.Errorf("mfa_reset: %s", text)
 	}
-	_, text, html, err := s.Mail("reset", Letter{Account: "bob", Link: "https://id.example/password?token=t", Life: time.Hour})
+	_, text, html, err := s.Mail(t.Context(), "reset", Letter{Account: "bob", Link: "https://id.example/password?token=t", Life: time.Hour})
 	if err != nil || !strings.Contains(text, "https://id.example/password?token=t") ||
 		htmlcheck.Must(t, html).Attr("a", "href") != "https://id.example/password?token=t" || strings.Contains(text, "When:") {
 		t.Errorf("reset: %v %s", err, text)
 	}
-	if _, _, _, err := s.Mail("no_such", letter); !errors.Is(err, ErrUnknown) {
+	if _, _, _, err := s.Mail(t.Context(), "no_such", letter); !errors.Is(err, ErrUnknown) {
 		t.Errorf("unknown mail: %v", err)
 	}
 }
@@ -69,7 +69,7 @@ func TestMailsGreetByName(t *testing.T) {
 		"": "alice", "Alice Example": "Alice Example", "J. R. O'Hara & Sons": "J. R. O'Hara & Sons", "Zoë": "Zoë",
 		"<b>Alice</b>": "alice", "see https://evil.example": "alice", "www.evil.example": "alice", "a@evil.example": "alice",
 	} {
-		_, text, html, err := s.Mail("warned", Letter{Account: "alice", Person: person, When: noon})
+		_, text, html, err := s.Mail(t.Context(), "warned", Letter{Account: "alice", Person: person, When: noon})
 		if want = "Hello " + want + ","; err != nil || !strings.HasPrefix(text, want) || !strings.HasPrefix(htmlcheck.Must(t, html).Text("main"), want) {
 			t.Errorf("%q: %v %s", person, err, text)
 		}
@@ -80,13 +80,13 @@ func TestMailsSetNamesApart(t *testing.T) {
 	s := newSet(t, Options{})
 	for _, name := range []string{"mfa_on", "mfa_on_passkey", "authenticator_added", "authenticator_removed", "passkey_added", "passkey_removed", "passkey_cloned", "app_ended"} {
 		for lang, want := range map[string]string{"en": `"Authenticator app"`, "de": "„Authenticator app“"} {
-			if _, text, _, err := s.Mail(name, Letter{Name: "Authenticator app", When: noon, Language: lang}); err != nil || !strings.Contains(text, want) {
+			if _, text, _, err := s.Mail(t.Context(), name, Letter{Name: "Authenticator app", When: noon, Language: lang}); err != nil || !strings.Contains(text, want) {
 				t.Errorf("%s %s: %v %s", name, lang, err, text)
 			}
 		}
 	}
 	for lang, want := range map[string]string{"en": "The link works once, for 1 hour.", "de": "1 Stunde."} {
-		if _, text, _, err := s.Mail("reset", Letter{Link: "https://id.example/x", Life: time.Hour, Language: lang}); err != nil || !strings.Contains(text, want) {
+		if _, text, _, err := s.Mail(t.Context(), "reset", Letter{Link: "https://id.example/x", Life: time.Hour, Language: lang}); err != nil || !strings.Contains(text, want) {
 			t.Errorf("%s: %v %s", lang, err, text)
 		}
 	}
@@ -95,7 +95,7 @@ func TestMailsSetNamesApart(t *testing.T) {
 // Readers choose the colours, and text that has none of its own is always as plain as theirs.
 func TestMailsHaveNoColours(t *testing.T) {
 	s := newSet(t, Options{})
-	_, _, html, err := s.Mail("warned", Letter{Account: "alice", When: noon})
+	_, _, html, err := s.Mail(t.Context(), "warned", Letter{Account: "alice", When: noon})
 	style, _, _ := strings.Cut(html[strings.Index(html, "<style>"):], "</style>")
 	if err != nil || strings.Contains(style, "color") || strings.Contains(style, "opacity") {
 		t.Error(err, style)
@@ -113,7 +113,7 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 		{"de", "de", "Guten Tag alice,"}, {"de-CH", "de", "Guten Tag alice,"}, {"fr, de;q=0.8, en;q=0.5", "de", "Guten Tag alice,"},
 		{"en, de;q=0.9", "en", "Hello alice,"}, {"\x00;;q=x", "en", "Hello alice,"}, {strings.Repeat("de-,", 10_000), "en", "Hello alice,"},
 	} {
-		_, text, html, err := s.Mail("warned", Letter{Account: "alice", When: noon, Language: test.wanted})
+		_, text, html, err := s.Mail(t.Context(), "warned", Letter{Account: "alice", When: noon, Language: test.wanted})
 		if err != nil || !strings.Contains(text, test.says) || htmlcheck.Must(t, html).Attr("html", "lang") != test.lang {
 			t.Errorf("%.40q: %v %s", test.wanted, err, text)
 		}
@@ -126,7 +126,7 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 			t.Errorf("%s is said in English", id)
 		}
 	}
-	_, text, _, err := s.Mail("recovery_used", Letter{Account: "alice", When: noon, Browser: "Firefox", System: "Windows", Left: 1, Language: "de"})
+	_, text, _, err := s.Mail(t.Context(), "recovery_used", Letter{Account: "alice", When: noon, Browser: "Firefox", System: "Windows", Left: 1, Language: "de"})
 	for _, want := range []string{"1 ist übrig", "24.11.2026, 12:00 UTC", "Firefox unter Windows", "Ihre Administration"} {
 		if err != nil || !strings.Contains(text, want) {
 			t.Errorf("%v: not %q in\n%s", err, want, text)

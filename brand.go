@@ -1,0 +1,34 @@
+package idp
+
+import (
+	"context"
+
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/brand"
+	"github.com/focushq/idp/templates"
+)
+
+// wireBrand makes the store of how the provider presents itself, and what pages and mails show of it.
+func (p *IdP) wireBrand() {
+	p.Brand = &brand.Store{DB: p.db, Now: p.now, Observe: p.brandChanged}
+	p.brand = snapshot[brand.Brand]{what: "how pages look", db: p.db, log: p.log, read: p.Brand.Get}
+}
+
+// brandChanged records a change, which every page of this process shows from its commit on.
+func (p *IdP) brandChanged(ctx context.Context, e brand.Event) error {
+	p.brand.changed(ctx)
+	return p.Audit.Record(ctx, audit.Event{Action: e.Kind, Detail: e.Detail})
+}
+
+// presented is what pages and mails show. What is not set there is as the configuration says.
+func (p *IdP) presented(ctx context.Context) templates.Brand {
+	b := p.brand.get(ctx)
+	shown := templates.Brand{Name: b.Name, Help: b.Help, HelpURL: b.HelpURL, Greeting: b.Greeting, Style: b.StyleURL()}
+	for _, link := range b.Links {
+		shown.Links = append(shown.Links, templates.Link(link))
+	}
+	if b.Logo.ID != "" {
+		shown.Logo = &templates.Logo{URL: b.LogoURL(), Kind: b.Logo.Kind, Width: b.Logo.Width, Height: b.Logo.Height}
+	}
+	return shown
+}
