@@ -58,6 +58,12 @@ func (d *Desk) read(ctx context.Context, p Permission, what string) error {
 	return d.refuse(ctx, p, what, "")
 }
 
+// Check refuses with [ErrForbidden], and records so, what the actor may not do at all: for a caller that has to say so before
+// it looks at what is asked. Whom it may be done to is decided when it is done.
+func (d *Desk) Check(ctx context.Context, p Permission, what string) error {
+	return d.read(ctx, p, what)
+}
+
 // do runs fn in one transaction as the actor's, if they may do things of kind p: their role is looked up again, as it may have
 // been taken away since the page was shown. What was refused is recorded apart from it.
 func (d *Desk) do(ctx context.Context, p Permission, what string, fn func(context.Context) error) error {
