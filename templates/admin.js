@@ -22,3 +22,21 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     }, 200);
   });
 }
+
+// What was copied is said on the button, too.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const label = button.textContent;
+  button.addEventListener("click", () => {
+    button.dataset.done = "";
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { delete button.dataset.done; button.textContent = label; }, 2000);
+  });
+}
+
+// One box ticks all of its table.
+for (const box of document.querySelectorAll("input[data-all]")) {
+  box.hidden = false;
+  box.addEventListener("change", () => {
+    for (const other of box.closest("table").querySelectorAll("tbody .pick input")) other.checked = box.checked;
+  });
+}
