@@ -2,10 +2,13 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/focushq/idp/internal/dbx"
 )
 
 // Filter narrows [Log.List] and [Log.Each]; a zero field does not.
@@ -24,6 +27,22 @@ func (l *Log) List(ctx context.Context, f Filter) ([]Entry, error) {
 		return nil, fmt.Errorf("audit: list: %w", err)
 	}
 	return l.entries(rows)
+}
+
+// ErrNotFound says that no entry has that ID: it never had, or retention has removed it.
+var ErrNotFound = errors.New("audit: no such entry")
+
+// Get returns the entry of that ID, or [ErrNotFound].
+func (l *Log) Get(ctx context.Context, id string) (Entry, error) {
+	var r row
+	err := l.DB.Get(ctx, &r, selectRows+"WHERE id = $1", id)
+	if dbx.IsNotFound(err) {
+		return Entry{}, ErrNotFound
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("audit: get: %w", err)
+	}
+	return l.entry(r)
 }
 
 // exportBatch is how many rows Each holds in memory.

@@ -11,6 +11,7 @@ import (
 // funcs returns what templates may call, in words of lang:
 //
 //	t ID [NAME VALUE]…      a sentence of the catalogue, dynamic ids included
+//	say ID ARGS             the same with the arguments in a map
 //	known ID                whether the catalogue has ID
 //	day, moment, iso TIME   a day, a moment, and both for machines
 //	offset DURATION         "about 6 minutes slow"
@@ -25,6 +26,7 @@ import (
 func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
 	return template.FuncMap{
 		"t":        func(id string, args ...any) string { return texts.text(lang, id, args...) },
+		"say":      func(id string, args map[string]any) string { return texts.localize(lang, id, args) },
 		"known":    func(id string) bool { return texts.ids[id] },
 		"day":      func(at time.Time) string { return texts.day(lang, at) },
 		"moment":   func(at time.Time) string { return texts.date(lang, at) },

@@ -12,14 +12,16 @@ import (
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/audit"
 )
 
 type auditCmd struct {
 	List   auditListCmd   `cmd:"" help:"List what happened, newest first."`
 	Verify auditVerifyCmd `cmd:"" help:"Look whether a row was altered, removed, inserted or put in another order; exits with 1 if so."`
 	Export auditExportCmd `cmd:"" help:"Write what happened as JSON lines, oldest first."`
+
+	Explain auditExplainCmd `cmd:"" help:"Say why a sign-in went the way it did: what was asked for, by which rule, and what the app reads."`
 }
 
 // period are the flags of commands that look at a part of the trail.
