@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/brand"
@@ -31,4 +32,29 @@ func (p *IdP) presented(ctx context.Context) templates.Brand {
 		shown.Logo = &templates.Logo{URL: b.LogoURL(), Kind: b.Logo.Kind, Width: b.Logo.Width, Height: b.Logo.Height}
 	}
 	return shown
+}
+
+// brandReason puts what cannot be stored into words for administrators.
+func brandReason(e *brand.InvalidError) string {
+	words := map[string]string{
+		"name/too_long":        fmt.Sprintf("at most %d characters", brand.MaxName),
+		"help/too_long":        fmt.Sprintf("at most %d characters", brand.MaxHelp),
+		"greeting/too_long":    fmt.Sprintf("at most %d characters", brand.MaxGreeting),
+		"color/format":         "it must look like #1a2b3c",
+		"help_url/format":      "it must be an https:// or mailto: link",
+		"links/format":         "each must be an https:// link",
+		"links/label":          "each needs words to click on",
+		"links/too_long":       fmt.Sprintf("at most %d characters to click on", brand.MaxLabel),
+		"links/too_many":       fmt.Sprintf("at most %d", brand.MaxLinks),
+		"logo/too_large":       fmt.Sprintf("at most %d kB", brand.MaxLogo>>10),
+		"logo/too_many_pixels": fmt.Sprintf("at most %d pixels wide and high", brand.MaxSide),
+		"logo/damaged":         "the picture is damaged",
+		"logo/kind":            "it must be a PNG, JPEG or WebP",
+		"logo/svg":             "an SVG can hold scripts and is not taken: make a PNG of it",
+	}
+	text, ok := words[e.Field+"/"+e.Reason]
+	if !ok {
+		text = reasons[e.Reason]
+	}
+	return e.Field + ": " + text
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/brand"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -39,6 +40,7 @@ func (e explained) Unwrap() error { return e.error }
 func (p *IdP) Explain(err error) error {
 	var invalid *account.InvalidError
 	var client *oauth.InvalidError
+	var look *brand.InvalidError
 	switch {
 	case errors.As(err, new(explained)):
 	case errors.As(err, &client):
@@ -57,6 +59,10 @@ func (p *IdP) Explain(err error) error {
 		return explained{"there is no former secret that is still good", err}
 	case errors.Is(err, account.ErrLastAdmin):
 		return explained{"this is the last administrator: make another one first", err}
+	case errors.As(err, &look):
+		return explained{brandReason(look), err}
+	case errors.Is(err, brand.ErrStale):
+		return explained{"somebody else changed it at the same moment: try again", err}
 	case errors.Is(err, admin.ErrHasPassword):
 		return explained{"this person has a password already: they can have a link for a new one", err}
 	}

@@ -3,9 +3,11 @@ package idp
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mileusna/useragent"
@@ -196,6 +198,20 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	if address = cmp.Or(address, a.Email); address == "" {
 		return nil
 	}
+	message, err := p.compose(ctx, a, address, name, letter)
+	if err != nil {
+		return err
+	}
+	err = p.outbox.Put(ctx, message)
+	if errors.Is(err, mail.ErrInvalid) { // an address that no server takes must not keep its owner from a change
+		p.log.WarnContext(ctx, "no mail to this address", "subject", subject, "letter", name, "error", err)
+		return nil
+	}
+	return err
+}
+
+// compose writes the letter called name to a, at an address.
+func (p *IdP) compose(ctx context.Context, a *account.Account, address, name string, letter templates.Letter) (mail.Message, error) {
 	request := audit.RequestOf(ctx)
 	browser := useragent.Parse(request.Agent)
 	letter.Account, letter.Person = a.Username, a.Name
@@ -204,14 +220,38 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 	letter.Language = language(a, request)
 	title, text, html, err := p.pages.Mail(ctx, name, letter)
 	if err != nil {
-		return fmt.Errorf("idp: mail %s: %w", name, err)
+		return mail.Message{}, fmt.Errorf("idp: mail %s: %w", name, err)
 	}
-	err = p.outbox.Put(ctx, mail.Message{To: address, Subject: title, Text: text, HTML: html})
-	if errors.Is(err, mail.ErrInvalid) { // an address that no server takes must not keep its owner from a change
-		p.log.WarnContext(ctx, "no mail to this address", "subject", subject, "letter", name, "error", err)
-		return nil
+	return mail.Message{To: address, Subject: title, Text: text, HTML: html}, nil
+}
+
+// tryMail sends a letter to the person of subject at once, beside the outbox, and tells how that went.
+func (p *IdP) tryMail(ctx context.Context, subject string) (mail.Trial, error) {
+	if !p.mailing {
+		return mail.Trial{}, admin.ErrNoMail
 	}
-	return err
+	a, err := p.Accounts.Active(ctx, subject)
+	if err != nil {
+		return mail.Trial{}, err
+	}
+	if a.Email == "" {
+		return mail.Trial{}, admin.ErrNoAddress
+	}
+	message, err := p.compose(ctx, a, a.Email, "trial", templates.Letter{When: p.now()})
+	if err != nil {
+		return mail.Trial{}, err
+	}
+	message.ID, message.At = strings.ToLower(rand.Text()), p.now()
+	return mail.Try(ctx, p.outbox.Sender, message), nil
+}
+
+// ProbeMail connects to the mail server and signs in, within 20 seconds, and sends nothing. It reports false where no mail is
+// sent at all.
+func (p *IdP) ProbeMail(ctx context.Context) (mail.Trial, bool) {
+	if !p.mailing {
+		return mail.Trial{}, false
+	}
+	return mail.Probe(ctx, p.outbox.Sender), true
 }
 
 // Untold reports whether people would have been told something by mail since the start, had smtp_url been set.

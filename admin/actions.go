@@ -6,7 +6,9 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/brand"
 	"github.com/focushq/idp/consent"
+	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
 	"github.com/focushq/idp/session"
@@ -22,6 +24,7 @@ type Actions struct {
 	MFA      *mfa.Service
 	OAuth    *oauth.Server
 	Audit    *audit.Log
+	Brands   *brand.Store
 
 	Passkeys func(ctx context.Context, subject string) ([]mfa.Credential, error) // nil: there are none
 
@@ -29,6 +32,8 @@ type Actions struct {
 	Mailing   bool   // letters are sent, so that links reach people by themselves
 	// Mail puts a letter to a person into the outbox, in the caller's transaction, if mail is sent at all.
 	Mail func(ctx context.Context, subject, name string, letter templates.Letter) error
+	// TryMail sends a letter to a person at once and tells how that went; [ErrNoMail], [ErrNoAddress].
+	TryMail func(ctx context.Context, subject string) (mail.Trial, error)
 }
 
 // Disable keeps a person from signing in and ends every session and grant.

@@ -88,8 +88,8 @@ func (k *Keys) Renew(ctx context.Context) error {
 // Retire revokes a key at once, because somebody else may have it: it signs nothing more, is published no more, and no
 // token of it is taken, not even as a hint. Where it was the one that signs, its successor signs at once, made if there is
 // none; verifiers that don't look again for a key that they don't know refuse that one for up to 5 minutes. made is the
-// new key, nil when none was needed.
-func (k *Keys) Retire(ctx context.Context, kid string) (made *KeyRow, err error) {
+// new key, nil when none was needed. The reason is for the record; it may be "".
+func (k *Keys) Retire(ctx context.Context, kid, reason string) (made *KeyRow, err error) {
 	ring := (*keyring)(k)
 	if err := ring.load(ctx); err != nil {
 		return nil, err
@@ -123,7 +123,11 @@ func (k *Keys) Retire(ctx context.Context, kid string) (made *KeyRow, err error)
 		if rows == 0 {
 			return ErrNoKey
 		}
-		if err := k.audit(ctx, Event{Kind: EventKeyRevoked, Detail: map[string]string{"kid": kid, "alg": key.Alg}}); err != nil {
+		detail := map[string]string{"kid": kid, "alg": key.Alg}
+		if reason != "" {
+			detail["reason"] = reason
+		}
+		if err := k.audit(ctx, Event{Kind: EventKeyRevoked, Detail: detail}); err != nil {
 			return err
 		}
 		switch {

@@ -139,7 +139,7 @@ func TestSec_TK12_ReplicasAgreeWithinASecond(t *testing.T) {
 		other, mux := w.start(w.config())
 		token := w.tokens("web")["access_token"].(string)
 		kid := part(w, token, 0)["kid"].(string)
-		made, err := other.Keys().Retire(w.Context(), kid)
+		made, err := other.Keys().Retire(w.Context(), kid, "")
 		if err != nil || made == nil || made.Alg != "RS256" {
 			w.Fatal(made, err)
 		}
@@ -169,7 +169,7 @@ func TestClockJumps(t *testing.T) {
 		byKID, _ := w.states()
 		for kid, state := range byKID {
 			if state == "signing" {
-				if _, err := other.Keys().Retire(t.Context(), kid); err != nil {
+				if _, err := other.Keys().Retire(t.Context(), kid, ""); err != nil {
 					t.Fatal(err)
 				}
 				break
@@ -227,7 +227,7 @@ func TestRetire(t *testing.T) {
 			w.Error(count)
 		}
 		// One that signs while another waits: that one signs at once.
-		if made, err := keys.Retire(w.Context(), first); made != nil || err != nil {
+		if made, err := keys.Retire(w.Context(), first, ""); made != nil || err != nil {
 			w.Error(made, err)
 		}
 		byKID, count := w.states()
@@ -252,7 +252,7 @@ func TestRetire(t *testing.T) {
 			if state != "waiting" {
 				continue
 			}
-			made, err := keys.Retire(w.Context(), kid)
+			made, err := keys.Retire(w.Context(), kid, "")
 			if err != nil || made == nil || made.ActiveAt != w.clock.Now().Add(15*time.Minute).Unix() {
 				w.Error(made, err)
 			}
@@ -262,7 +262,7 @@ func TestRetire(t *testing.T) {
 			w.Error(count)
 		}
 		for _, kid := range []string{first, "none", ""} {
-			if _, err := keys.Retire(w.Context(), kid); !errors.Is(err, oauth.ErrNoKey) {
+			if _, err := keys.Retire(w.Context(), kid, ""); !errors.Is(err, oauth.ErrNoKey) {
 				w.Errorf("%q: %v", kid, err)
 			}
 		}
@@ -286,7 +286,7 @@ func TestRetireAtOnce(t *testing.T) {
 		var outcomes []error
 		for range 4 {
 			wg.Go(func() {
-				_, err := w.server.Keys().Retire(w.Context(), kid)
+				_, err := w.server.Keys().Retire(w.Context(), kid, "")
 				mu.Lock()
 				defer mu.Unlock()
 				outcomes = append(outcomes, err)
@@ -312,7 +312,7 @@ func TestRetireIsUndoneByItsAudit(t *testing.T) {
 	w := newWorld(t)
 	kid := part(w, w.tokens("web")["id_token"], 0)["kid"].(string)
 	w.host.auditErr = errors.New("full")
-	if _, err := w.server.Keys().Retire(t.Context(), kid); err == nil {
+	if _, err := w.server.Keys().Retire(t.Context(), kid, ""); err == nil {
 		t.Error("retired without a record")
 	}
 	if _, err := w.server.Keys().Rotate(t.Context()); err == nil {

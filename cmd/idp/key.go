@@ -96,13 +96,14 @@ func rotateEncryption(a *app, p *idp.IdP) error {
 }
 
 type keyRetireCmd struct {
-	KID string `arg:"" help:"The key's id, as idp key list shows it."`
+	KID    string `arg:"" help:"The key's id, as idp key list shows it."`
+	Reason string `help:"Why; stands in the audit log."`
 }
 
 // Run revokes the key.
 func (c *keyRetireCmd) Run(a *app) error {
 	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
-		made, err := p.OAuth.Keys().Retire(a, c.KID)
+		made, err := p.OAuth.Keys().Retire(a, c.KID, c.Reason)
 		if errors.Is(err, oauth.ErrNoKey) {
 			return fmt.Errorf("there is no key %s, or it is revoked: see idp key list", c.KID)
 		}

@@ -27,6 +27,7 @@ type userCmd struct {
 	RequirePasswordChange userRequireChangeCmd `cmd:"" name:"require-password-change" help:"Somebody else may know the password: end sessions and tokens, and have the person choose another one at the next sign-in."`
 	ResetMFA              userResetMFACmd      `cmd:"" name:"reset-mfa" help:"Take a person's factors, recovery codes and devices away; ends sessions and tokens."`
 	Unseal                userUnsealCmd        `cmd:"" help:"Let a person's MFA codes be looked at again after too many wrong ones."`
+	Role                  userRoleCmd          `cmd:"" help:"Say what a person may do to others: auditor, helpdesk, administrator, or none."`
 	Delete                userDeleteCmd        `cmd:"" help:"Delete a person."`
 }
 
@@ -420,5 +421,24 @@ type userDeleteCmd struct{ who }
 func (c *userDeleteCmd) Run(a *app) error {
 	return c.each(a, "deleted", func(_ *idp.IdP, actions *admin.Actions, who *account.Account) error {
 		return actions.Delete(a, who.Subject)
+	})
+}
+
+type userRoleCmd struct {
+	who
+	Role string `arg:"" enum:"administrator,auditor,helpdesk,none" help:"administrator (everything), auditor (read everything), helpdesk (help people without a role), none."`
+}
+
+// Run gives the person that role instead of any other one.
+func (c *userRoleCmd) Run(a *app) error {
+	role := account.Role(c.Role)
+	if c.Role == "none" {
+		role = ""
+	}
+	return c.saying(a, func(p *idp.IdP, _ *admin.Actions, who *account.Account) (string, error) {
+		if who.Role() == role {
+			return "the role is as it was", nil
+		}
+		return "role " + c.Role, p.Accounts.SetRole(a, who.Subject, role)
 	})
 }
