@@ -212,6 +212,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, req *Request, er
 		return
 	}
 	p := s.explain(r.Context(), err)
+	asked := r.Form
+	if asked.Has("resume") || asked.Has("request_uri") {
+		asked = req.form
+	}
+	s.noteProblem(r, req.client.ID, asked, err)
 	// What else a stranger is refused costs them nothing, and would fill the audit log.
 	if p.Code == "access_denied" || req.told.Subject != "" && p.Status < http.StatusInternalServerError {
 		s.note(r.Context(), Event{

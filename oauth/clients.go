@@ -198,6 +198,7 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 			`INSERT INTO oauth_gone (client_id) VALUES ($1) ON CONFLICT DO NOTHING`,
 			`DELETE FROM oauth_origins WHERE client_id = $1`,
 			`DELETE FROM oauth_client_words WHERE client_id = $1`,
+			`DELETE FROM oauth_problems WHERE client_id = $1`,
 			`DELETE FROM oauth_requests WHERE client_id = $1`,
 			`DELETE FROM oauth_devices WHERE client_id = $1`,
 			`DELETE FROM oauth_jti WHERE client_id = $1`,

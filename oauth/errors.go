@@ -182,6 +182,7 @@ func chain(err error) string {
 // failJSON answers a program (RFC 6749 section 5.2).
 func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 	p := s.explain(r.Context(), err)
+	s.noteProblem(r, "", r.PostForm, err)
 	switch {
 	case p.Code == "invalid_client":
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+s.cfg.Issuer+`"`)
@@ -197,6 +198,7 @@ func (s *Server) failJSON(w http.ResponseWriter, r *http.Request, err error) {
 // failPage answers a person whose client cannot be told.
 func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	p := s.explain(r.Context(), err)
+	s.noteProblem(r, "", r.Form, err)
 	if p.Status == http.StatusUnauthorized {
 		p.Status = http.StatusBadRequest // a person has nothing to authenticate a client with
 	}

@@ -25,3 +25,18 @@ func ClientLists() map[string][]any {
 		selectClients: {"app-7", 51}, selectUnsearched: nil, selectClientsByWord: {word, "", beyond("app"), word, 51},
 	}
 }
+
+// ReasonOf returns the id of a reason.
+func ReasonOf(kind ProblemKind, text string) string { return reasonOf(kind, text) }
+
+// ReasonIDs returns the ids that reasons can have.
+func ReasonIDs() map[ProblemKind][]string {
+	out := map[ProblemKind][]string{}
+	for kind, texts := range reasonTexts {
+		for _, text := range texts {
+			out[kind] = append(out[kind], text.id)
+		}
+		out[kind] = append(out[kind], "other")
+	}
+	return out
+}

@@ -251,6 +251,9 @@ func (s *Server) Prune(ctx context.Context) error {
 	if err := s.clients.buryAll(ctx); err != nil {
 		return err
 	}
+	if err := s.clients.pruneProblems(ctx); err != nil {
+		return err
+	}
 	soon := s.cfg.Now().Add(-pruneSoon).Unix()
 	for _, p := range []struct{ table, key, where string }{
 		{"oauth_requests", "id", "expires_at < $1"},

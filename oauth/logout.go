@@ -90,8 +90,8 @@ func (s *Server) logoutHint(ctx context.Context, form url.Values) (LogoutHint, e
 	}
 	_, err = s.store.judged(ctx, hint.Client, func(client *Client) error {
 		if !slices.Contains(client.PostLogoutRedirectURIs, target) {
-			return fault(fosite.ErrInvalidRequest, "post_logout_redirect_uri",
-				"The post_logout_redirect_uri is not one of those that the client registered.")
+			return because(fault(fosite.ErrInvalidRequest, "post_logout_redirect_uri",
+				"The post_logout_redirect_uri is not one of those that the client registered."), client.ID, "")
 		}
 		return nil
 	})

@@ -101,6 +101,7 @@ type Server struct {
 	userKey  []byte // of devices' user codes
 	failing  failing
 	refusals refusals
+	noted    noted
 }
 
 // New returns a server on a migrated database. It makes the signing keys that are missing, and fails when the existing
