@@ -106,6 +106,9 @@ func (p *IdP) deliverAudit(ctx context.Context) {
 
 // pruneAudit removes what is older than the retention, a day at a time, and nothing that the webhook waits for.
 func (p *IdP) pruneAudit(ctx context.Context) error {
+	if err := p.Audit.PruneDays(ctx); err != nil {
+		return err
+	}
 	if p.cfg.AuditRetention == 0 {
 		return nil
 	}

@@ -175,6 +175,12 @@ func TestListFiltersAndPages(t *testing.T) {
 			{"what somebody did to others and to themselves", audit.Filter{Actor: "bob"}, "6420"},
 			{"what somebody did to others", audit.Filter{Actor: "root", Until: at(5), Limit: 1}, "3"},
 			{"actor and cursor", audit.Filter{Actor: "bob", Since: at(1), Until: at(6)}, "42"},
+			{"some actions", audit.Filter{Actions: []string{"a", "b", "c"}, Until: at(5)}, "43210"},
+			{"one of some actions", audit.Filter{Actions: []string{"c", "a"}}, "531"},
+			{"some actions of somebody", audit.Filter{Actions: []string{"c", "a"}, Subject: "alice"}, "531"},
+			{"some actions by somebody", audit.Filter{Actions: []string{"b", "a"}, Actor: "root", Limit: 2}, "53"},
+			{"some actions by and to themselves", audit.Filter{Actions: []string{"b", "a"}, Actor: "bob", Client: "", Limit: 2}, "64"},
+			{"notable", audit.Filter{Subject: "bob", Notable: true, Limit: 2}, "64"},
 			{"a moment between", audit.Filter{Since: at(5).Add(time.Microsecond)}, "65"},
 			{"far away", audit.Filter{Since: time.Unix(-5, 0), Until: time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)}, "6543210"},
 		}

@@ -55,6 +55,11 @@ func TestListsAreFoundByIndexes(t *testing.T) {
 		"subject in a period":    {Subject: "s77", Since: at(100), Until: at(20000)},
 		"action by somebody":     {Actor: "root", Action: "action0"},
 		"actor and subject":      {Actor: "root", Subject: "s50"},
+		"some actions":           {Actions: []string{"action7", "action9", "none"}},
+		"some actions, by":       {Actor: "root", Actions: []string{"action7", "action9"}},
+		"some actions, of":       {Subject: "s77", Actions: []string{"action7", "action9"}},
+		"notable":                {Subject: "s77", Notable: true, Limit: 31},
+		"rare result":            {Result: "none"},
 		"nobody, whom there was": {Subject: "nobody", Actor: "nobody", Client: "none"},
 	} {
 		queries[name] = func() (string, []any) { return audit.Query(f) }
@@ -76,6 +81,9 @@ func TestListsAreFoundByIndexes(t *testing.T) {
 				t.Fatal(err)
 			}
 			all := strings.Join(plan, "\n")
+			if strings.Contains(text, "NOT IN") && !strings.Contains(all, "audit_notable") || name == "rare result" && !strings.Contains(all, "audit_result") {
+				t.Errorf("not by its own index: %s\n%s", text, all)
+			}
 			if strings.Contains(name, "rows") && !strings.Contains(all, "Index Cond") && name != "rows to link" {
 				t.Errorf("the index is read from its end: %s\n%s", text, all)
 			}

@@ -78,6 +78,9 @@ func (l *Log) linkSome(ctx context.Context) (n int, err error) {
 		if err := l.place(ctx, rows); err != nil {
 			return err
 		}
+		if err := l.count(ctx, rows); err != nil {
+			return err
+		}
 		_, err = l.DB.Exec(ctx, "UPDATE audit_head SET seq = $1, link = $2, mac = $3 WHERE id = 1", h.Seq, h.Link, l.sign(h.encode()))
 		return err
 	})

@@ -15,6 +15,7 @@ const (
 	labelLink       = "idp audit 1: link"
 	labelHead       = "idp audit 1: head"
 	labelCheckpoint = "idp audit 1: checkpoint"
+	labelCursor     = "idp audit 1: cursor" // no MAC, but a key
 )
 
 // encoding is a sequence of texts and numbers that can be taken apart again in one way only: no two sequences of the
