@@ -14,6 +14,7 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/api"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/brand"
 	"github.com/focushq/idp/consent"
@@ -62,6 +63,7 @@ type IdP struct {
 	clock   databaseClock
 	flow    *login.Flow
 	console *console.Console
+	api     *api.Server
 	unasked error          // why there are no passkeys though nobody turned them off
 	hook    *audit.Webhook // nil: the trail is sent nowhere
 	alarm   alarm          // what the log last told of the trail
@@ -210,6 +212,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
 		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
 		KeyLife: time.Duration(p.cfg.KeyRotation), Reserved: []string{console.ClientID},
+		Resources: []string{p.cfg.PublicURL + api.Prefix}, Scopes: scopes(),
 		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
 	}); err != nil {
 		return err
@@ -224,6 +227,9 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow.Mount(mux)
 	pages.Mount(mux)
 	if err := p.mountConsole(mux); err != nil {
+		return err
+	}
+	if err := p.mountAPI(mux); err != nil {
 		return err
 	}
 	if p.Passkeys != nil {
@@ -339,7 +345,7 @@ func (p *IdP) fetchLogos(ctx context.Context) {
 func (p *IdP) prune(ctx context.Context) {
 	domains := map[string]func(context.Context) error{
 		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
-		"mail": p.outbox.Prune, "audit": p.pruneAudit, "console": p.console.Prune,
+		"mail": p.outbox.Prune, "audit": p.pruneAudit, "console": p.console.Prune, "api": p.api.Prune,
 	}
 	if p.Passkeys != nil {
 		domains["passkeys"] = p.Passkeys.Prune
@@ -434,17 +440,4 @@ func (p *IdP) Actions() *admin.Actions {
 		actions.Passkeys = p.Passkeys.Passkeys
 	}
 	return actions
-}
-
-// SetupLink returns the one-time link that makes the first administrator, "" when there is one already.
-func (p *IdP) SetupLink(ctx context.Context) (string, error) {
-	admins, err := p.Accounts.CountAdmins(ctx)
-	if err != nil || admins > 0 {
-		return "", err
-	}
-	token, err := p.Accounts.NewLink(ctx, account.PurposeSetup, "", 24*time.Hour)
-	if err != nil {
-		return "", err
-	}
-	return p.cfg.PublicURL + "/setup?token=" + token, nil
 }

@@ -152,7 +152,9 @@ func headers(next http.Handler, https bool) http.Handler {
 		if https {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		if !ofAPI(r.URL.Path) {
+			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -294,7 +296,7 @@ func (p *IdP) noPage(w http.ResponseWriter, r *http.Request) {
 
 // forPrograms reports whether it is clients that call a path, and not people.
 func forPrograms(path string) bool {
-	return strings.HasPrefix(path, "/.well-known/") ||
+	return strings.HasPrefix(path, "/.well-known/") || ofAPI(path) ||
 		strings.HasPrefix(path, "/oauth2/") && path != "/oauth2/authorize" && path != "/oauth2/logout"
 }
 

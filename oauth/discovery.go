@@ -26,7 +26,7 @@ func (s *Server) metadata() map[string]any {
 		"pushed_authorization_request_endpoint":                    issuer + "/oauth2/par",
 		"device_authorization_endpoint":                            issuer + "/oauth2/device",
 		"end_session_endpoint":                                     issuer + "/oauth2/logout",
-		"scopes_supported":                                         knownScopes(),
+		"scopes_supported":                                         slices.Concat(knownScopes(), s.cfg.Scopes),
 		"response_types_supported":                                 []string{"code"},
 		"response_modes_supported":                                 []string{"query", "fragment", "form_post"},
 		"grant_types_supported":                                    grantTypes,

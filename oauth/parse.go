@@ -185,7 +185,7 @@ func (r *Request) checkClient() error {
 // without a fragment alone, so that nothing else can be one of them.
 func (r *Request) readResources() error {
 	for _, resource := range r.form["resource"] {
-		if resource != r.server.cfg.Issuer && !slices.Contains(r.client.Resources, resource) {
+		if !r.server.own(resource) && !slices.Contains(r.client.Resources, resource) {
 			return fault(errInvalidTarget, "resource", "The resource is not one that this client may ask for.")
 		}
 		if !slices.Contains(r.resources, resource) {

@@ -65,6 +65,13 @@ type Config struct {
 	// Reserved are the ids of clients that are the host's own: [Clients.Establish] alone writes them.
 	Reserved []string
 
+	// Resources are further resources of this server beside the issuer (RFC 8707), which every client may name.
+	Resources []string
+
+	// Scopes are those of the host's resources, for discovery. Clients have them from whoever registers clients by hand;
+	// dynamic registration gives none of them.
+	Scopes []string
+
 	// Registration opens the endpoint of dynamic client registration (RFC 7591) to holders of an initial access token.
 	Registration bool
 

@@ -61,7 +61,7 @@ func (s *Server) permits(client *Client, scopes, resources []string) bool {
 		}
 	}
 	for _, resource := range resources {
-		if resource != s.cfg.Issuer && !slices.Contains(client.Resources, resource) {
+		if !s.own(resource) && !slices.Contains(client.Resources, resource) {
 			return false
 		}
 	}

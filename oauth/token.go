@@ -109,7 +109,7 @@ func (s *Server) bind(ctx context.Context, r *http.Request, client *Client, fact
 // the grant; this server's own where none were named.
 func (s *Server) target(ar *fosite.AccessRequest, client *Client, g *grant) error {
 	selected := []string{s.cfg.Issuer}
-	allowed := append(selected, client.Resources...)
+	allowed := slices.Concat(selected, s.cfg.Resources, client.Resources)
 	if g != nil {
 		if granted := strings.Fields(g.Audience); len(granted) > 0 {
 			selected = granted

@@ -61,9 +61,10 @@ var rules = []rule{
 	{"profile", "account admin audit mfa oauth session templates internal/throttle", "a person's own pages; the step-up they need from login is a func field"},
 
 	{"console", "account admin audit internal/dbx mfa oauth session templates", "administrators' pages, over the desk; a client of the provider like others"},
+	{"api", "account admin audit internal/dbx internal/throttle mfa oauth session", "programs' way to the desk; the domains for their types and errors"},
 
 	// Assembly.
-	{"", "account admin audit brand consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
+	{"", "account admin api audit brand consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
 		"internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
 	{"cmd/idp", "*", "commands, each over the assembly"},
 
@@ -83,8 +84,9 @@ var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest",
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
-	{"net/http", "oauth session audit brand mfa/mfahttp login profile console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
+	{"net/http", "oauth session api audit brand mfa/mfahttp login profile console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
 		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
+	{"github.com/danielgtaylor/huma/v2/...", "api", "one package is described by OpenAPI"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
 	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
 	{"github.com/lib/pq/...", "internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
