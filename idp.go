@@ -434,7 +434,7 @@ func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth
 func (p *IdP) Actions() *admin.Actions {
 	actions := &admin.Actions{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
-		PublicURL: p.cfg.PublicURL, Mailing: p.mailing, Mail: p.tell,
+		Brands: p.Brand, PublicURL: p.cfg.PublicURL, Mailing: p.mailing, Mail: p.tell, TryMail: p.tryMail,
 	}
 	if p.Passkeys != nil {
 		actions.Passkeys = p.Passkeys.Passkeys
