@@ -178,6 +178,11 @@ func (c *Client) GetEffectiveLifespan(_ fosite.GrantType, kind fosite.TokenType,
 	return fallback
 }
 
+// refreshes reports whether the client gets a refresh token with these scopes.
+func (c *Client) refreshes(scopes []string) bool {
+	return slices.Contains(scopes, "offline_access") && slices.Contains(c.GrantTypes, "refresh_token")
+}
+
 // OfflineLife returns how long offline_access lasts at most, from the sign-in; 0 for a client that gets no refresh tokens.
 func (c *Client) OfflineLife() time.Duration {
 	if !slices.Contains(c.GrantTypes, "refresh_token") {

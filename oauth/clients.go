@@ -1,11 +1,15 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/focushq/idp/internal/dbx"
@@ -111,6 +115,10 @@ func (c *Clients) update(ctx context.Context, client *Client) error {
 		return fmt.Errorf("oauth: client: %w", err)
 	}
 	return c.db.InTx(ctx, func(ctx context.Context) error {
+		was, err := c.row(ctx, updated.ID)
+		if err != nil {
+			return err
+		}
 		rows, err := c.db.Exec(ctx, `UPDATE oauth_clients SET name = $2, searched = $2, metadata = $3, updated_at = $4,
 			version = version + 1, secret_hash = CASE WHEN $5 THEN secret_hash ELSE '' END,
 			rotated_hash = CASE WHEN $5 THEN rotated_hash ELSE '' END
@@ -131,8 +139,23 @@ func (c *Clients) update(ctx context.Context, client *Client) error {
 		if err := c.spread(ctx, updated); err != nil {
 			return err
 		}
-		return c.audit(ctx, Event{Kind: EventClientUpdated, Client: updated.ID, Detail: by(ctx)})
+		return c.audit(ctx, Event{Kind: EventClientUpdated, Client: updated.ID, Detail: changedFields(ctx, was.Metadata, string(metadata))})
 	})
+}
+
+// changedFields returns the detail of an event that tells which fields of a client were changed, by their names alone.
+func changedFields(ctx context.Context, was, is string) map[string]string {
+	var before, after map[string]json.RawMessage
+	if json.Unmarshal([]byte(was), &before) != nil || json.Unmarshal([]byte(is), &after) != nil {
+		return by(ctx)
+	}
+	names := slices.Collect(maps.Keys(before))
+	names = slices.AppendSeq(names, maps.Keys(after))
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return bytes.Equal(before[name], after[name]) })
+	detail := map[string]string{"fields": strings.Join(names, " ")}
+	maps.Copy(detail, by(ctx))
+	return detail
 }
 
 // missed says why a change of the client id touched no row: it is gone, or not in the state any more that was seen.

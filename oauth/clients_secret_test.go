@@ -66,6 +66,11 @@ func TestTheSecondOfTwoEditsIsTold(t *testing.T) {
 		if err := clients.Update(ctx, second); !errors.Is(err, oauth.ErrStale) {
 			w.Errorf("the second: %v", err)
 		}
+		w.host.set(func(h *host) {
+			if got := h.events[len(h.events)-1]; got.Kind != oauth.EventClientUpdated || got.Detail["fields"] != "name" {
+				w.Errorf("recorded: %+v", got)
+			}
+		})
 		if is := w.stored("web"); is.Name != "First" || is.Disabled || is.Version != 2 || first.Version != 2 {
 			w.Errorf("%+v", is)
 		}

@@ -28,22 +28,32 @@ func (credentialsHandler) HandleTokenEndpointRequest(_ context.Context, ar fosit
 	if client.IsPublic() || !slices.Contains(client.GrantTypes, "client_credentials") {
 		return fosite.ErrUnauthorizedClient
 	}
-	allowed := slices.DeleteFunc(slices.Clone(client.Scopes), func(scope string) bool {
-		return slices.Contains(knownScopes(), scope)
-	})
-	asked := ar.GetRequestedScopes()
-	if len(asked) == 0 {
-		asked = allowed
+	scopes, err := client.ownScopes(ar.GetRequestedScopes())
+	if err != nil {
+		return err
 	}
-	for _, scope := range asked {
-		if !slices.Contains(allowed, scope) {
-			return fosite.ErrInvalidScope
-		}
+	for _, scope := range scopes {
 		ar.GrantScope(scope)
 	}
 	facts := ar.GetSession().(*session)
 	facts.subject, facts.machine = client.ID, true
 	return nil
+}
+
+// ownScopes returns the scopes that the client has for itself of those that it asks for; all where it asks for none.
+func (c *Client) ownScopes(asked []string) ([]string, error) {
+	allowed := slices.DeleteFunc(slices.Clone(c.Scopes), func(scope string) bool {
+		return slices.Contains(knownScopes(), scope)
+	})
+	if len(asked) == 0 {
+		return allowed, nil
+	}
+	for _, scope := range asked {
+		if !slices.Contains(allowed, scope) {
+			return nil, fosite.ErrInvalidScope
+		}
+	}
+	return asked, nil
 }
 
 // PopulateTokenEndpointResponse makes the access token.

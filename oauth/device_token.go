@@ -75,7 +75,7 @@ func (h *deviceHandler) PopulateTokenEndpointResponse(ctx context.Context, ar fo
 	response.SetTokenType("Bearer") // for fosite; exchange knows better
 	response.SetExpiresIn(client.AccessTokenLife.or(accessTokenLife))
 	response.SetScopes(ar.GetGrantedScopes())
-	if ar.GetGrantedScopes().Has("offline_access") && client.GetGrantTypes().Has("refresh_token") {
+	if client.refreshes(ar.GetGrantedScopes()) {
 		refresh, _, err := h.strategy.GenerateRefreshToken(ctx, ar)
 		if err != nil {
 			return err

@@ -63,6 +63,11 @@ func (s *Server) describe(ctx context.Context, client *Client, token string) (ma
 	if err != nil {
 		return nil, err
 	}
+	return s.about(a), nil
+}
+
+// about returns what an access token says to whoever may ask.
+func (s *Server) about(a *access) map[string]any {
 	about := map[string]any{
 		"active": true, "iss": s.cfg.Issuer, "client_id": a.clientID, "exp": a.expiry, "aud": a.audience,
 		"jti": a.jti, "token_type": schemeBearer,
@@ -81,10 +86,10 @@ func (s *Server) describe(ctx context.Context, client *Client, token string) (ma
 	}
 	if a.grant == nil {
 		about["sub"] = a.clientID
-		return about, nil
+		return about
 	}
 	a.grant.describe(about)
-	return about, nil
+	return about
 }
 
 // describeRefresh is describe for a refresh token, by the rules of the token endpoint but without using it. It is for

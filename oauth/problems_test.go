@@ -58,7 +58,9 @@ func TestProblemsSayWhatWentWrong(t *testing.T) {
 			}
 			return func() { w.authorize(v) }
 		}
-		redeem := func(code string, change ...string) func() { return func() { w.token(w.exchange("web", code, change...)) } }
+		redeem := func(code string, change ...string) func() {
+			return func() { w.token(w.exchange("web", code, change...)) }
+		}
 		old := w.tokens("web")["refresh_token"].(string)
 		next := w.token(w.refreshing("web", old)).json["refresh_token"].(string)
 		w.token(w.refreshing("web", next))
@@ -81,7 +83,9 @@ func TestProblemsSayWhatWentWrong(t *testing.T) {
 			{func() {
 				w.post("/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"post"}, "client_secret": {rotated}})
 			}, "post", oauth.ClientProblem{Kind: "secret", Why: "former"}, "before the last rotation"},
-			{func() { w.post("/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"post"}}) }, "post",
+			{func() {
+				w.post("/oauth2/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {"post"}})
+			}, "post",
 				oauth.ClientProblem{Kind: "auth_method", Came: "none", Registered: []string{"client_secret_post"}}, ""},
 			{func() {
 				w.post("/oauth2/token", url.Values{"grant_type": {"client_credentials"}}, "Authorization", basic("machine", w.secrets["web"]))

@@ -156,7 +156,7 @@ func (s *store) createGrant(ctx context.Context, ar fosite.Requester, codeHash [
 		CreatedAt: now.Unix(),
 	}
 	life := codeEnd.Sub(now) + client.AccessTokenLife.or(accessTokenLife)
-	if g.Offline && slices.Contains(client.GrantTypes, "refresh_token") {
+	if client.refreshes(scopes) {
 		life = max(life, client.RefreshTokenLife.or(refreshLife))
 	}
 	g.ExpiresAt = now.Add(life).Unix()

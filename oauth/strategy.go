@@ -78,11 +78,17 @@ func (t strategy) GenerateAccessToken(ctx context.Context, request fosite.Reques
 		token := randomText(32)
 		return token, t.AccessTokenSignature(ctx, token), nil
 	}
-	facts := request.GetSession().(*session)
-	now := t.server.cfg.Now()
+	token, err := t.server.keys.sign(ctx, accessTokenAlg(client), typAccess, t.server.accessClaims(request))
+	return token, "", err
+}
+
+// accessClaims returns what a JWT access token for request says (RFC 9068 section 2.2).
+func (s *Server) accessClaims(request fosite.Requester) map[string]any {
+	client, facts := request.GetClient().(*Client), request.GetSession().(*session)
+	now := s.cfg.Now()
 	audience := request.GetGrantedAudience()
 	claims := map[string]any{
-		"iss": t.server.cfg.Issuer, "sub": facts.subject, "aud": audience, "client_id": client.ID,
+		"iss": s.cfg.Issuer, "sub": facts.subject, "aud": audience, "client_id": client.ID,
 		"iat": now.Unix(), "exp": now.Add(client.AccessTokenLife.or(accessTokenLife)).Unix(),
 	}
 	if scopes := request.GetGrantedScopes(); len(scopes) > 0 {
@@ -103,8 +109,7 @@ func (t strategy) GenerateAccessToken(ctx context.Context, request fosite.Reques
 	if facts.sessionID != "" {
 		claims["sid"] = facts.sessionID
 	}
-	token, err := t.server.keys.sign(ctx, accessTokenAlg(client), typAccess, claims)
-	return token, "", err
+	return claims
 }
 
 // ValidateAccessToken is never asked: see [Server.access].

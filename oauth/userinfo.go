@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,12 +68,21 @@ func (s *Server) tell(r *http.Request, scheme, token string) (map[string]any, *C
 	if len(a.scopes) < len(strings.Fields(a.grant.Scope)) {
 		extra = extra.narrowed(a.scopes)
 	}
-	claims, err := s.personClaims(withClient(ctx, a.client), a.grant.Subject, a.scopes, extra.UserInfo)
+	claims, err := s.userClaims(ctx, a.client, a.grant.Subject, a.scopes, extra.UserInfo)
+	return claims, a.client, err
+}
+
+// userClaims returns what client learns of subject by scopes and the names of further claims.
+func (s *Server) userClaims(ctx context.Context, client *Client, subject string, scopes, names []string) (map[string]any, error) {
+	claims, err := s.personClaims(withClient(ctx, client), subject, scopes, names)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	claims["sub"] = a.grant.Subject
-	return claims, a.client, nil
+	claims["sub"] = subject
+	if client.UserinfoAlg != "" { // OpenID Connect Core 1.0 section 5.3.2
+		claims["iss"], claims["aud"] = s.cfg.Issuer, client.ID
+	}
+	return claims, nil
 }
 
 // possessed refuses a token that is not presented as it was given: one that is bound to a key needs a proof of that key
@@ -98,7 +108,6 @@ func (s *Server) possessed(r *http.Request, scheme, token string, a *access) err
 
 // writeSigned answers by a JWT (OpenID Connect Core 1.0 section 5.3.2).
 func (s *Server) writeSigned(w http.ResponseWriter, r *http.Request, client *Client, claims map[string]any) error {
-	claims["iss"], claims["aud"] = s.cfg.Issuer, client.ID
 	text, err := s.keys.sign(r.Context(), client.UserinfoAlg, typUserinfo, claims)
 	if err != nil {
 		return err
