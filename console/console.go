@@ -32,9 +32,11 @@ type Console struct {
 	Sessions  *session.Manager
 	Templates *templates.Set
 	PublicURL string
-	Secret    string                      // the console's, as a client
-	Register  func(context.Context) error // makes [Client] known to the provider, with that secret
-	Provider  func() http.Handler         // answers the console's requests to the provider, in this process
+	Version   string                                 // of this program
+	Letters   func(context.Context) (Letters, error) // how mail stands
+	Secret    string                                 // the console's, as a client
+	Register  func(context.Context) error            // makes [Client] known to the provider, with that secret
+	Provider  func() http.Handler                    // answers the console's requests to the provider, in this process
 	Now       func() time.Time
 	Fail      func(http.ResponseWriter, *http.Request, error)
 
@@ -42,6 +44,14 @@ type Console struct {
 	SignedIn func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
 
 	found atomic.Pointer[provider]
+}
+
+// Letters is how mail stands.
+type Letters struct {
+	Waiting int       // still to be sent
+	Oldest  time.Time // of them
+	Failed  int       // given up within 30 days
+	Error   string    // of the last try that failed
 }
 
 // Client returns the console as a client of its provider at publicURL.
