@@ -2,8 +2,6 @@ package oauth
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -102,14 +100,7 @@ const selectProblems = `SELECT kind, network, detail, times, first_at, last_at F
 
 // problems reads the problems of the client id since then. limit 0: all.
 func (c *Clients) problems(ctx context.Context, id string, since time.Time, limit int) ([]ClientProblem, error) {
-	var rows []struct {
-		Kind    string `db:"kind"`
-		Network string `db:"network"`
-		Detail  string `db:"detail"`
-		Times   int64  `db:"times"`
-		FirstAt int64  `db:"first_at"`
-		LastAt  int64  `db:"last_at"`
-	}
+	var rows []problemRow
 	if limit == 0 {
 		limit = 1000
 	}
@@ -119,13 +110,9 @@ func (c *Clients) problems(ctx context.Context, id string, since time.Time, limi
 	}
 	out := make([]ClientProblem, len(rows))
 	for i, row := range rows {
-		var detail problemDetail
-		if err := json.Unmarshal([]byte(row.Detail), &detail); err != nil {
-			return nil, fmt.Errorf("oauth: problem: %w", err)
-		}
-		out[i] = ClientProblem{
-			Kind: ProblemKind(row.Kind), Why: detail.Why, Came: detail.Came, Parameter: detail.Parameter, Text: detail.Text,
-			Network: row.Network, Times: row.Times, First: time.Unix(row.FirstAt, 0), Last: time.Unix(row.LastAt, 0),
+		var err error
+		if out[i], err = row.problem(); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
