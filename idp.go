@@ -253,7 +253,8 @@ func (p *IdP) mountConsole(mux *http.ServeMux) error {
 	secret := base64.RawURLEncoding.EncodeToString(key)
 	p.console = &console.Console{
 		DB: p.db, Actions: p.Actions(), Accounts: p.Accounts, Sessions: p.Sessions, Templates: p.pages, PublicURL: p.cfg.PublicURL,
-		Secret: secret, Provider: p.Handler, Now: p.now, Fail: p.fail, SignedIn: p.flow.SignedIn,
+		Secret: secret, Provider: p.Handler, Now: p.now, Fail: p.fail, SignedIn: p.flow.SignedIn, Version: p.cfg.Version,
+		Letters: p.letters,
 	}
 	// Not before somebody comes: a command that was given another public_url must not lead administrators there.
 	p.console.Register = func(ctx context.Context) error {
@@ -261,6 +262,12 @@ func (p *IdP) mountConsole(mux *http.ServeMux) error {
 	}
 	p.console.Mount(mux)
 	return nil
+}
+
+// letters tells the console how mail stands.
+func (p *IdP) letters(ctx context.Context) (console.Letters, error) {
+	s, err := p.outbox.State(ctx)
+	return console.Letters{Waiting: s.Waiting, Oldest: s.Oldest, Failed: s.Failed, Error: s.Error}, err
 }
 
 // Handler serves everything on the public listener.
