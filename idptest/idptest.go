@@ -31,6 +31,7 @@ type Server struct {
 	Mail        *mail.Memory // what was sent; [Server.Deliver] sends what waits
 	DatabaseURL string
 	HTTP        *http.Client // trusts the certificate of [StartTLS] and follows no redirect
+	cfg         idp.Config
 	t           testing.TB
 }
 
@@ -55,12 +56,12 @@ func start(t testing.TB, scheme string, edit []func(*idp.Config)) *Server {
 	for _, change := range edit {
 		change(&cfg)
 	}
-	s.DatabaseURL = cfg.DatabaseURL
+	s.DatabaseURL, s.cfg = cfg.DatabaseURL, cfg
 	if s.IdP, err = idp.New(t.Context(), cfg); err != nil {
 		listener.Close()
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(s.Handler())
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Handler().ServeHTTP(w, r) }))
 	server.Listener.Close()
 	server.Listener = listener
 	if scheme == "https" {

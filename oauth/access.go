@@ -67,7 +67,7 @@ func (s *Server) readAccess(ctx context.Context, token string) (*access, error) 
 	if err != nil {
 		return nil, err
 	}
-	if s.cfg.Now().Unix() >= a.expiry {
+	if s.cfg.Now().Unix() >= a.expiry || s.restored > 0 && a.issued <= s.restored {
 		return nil, errInvalidToken
 	}
 	return a, nil

@@ -102,6 +102,8 @@ func (s *Server) readAssertion(ctx context.Context, client *Client, token *jwt.J
 	switch {
 	case !s.isAddressed(client, claims.Audience, path):
 		return claims, because(fosite.ErrInvalidClient, "", "the assertion's aud is not for this client to use here")
+	case s.outlived(claims.IssuedAt, claims.Expiry):
+		return claims, because(fosite.ErrInvalidClient, "", "the assertion is of before the restore from a backup")
 	case !s.isAssertion(client, claims):
 		return claims, because(fosite.ErrInvalidClient, "", "the assertion's iss, jti, exp, nbf or iat is not as it must be now")
 	}

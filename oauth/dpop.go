@@ -114,7 +114,7 @@ func suits(alg string, key any) bool {
 func (s *Server) fits(claims proofClaims, method, target, token string) bool {
 	now := s.cfg.Now()
 	good := claims.ID != "" && len(claims.ID) <= maxID && claims.Method == method && sameTarget(claims.URI, target) &&
-		claims.IssuedAt != nil && claims.IssuedAt.Time().Sub(now).Abs() <= proofWindow &&
+		claims.IssuedAt != nil && claims.IssuedAt.Time().Sub(now).Abs() <= proofWindow && !s.outlived(claims.IssuedAt, nil) &&
 		(claims.NotBefore == nil || !claims.NotBefore.Time().After(now.Add(clockSkew))) &&
 		(claims.Expiry == nil || now.Before(claims.Expiry.Time()))
 	if token == "" {

@@ -106,6 +106,7 @@ type Server struct {
 	provider fosite.OAuth2Provider
 	nonceKey []byte // of DPoP
 	userKey  []byte // of devices' user codes
+	restored int64  // Unix seconds: when the database was brought back from a backup; 0: never
 	failing  failing
 	refusals refusals
 	noted    noted
@@ -148,6 +149,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		audit: s.audit, log: cfg.Log, reserved: cfg.Reserved, snapshots: newSnapshots()}
 	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, life: cfg.KeyLife, now: cfg.Now, audit: s.audit}
 	if err := s.keys.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.loadRestored(ctx); err != nil {
 		return nil, err
 	}
 	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, log: cfg.Log, sets: map[string]*keySet{}}

@@ -27,7 +27,7 @@ func (c *Pages) showSetup(w http.ResponseWriter, r *http.Request) {
 
 // usable reports whether token still makes an administrator; otherwise it has said so, without a form.
 func (c *Pages) usable(w http.ResponseWriter, r *http.Request, token string) bool {
-	_, err := c.Accounts.Link(r.Context(), account.PurposeSetup, token)
+	_, err := c.purpose(r, token)
 	if err == nil {
 		return true
 	}
@@ -37,6 +37,16 @@ func (c *Pages) usable(w http.ResponseWriter, r *http.Request, token string) boo
 	}
 	c.gone(w, r)
 	return false
+}
+
+// purpose returns what token makes an administrator as: the first one, or one more of the operator's.
+func (c *Pages) purpose(r *http.Request, token string) (purpose string, err error) {
+	for _, purpose = range []string{account.PurposeSetup, account.PurposeRecover} {
+		if _, err = c.Accounts.Link(r.Context(), purpose, token); !errors.Is(err, account.ErrNotFound) {
+			break
+		}
+	}
+	return purpose, err
 }
 
 func (c *Pages) gone(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +98,11 @@ func (c *Pages) firstAdmin(r *http.Request, page setupPage) (*account.Account, e
 	if password == "" {
 		return nil, &account.InvalidError{Field: "password", Reason: "empty"}
 	}
-	return c.Accounts.CreateByLink(r.Context(), account.PurposeSetup, page.Token, account.NewAccount{
+	purpose, err := c.purpose(r, page.Token)
+	if err != nil {
+		return nil, err
+	}
+	return c.Accounts.CreateByLink(r.Context(), purpose, page.Token, account.NewAccount{
 		Username: page.Username, Name: page.Name, Email: page.Email, Password: password, Admin: true,
 	})
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/focushq/idp"
-	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/audit"
 )
 
 // cli is the command line (contract section 2).
@@ -39,7 +39,10 @@ type cli struct {
 	User        userCmd        `cmd:"" help:"Administer people."`
 	Client      clientCmd      `cmd:"" help:"Administer clients."`
 	Key         keyCmd         `cmd:"" help:"Administer the keys that sign tokens and encrypt secrets."`
+	Admin       adminCmd       `cmd:"" help:"Help whoever operates this when no administrator can sign in."`
 	Audit       auditCmd       `cmd:"" help:"Read and verify the audit trail."`
+	Backup      backupCmd      `cmd:"" help:"Write database and keyset into one file, while the provider runs."`
+	Restore     restoreCmd     `cmd:"" help:"Put a backup in place; everything that could be used twice ends."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running provider whether it is ready."`
 }
 

@@ -29,6 +29,7 @@ var rules = []rule{
 	{"internal/throttle", "", "counts through an interface of its own"},
 	{"internal/cookie", "", "one manner for all cookies"},
 	{"internal/mail", "internal/dbx", "the outbox is a table"},
+	{"internal/backup", "internal/dbx internal/seal migrations", "rows and keys in one file; which tables there are, the schema says"},
 	{"internal/arch", "", "tests only"},
 	{"internal/secrows", "", "a program over the sources"},
 	{"internal/vulngate", "", "a program over a scanner's output"},
@@ -65,7 +66,7 @@ var rules = []rule{
 
 	// Assembly.
 	{"", "account admin api audit brand consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
-		"internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
+		"internal/backup internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
 	{"cmd/idp", "*", "commands, each over the assembly"},
 
 	// For tests.
@@ -88,7 +89,7 @@ var foreign = []struct{ pkg, only, why string }{
 		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/danielgtaylor/huma/v2/...", "api", "one package is described by OpenAPI"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
-	{"github.com/jmoiron/sqlx", "internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
+	{"github.com/jmoiron/sqlx", "internal/backup internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
 	{"github.com/lib/pq/...", "internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
 	{"modernc.org/...", "internal/dbx cmd/idp examples/fosite", "dbx tells the engines apart"},
 	{"github.com/pressly/goose/v3/...", "migrations", "one place migrates"},
