@@ -75,10 +75,11 @@ func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request) {
 		f.Fail(w, r, err)
 		return
 	}
-	if slices.Contains(req.Scopes(), "offline_access") {
+	scopes := f.scopes(req, who)
+	if slices.Contains(scopes, "offline_access") {
 		page.Life = req.Client().OfflineLife()
 	}
-	for _, scope := range req.Scopes() {
+	for _, scope := range scopes {
 		page.Scopes = append(page.Scopes, scopeChoice{Name: scope, Required: scope == "openid", Checked: true})
 	}
 	f.Pages.Render(w, r, http.StatusOK, "consent", page)
@@ -102,7 +103,7 @@ func (f *Flow) decide(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var granted, declined []string
-	for _, scope := range req.Scopes() {
+	for _, scope := range f.scopes(req, who) {
 		if scope == "openid" || slices.Contains(r.PostForm["scope"], scope) {
 			granted = append(granted, scope)
 		} else {

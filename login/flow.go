@@ -22,8 +22,8 @@ import (
 	"github.com/focushq/idp/templates"
 )
 
-// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields but Passkeys are
-// needed.
+// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields but Passkeys
+// and Withheld are needed.
 type Flow struct {
 	OAuth    *oauth.Server
 	Accounts *account.Service
@@ -34,8 +34,9 @@ type Flow struct {
 	Passkeys PasskeySignIn  // nil: passkeys do not sign in alone
 	Audit    *audit.Log
 	Pages    *templates.Set
-	Mailing  bool              // who forgot their password gets a link by mail
-	Levels   map[string]string // acr values beside aal1 and aal2, and the level they stand for
+	Mailing  bool                                          // who forgot their password gets a link by mail
+	Levels   map[string]string                             // acr values beside aal1 and aal2, and the level they stand for
+	Withheld func(who *account.Account, scope string) bool // what a person cannot give to an app; nil: they can give all they are asked for
 	Log      *slog.Logger
 	Now      func() time.Time
 	Fail     func(http.ResponseWriter, *http.Request, error) // unknown errors: logged once, shown with the request's id
@@ -160,7 +161,9 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 	if err := f.personFacts(ctx, &s, who, true); err != nil {
 		return s, nil, err
 	}
-	decision, err := f.Consents.Decided(ctx, who.account.Subject, client.ID, req.Scopes())
+	asked := f.scopes(req, who)
+	s.Excluded = s.Excluded || len(asked) == 0 && len(req.Scopes()) > 0
+	decision, err := f.Consents.Decided(ctx, who.account.Subject, client.ID, asked)
 	if err != nil {
 		return s, nil, err
 	}
@@ -172,9 +175,14 @@ func (f *Flow) state(r *http.Request, req *oauth.Request, who *person) (State, [
 		return s, decision.Granted, nil
 	}
 	if s.SkipConsent {
-		return s, req.Scopes(), nil
+		return s, asked, nil
 	}
 	return s, decision.Granted, nil
+}
+
+// scopes returns what who has to decide on for a request: what they cannot give is left out, as if it had not been asked for.
+func (f *Flow) scopes(req *oauth.Request, who *person) []string {
+	return slices.DeleteFunc(req.Scopes(), func(scope string) bool { return f.Withheld != nil && f.Withheld(who.account, scope) })
 }
 
 // personFacts adds what is known of the person and the session but for the factor, and what the policy demands of them
@@ -242,19 +250,24 @@ func (f *Flow) recall(w http.ResponseWriter, r *http.Request, s *State, who *per
 // demand reports whether the request demands aal2: by acr_values or an acr claim, unless aal1 would do as well.
 // Values unknown here are ignored where they were wishes, and refused where they were essential (RFC 9470 section 5).
 func (f *Flow) demand(req *oauth.Request) (aal2 bool, err error) {
-	known := false
-	for _, value := range req.ACRValues() {
-		switch f.level(value) {
-		case "aal1":
-			return false, nil
-		case "aal2":
-			aal2, known = true, true
-		}
-	}
+	aal2, known := f.demandedBy(req.ACRValues())
 	if req.EssentialACR() && !known {
 		return false, oauth.ErrUnmet
 	}
 	return aal2, nil
+}
+
+// demandedBy reports whether one of values demands aal2 and none would do with less, and whether any of them is known here.
+func (f *Flow) demandedBy(values []string) (aal2, known bool) {
+	for _, value := range values {
+		switch f.level(value) {
+		case "aal1":
+			return false, true
+		case "aal2":
+			aal2, known = true, true
+		}
+	}
+	return aal2, known
 }
 
 func (f *Flow) level(acr string) string {
