@@ -153,7 +153,7 @@ func headers(next http.Handler, https bool) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		if !ofAPI(r.URL.Path) {
-			r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+			r.Body = http.MaxBytesReader(w, r.Body, limitOf(r))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -220,8 +220,8 @@ func (p *IdP) guardForms(next http.Handler) http.Handler {
 
 // formTaken reports whether a form may go to its handler; otherwise it has been answered.
 func (p *IdP) formTaken(w http.ResponseWriter, r *http.Request, origin *http.CrossOriginProtection, view templates.View) bool {
-	if err := r.ParseForm(); err != nil {
-		p.unreadable(w, r, err)
+	if err := p.readForm(w, r); err != nil {
+		p.unreadForm(w, r, view, err)
 		return false
 	}
 	ours := origin.Check(r) == nil

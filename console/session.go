@@ -98,7 +98,10 @@ func (c *Console) visitor(r *http.Request) (*visitor, error) {
 	return &v, err
 }
 
-// Prune removes sessions that have run out.
+// Prune removes sessions that have run out, and files whose previews have.
 func (c *Console) Prune(ctx context.Context) error {
+	if err := c.pruneImports(ctx); err != nil {
+		return err
+	}
 	return c.DB.Prune(ctx, "console_sessions", "secret", "expires_at <= $1", c.Now().Unix())
 }

@@ -90,6 +90,9 @@ func (v *visit) missing() {
 
 // problem returns the sentence for a refusal of a domain, nil for an error that no form can mend.
 func problem(err error) *templates.Problem {
+	if p := peopleProblem(err); p != nil {
+		return p
+	}
 	var invalid *account.InvalidError
 	var client *oauth.InvalidError
 	for _, known := range []struct {
@@ -99,7 +102,7 @@ func problem(err error) *templates.Problem {
 		{account.ErrStale, "problem.admin.stale"}, {account.ErrLastAdmin, "problem.admin.last_admin"},
 		{account.ErrDisabled, "problem.admin.disabled"}, {account.ErrHasMembers, "problem.admin.has_members"},
 		{account.ErrGroupNeeded, "problem.admin.group_needed"}, {admin.ErrSelf, "problem.admin.self"},
-		{admin.ErrReason, "problem.admin.reason"}, {admin.ErrHasPassword, "problem.admin.has_password"},
+		{admin.ErrHasPassword, "problem.admin.has_password"},
 		{mfa.ErrNotSealed, "problem.admin.not_sealed"}, {oauth.ErrTaken, "problem.admin.taken"},
 	} {
 		if errors.Is(err, known.err) {
@@ -131,6 +134,7 @@ func (v *visit) fail(err error) {
 	case errors.Is(err, account.ErrNotFound), errors.Is(err, oauth.ErrNotFound), errors.Is(err, session.ErrNotFound), errors.Is(err, mfa.ErrNotFound):
 		v.missing()
 	case p != nil:
+		p.Field = "" // it is on another page
 		v.render(status(err), "admin_message", problemPage{templates.Message{Title: "admin.not_done.title", Text: "admin.not_done.text",
 			Link: "/admin", Label: "admin.forbidden.link"}, p})
 	default:
