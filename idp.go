@@ -446,5 +446,8 @@ func (p *IdP) Actions() *admin.Actions {
 	if p.Passkeys != nil {
 		actions.Passkeys = p.Passkeys.Passkeys
 	}
+	if p.flow != nil {
+		actions.Steps, actions.Withheld = p.flow.Steps, p.flow.Withheld
+	}
 	return actions
 }

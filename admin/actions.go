@@ -28,6 +28,11 @@ type Actions struct {
 
 	Passkeys func(ctx context.Context, subject string) ([]mfa.Credential, error) // nil: there are none
 
+	// Steps tells what a person would meet at a sign-in, as package login decides it: see its Flow.Steps. Nil: nobody knows.
+	Steps func(ctx context.Context, client *oauth.Client, subject string, scopes []string, passkey, remembered bool) ([]string, error)
+	// Withheld says which scopes a person cannot give to an app; nil: they can give all.
+	Withheld func(who *account.Account, scope string) bool
+
 	PublicURL string // where one-time links lead
 	Mailing   bool   // letters are sent, so that links reach people by themselves
 	// Mail puts a letter to a person into the outbox, in the caller's transaction, if mail is sent at all.

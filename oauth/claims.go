@@ -31,6 +31,9 @@ func knownScopes() []string {
 	return []string{"openid", "profile", "email", "address", "phone", "mfa", "offline_access"}
 }
 
+// AboutPeople reports whether a scope tells of a person, so that no client has it for itself.
+func AboutPeople(scope string) bool { return slices.Contains(knownScopes(), scope) }
+
 // SortScopes puts the scopes of the standards first, in the order in which pages tell them, and then the others by name.
 func SortScopes(scopes []string) {
 	rank := func(scope string) int {
