@@ -50,7 +50,7 @@ const (
 
 // TokenPreview is what somebody would get, and meet on the way to it.
 type TokenPreview struct {
-	Tokens  *oauth.Preview `json:"tokens,omitempty"`  // nil where Refused says scopes or grant_types
+	Tokens  *oauth.Preview `json:"tokens,omitempty"`  // nil where Refused says person_disabled, scopes or grant_types
 	Lives   *Lives         `json:"lives,omitempty"`   // of the tokens
 	Refused []string       `json:"refused,omitempty"` // why they would get nothing all the same; empty: they would get it
 	// Steps are what the person would meet from the first page on, by the names of package login: password or passkey,
@@ -104,8 +104,9 @@ func (d *Desk) foreseePerson(ctx context.Context, p *TokenPreview, client *oauth
 	if err != nil {
 		return err
 	}
-	if who.Disabled {
+	if who.Disabled { // about whom nothing is told
 		p.Refused = append(p.Refused, RefusedPersonDisabled)
+		return nil
 	}
 	p.AMR = mfa.AMR(in.Methods...)
 	p.ACR = mfa.ACR(p.AMR)
