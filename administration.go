@@ -63,7 +63,7 @@ func scopes() []string {
 
 // withheld reports whether a person cannot give a scope to an app: one of the API that their role does not allow them.
 func withheld(who *account.Account, scope string) bool {
-	return strings.HasPrefix(scope, "idp.") && !admin.Actor{Subject: who.Subject, Role: who.Role()}.May(admin.Permission(scope))
+	return admin.OfAPI(scope) && !admin.Actor{Subject: who.Subject, Role: who.Role()}.May(admin.Permission(scope))
 }
 
 // ofAPI reports whether it is programs that call a path of the API, which reads the body itself and knows no forms.

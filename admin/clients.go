@@ -91,6 +91,9 @@ func (d *Desk) CreateClient(ctx context.Context, template string, client *oauth.
 	client = client.WithDefaults() // the id that it gets is needed below
 	client.Dynamic = false
 	err = d.do(ctx, WriteClients, "create a client", func(ctx context.Context) error {
+		if err := d.mayMake(client); err != nil {
+			return err
+		}
 		if err := d.CheckClient(ctx, client); err != nil {
 			return err
 		}
@@ -126,6 +129,9 @@ func (d *Desk) UpdateClient(ctx context.Context, client *oauth.Client) (updated 
 		if err != nil {
 			return err
 		}
+		if err := d.mayMake(&wanted); err != nil {
+			return err
+		}
 		wanted.Dynamic = was.Dynamic
 		if err := d.CheckClient(ctx, &wanted); err != nil {
 			return err
@@ -153,7 +159,7 @@ func (d *Desk) UpdateClient(ctx context.Context, client *oauth.Client) (updated 
 	return updated, secret, nil
 }
 
-// seen returns the client id if it is in the state of version, which must be a real one.
+// seen returns the client id if it is in the state of version, which must be a real one, and the actor may handle it.
 func (d *Desk) seen(ctx context.Context, id string, version int64) (*oauth.Client, error) {
 	client, err := d.OAuth.Clients().Get(ctx, id)
 	switch {
@@ -164,7 +170,7 @@ func (d *Desk) seen(ctx context.Context, id string, version int64) (*oauth.Clien
 	case version != client.Version:
 		return nil, oauth.ErrStale
 	}
-	return client, nil
+	return client, d.mayHandle(client)
 }
 
 // SetClientDisabled switches a client off, or on again, in the state of version; errors as [Desk.UpdateClient] has them. While
