@@ -19,6 +19,8 @@ type clientCmd struct {
 	List              clientListCmd        `cmd:"" help:"List clients."`
 	Show              clientShowCmd        `cmd:"" help:"Show a client."`
 	RotateSecret      clientRotateCmd      `cmd:"" name:"rotate-secret" help:"Make a new secret; the one before stays good for a while."`
+	EndFormerSecret   clientEndSecretCmd   `cmd:"" name:"end-former-secret" help:"End the secret before the last rotation at once."`
+	UnknownIDs        clientUnknownCmd     `cmd:"" name:"unknown-ids" help:"List the ids that came lately and that no client has."`
 	RegistrationToken registrationTokenCmd `cmd:"" name:"registration-token" help:"Print a token with which apps may register themselves."`
 	Delete            clientDeleteCmd      `cmd:"" help:"Delete a client with all that was granted to it."`
 }
@@ -68,22 +70,36 @@ func (c *clientShowCmd) Run(a *app) error {
 		if err != nil {
 			return c.known(err)
 		}
-		shown := clientView{Client: client}
+		shown := clientView{Client: client, Version: client.Version, Reserved: p.OAuth.Clients().Reserved(c.ID)}
+		shown.Secrets = append([]oauth.LiveSecret{}, p.OAuth.Clients().Secrets(client)...)
 		if until := client.SecretOverlap().UTC(); until.After(time.Now()) {
 			shown.OldSecretUntil = &until
 		}
 		if shown.LogoProblem, err = p.OAuth.Clients().LogoProblem(a, client); err != nil {
 			return err
 		}
-		return c.print(a, shown, "WHAT\tVALUE", shown.described())
+		problems, err := p.OAuth.Clients().Problems(a, c.ID)
+		if err != nil {
+			return c.known(err)
+		}
+		shown.Problems = worded(problems)
+		if err := c.print(a, shown, "WHAT\tVALUE", shown.described()); err != nil || c.Output == "json" || len(problems) == 0 {
+			return err
+		}
+		fmt.Fprintln(a.out)
+		return c.print(a, nil, problemHeader, shown.Problems.rows())
 	})
 }
 
 // clientView is a client as the command line shows it.
 type clientView struct {
 	*oauth.Client
-	OldSecretUntil *time.Time `json:"old_secret_until,omitempty"` // until then the secret before is good too
-	LogoProblem    string     `json:"logo_problem,omitempty"`     // why there is no copy of the logo
+	Version        int64              `json:"version"`
+	Reserved       bool               `json:"reserved,omitempty"`         // the provider's own
+	Secrets        []oauth.LiveSecret `json:"secrets"`                    // that are good now
+	OldSecretUntil *time.Time         `json:"old_secret_until,omitempty"` // until then the secret before is good too
+	LogoProblem    string             `json:"logo_problem,omitempty"`     // why there is no copy of the logo
+	Problems       wordedProblems     `json:"problems"`                   // that were lately
 }
 
 // described lists what is set of the client.
@@ -103,6 +119,11 @@ func (c clientView) described() [][]string {
 	}
 	if c.LogoProblem != "" {
 		all = append(all, []string{"logo is not shown", c.LogoProblem})
+	}
+	for _, secret := range c.Secrets {
+		if !secret.Former && !secret.Since.IsZero() {
+			all = append(all, []string{"secret", "is good since " + secret.Since.UTC().Format(time.RFC3339)})
+		}
 	}
 	if c.OldSecretUntil != nil {
 		all = append(all, []string{"secret before the last", "is good until " + c.OldSecretUntil.Format(time.RFC3339)})
@@ -127,6 +148,7 @@ func (c clientView) described() [][]string {
 	}{
 		{"must use PKCE", c.RequirePKCE}, {"must push requests", c.RequirePAR}, {"tokens bound by DPoP", c.DPoPBound},
 		{"may introspect", c.Introspect}, {"registered itself", c.Dynamic}, {"disabled", c.Disabled},
+		{"the provider's own", c.Reserved},
 	} {
 		if flag.set {
 			all = append(all, []string{flag.what, "yes"})
@@ -135,40 +157,10 @@ func (c clientView) described() [][]string {
 	return slices.DeleteFunc(all, func(row []string) bool { return row[1] == "" })
 }
 
-type clientRotateCmd struct {
+type clientDeleteCmd struct {
 	clientID
-	Overlap time.Duration `default:"24h" help:"How long the secret before stays good: 0 to 720h."`
 	output
 }
-
-// Run makes and prints the new secret.
-func (c *clientRotateCmd) Run(a *app) error {
-	return a.with(func(p *idp.IdP, _ *admin.Actions) error {
-		secret, err := p.OAuth.Clients().RotateSecret(a, c.ID, a.getenv("IDP_CLIENT_SECRET"), c.Overlap)
-		if err != nil {
-			return c.known(err)
-		}
-		client, err := p.OAuth.Clients().Get(a, c.ID)
-		if err != nil {
-			return err
-		}
-		until := client.SecretOverlap().UTC()
-		if err := c.output.secret(a, "rotated", struct {
-			ID    string    `json:"id"`
-			Until time.Time `json:"old_secret_until"`
-		}{c.ID, until}, c.ID, secret); err != nil || c.Output == "json" {
-			return err
-		}
-		good := "no more"
-		if until.After(time.Now()) {
-			good = "until " + until.Format(time.RFC3339)
-		}
-		_, err = fmt.Fprintln(a.out, "the secret before is good "+good)
-		return err
-	})
-}
-
-type clientDeleteCmd struct{ clientID }
 
 // Run deletes the client.
 func (c *clientDeleteCmd) Run(a *app) error {
@@ -176,7 +168,6 @@ func (c *clientDeleteCmd) Run(a *app) error {
 		if err := actions.DeleteClient(a, c.ID); err != nil {
 			return c.known(err)
 		}
-		fmt.Fprintf(a.out, "deleted: %s\n", c.ID)
-		return nil
+		return c.done(a, "deleted", c.ID)
 	})
 }
