@@ -198,7 +198,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
-		Mailing: p.mailing, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail, Withheld: withheld,
+		Mailing: p.mailing, NewBrowser: p.newBrowser, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail, Withheld: withheld,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL, NotFound: p.noPage},
 	}
 	p.offerPasskeys(flow)
@@ -442,6 +442,7 @@ func (p *IdP) Actions() *admin.Actions {
 	actions := &admin.Actions{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
 		Brands: p.Brand, PublicURL: p.cfg.PublicURL, Mailing: p.mailing, Mail: p.tell, TryMail: p.tryMail,
+		Sealed: p.sealed,
 	}
 	if p.Passkeys != nil {
 		actions.Passkeys = p.Passkeys.Passkeys

@@ -174,6 +174,16 @@ func (p *IdP) oauthHappened(ctx context.Context, e oauth.Event) error {
 	return p.tell(ctx, e.Subject, "app_ended", templates.Letter{When: p.now(), Name: name})
 }
 
+// newBrowser tells somebody that they signed in where they had not before (NIST SP 800-63B-4 section 4.6, OWASP ASVS 5.0
+// requirement 6.3.5).
+func (p *IdP) newBrowser(ctx context.Context, who *account.Account, with string) error {
+	letter := "new_browser"
+	if with == mfapasskey.Name {
+		letter += "_passkey"
+	}
+	return p.tell(ctx, who.Subject, letter, templates.Letter{When: p.now()})
+}
+
 // tell puts a letter to the person into the outbox: sent only if the change is committed, and never in its way.
 func (p *IdP) tell(ctx context.Context, subject, name string, letter templates.Letter) error {
 	return p.write(ctx, subject, "", name, letter)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strconv"
 )
 
@@ -29,6 +30,14 @@ func (s *Service) BrowserToken(a *Account, shown ...string) string {
 	}
 	id := rand.Text()
 	return id + s.browserProof(a.Subject, passwordAt, id)
+}
+
+// KnownIn reports whether one of the tokens that a browser has shown is good still: a gave their present password there before, or
+// signed in with a passkey alone.
+func (s *Service) KnownIn(a *Account, shown ...string) bool {
+	return slices.ContainsFunc(shown[:min(len(shown), maxBrowsers)], func(token string) bool {
+		return s.browserOf(a.Subject, a.PasswordAt.Unix(), token) != ""
+	})
 }
 
 // browserOf returns the id of the browser for which token was made, by the same person under the same password; ""

@@ -27,6 +27,9 @@ func TestSec_PW12_TheOwnerIsNotLockedOutInAKnownBrowser(t *testing.T) {
 			}
 			return looked
 		}
+		if !f.KnownIn(ada, "", f.BrowserToken(bob), token) || f.KnownIn(ada, "", f.BrowserToken(bob), token+"A") || f.KnownIn(ada) {
+			t.Error("known in the wrong browsers")
+		}
 		altered := "A"
 		if token[:1] == altered {
 			altered = "B"

@@ -27,6 +27,7 @@ type Actions struct {
 	Brands   *brand.Store
 
 	Passkeys func(ctx context.Context, subject string) ([]mfa.Credential, error) // nil: there are none
+	Sealed   func(context.Context) (int, error)                                  // counts people with a sealed factor; nil: nobody has
 
 	// Steps tells what a person would meet at a sign-in, as package login decides it: see its Flow.Steps. Nil: nobody knows.
 	Steps func(ctx context.Context, client *oauth.Client, subject string, scopes []string, passkey, remembered bool) ([]string, error)

@@ -33,6 +33,7 @@ var known = map[string]string{
 		"policy excluded prompt_consent ask_always undecided few_codes used_code old_codes factor_given remembered grace no_factor_demanded",
 	"sign_in": "password passkey factor refused",
 	"consent": "allowed denied",
+	"answer":  "allowed refused",
 	"mfa.": "code_accepted code_refused code_replayed clock_wrong passkey_accepted passkey_refused recovery_used recovery_refused throttled " +
 		"warned sealed device_used device_remembered device_forgotten enrolled codes_replaced enroll_refused",
 }

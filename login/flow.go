@@ -22,7 +22,7 @@ import (
 	"github.com/focushq/idp/templates"
 )
 
-// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields but Passkeys
+// Flow answers authorization requests: it implements [oauth.Interaction] and shows the pages. All fields but NewBrowser, Passkeys
 // and Withheld are needed.
 type Flow struct {
 	OAuth    *oauth.Server
@@ -40,6 +40,10 @@ type Flow struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Fail     func(http.ResponseWriter, *http.Request, error) // unknown errors: logged once, shown with the request's id
+
+	// NewBrowser tells somebody, in the transaction of a sign-in, that it is in a browser in which they had not signed in since
+	// their password was set; with is "password" or "passkey". Of the first sign-in ever nobody is told. Nil: nobody is.
+	NewBrowser func(ctx context.Context, who *account.Account, with string) error
 }
 
 // path is where each step lives; the request's id is added.

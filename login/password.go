@@ -174,12 +174,22 @@ func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, 
 		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: with, Detail: f.wanted(r, page.rule),
 	}
 	event.Detail["amr"] = strings.Join(amr, " ")
+	newcomer := who.SignedInAt.IsZero()
+	fresh := !f.Accounts.KnownIn(who, f.Sessions.Known(r)...)
+	if fresh {
+		event.Detail["browser"] = "new"
+	}
 	err := f.recorded(w, r, event, func(r *http.Request) error {
 		s, err := f.Sessions.Start(w, r, who.Subject, amr)
 		if err != nil {
 			return err
 		}
 		event.Detail["session"] = s.ID
+		if fresh && !newcomer && f.NewBrowser != nil {
+			if err := f.NewBrowser(r.Context(), who, with); err != nil {
+				return err
+			}
+		}
 		return f.Accounts.SignedIn(r.Context(), who)
 	})
 	if err != nil {

@@ -249,3 +249,6 @@ func (s *Service) refuses(f factor, n int, until time.Time, count int) (sealed b
 	}
 	return false, time.Time{}
 }
+
+// SealsAt returns how many failures in a row seal the factor of that name; for a host that counts whose are sealed.
+func (s *Service) SealsAt(name string) int { return s.policy(factor(name)).Seal }

@@ -35,6 +35,7 @@ func (c *Pages) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("GET /account/sessions", c.sessions)
 	mux.HandleFunc("POST /account/sessions/end", c.endSession)
 	mux.Handle("GET /account/sessions/end", http.RedirectHandler("/account/sessions", http.StatusSeeOther)) // after a fresh proof
+	mux.HandleFunc("GET /account/activity", c.activity)
 	mux.HandleFunc("GET /account/apps", c.apps)
 	mux.HandleFunc("POST /account/apps/revoke", c.revokeApp)
 	mux.Handle("GET /account/devices", http.RedirectHandler("/account/mfa#devices", http.StatusSeeOther))

@@ -56,7 +56,7 @@ func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
 }
 
 // Mail returns the mail called name: mfa_on, mfa_off, mfa_off_demanded, authenticator_added, authenticator_removed, codes_replaced, codes_made,
-// recovery_used, recovery_used_last, device_remembered, device_copied, clock_moved, password_changed, password_compromised, email_changed, app_ended, mfa_reset, warned, warned_recovery, sealed,
+// recovery_used, recovery_used_last, new_browser, new_browser_passkey, device_remembered, device_copied, clock_moved, password_changed, password_compromised, email_changed, app_ended, mfa_reset, warned, warned_recovery, sealed,
 // sealed_recovery, unsealed, passkey_added, passkey_removed, passkey_cloned, mfa_on_passkey, warned_passkey, sealed_passkey; trial tells of nothing; reset and invite carry a link. The subject is one line.
 func (s *Set) Mail(ctx context.Context, name string, data Letter) (subject, plain, html string, err error) {
 	lang := s.mailed.closest(data.Language)

@@ -16,7 +16,7 @@ func TestMails(t *testing.T) {
 	names := []string{"mfa_on", "mfa_off", "mfa_off_demanded", "authenticator_added", "authenticator_removed", "codes_replaced",
 		"recovery_used", "recovery_used_last", "device_remembered", "device_copied", "clock_moved", "password_changed", "password_compromised", "app_ended", "mfa_reset", "warned",
 		"warned_recovery", "warned_passkey", "sealed", "sealed_recovery", "sealed_passkey", "unsealed", "mfa_on_passkey", "passkey_added", "passkey_removed",
-		"passkey_cloned", "codes_made", "trial"}
+		"passkey_cloned", "codes_made", "trial", "new_browser", "new_browser_passkey"}
 	subjects := map[string]bool{}
 	for _, name := range names {
 		subject, text, html, err := s.Mail(t.Context(), name, letter)

@@ -198,6 +198,20 @@ type (
 		CreatedAt, SeenAt            time.Time
 		This                         bool
 	}
+	sentenceData struct {
+		ID   string
+		Args map[string]any
+	}
+	activityRowData struct {
+		At                                      time.Time
+		What                                    sentenceData
+		Name, By, App, Browser, System, Address string
+	}
+	activityData struct {
+		Rows            []activityRowData
+		Next            string
+		Later, Enrolled bool
+	}
 	sessionsData struct {
 		Sessions []sessionData
 		Notice   string
@@ -389,6 +403,13 @@ func samples(t *testing.T) []sample {
 		{"password first", "password", passwordData{Action: "/invite", Username: "alice", MinPassword: 15, Token: "t1", First: true}},
 		{"password forced", "password", passwordData{Action: "/account/password", Query: query, Username: "alice", Current: true, MinPassword: 15, Forced: true, Cancel: true}},
 		{"password forced, no app", "password", passwordData{Action: "/account/password", Username: "alice", Current: true, MinPassword: 15, Forced: true}},
+		{"activity", "activity", activityData{[]activityRowData{
+			{noon, sentenceData{ID: "trail.sign_in.password"}, "", "activity.by.you", "Focus HQ", "Firefox", "Windows", "192.0.2.7"},
+			{noon, sentenceData{ID: "trail.mfa.reset"}, "", "activity.by.administrator", "", "", "", ""},
+			{noon, sentenceData{ID: "trail.mfa.authenticator_added"}, "Phone", "activity.by.you", "", "", "", ""},
+			{noon, sentenceData{ID: "trail.other", Args: map[string]any{"Action": "x.y"}}, "", "activity.by.nobody", "", "curl", "", "2001:db8::1"},
+		}, "from=abc", true, true}},
+		{"activity, nothing", "activity", activityData{}},
 		{"sessions", "sessions", sessionsData{[]sessionData{{"s1", "Firefox", "Windows", "192.0.2.7", noon, noon, true},
 			{"s2", "Safari", "iPhone", "2001:db8::7", noon.AddDate(0, 0, -3), noon.AddDate(0, 0, -1), false},
 			{"s3", "python-requests", "", "192.0.2.7", noon, noon, false}}, "notice.session_ended"}},
