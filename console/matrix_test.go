@@ -19,6 +19,8 @@ import (
 var matrix = map[string]string{
 	"GET /admin": "ahr",
 
+	"GET /admin/first": "af", "POST /admin/first": "af", "GET /admin/first/{client}": "a",
+
 	"GET /admin/people": "ahr", "GET /admin/people/{subject}": "ahr",
 	"GET /admin/people/bulk": "ahf", "POST /admin/people/bulk": "ahf",
 	"GET /admin/people/export": "af", "POST /admin/people/export": "af",
@@ -44,6 +46,11 @@ var matrix = map[string]string{
 	"GET /admin/groups/new": "a", "POST /admin/groups": "a", "POST /admin/groups/describe": "a",
 	"POST /admin/groups/add": "a", "POST /admin/groups/remove": "a",
 	"GET /admin/groups/delete": "af", "POST /admin/groups/delete": "af",
+	"GET /admin/policy": "ar", "POST /admin/policy/preview": "a", "POST /admin/policy": "af",
+	"GET /admin/keys": "ar", "GET /admin/keys/rotate": "af", "POST /admin/keys/rotate": "af",
+	"GET /admin/keys/{kid}/retire": "af", "POST /admin/keys/{kid}/retire": "af",
+	"GET /admin/branding": "ar", "POST /admin/branding": "af",
+	"GET /admin/mail": "ar", "POST /admin/mail/test": "a",
 }
 
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)
