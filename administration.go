@@ -68,3 +68,19 @@ func withheld(who *account.Account, scope string) bool {
 
 // ofAPI reports whether it is programs that call a path of the API, which reads the body itself and knows no forms.
 func ofAPI(path string) bool { return path == api.Prefix || strings.HasPrefix(path, api.Prefix+"/") }
+
+// Actions returns what an administrator does to people across the domains.
+func (p *IdP) Actions() *admin.Actions {
+	actions := &admin.Actions{
+		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
+		Brands: p.Brand, PublicURL: p.cfg.PublicURL, Mailing: p.mailing, Mail: p.tell, TryMail: p.tryMail,
+		Sealed: p.sealed,
+	}
+	if p.Passkeys != nil {
+		actions.Passkeys = p.Passkeys.Passkeys
+	}
+	if p.flow != nil {
+		actions.Steps, actions.Withheld = p.flow.Steps, p.flow.Withheld
+	}
+	return actions
+}

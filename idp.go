@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/focushq/idp/account"
-	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/api"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/brand"
@@ -435,20 +434,4 @@ func (p *IdP) oauthProblem(w http.ResponseWriter, r *http.Request, problem oauth
 		return
 	}
 	p.errorPage(w, r, problem.Status, problem.Code, problem.Description, problem.Parameter)
-}
-
-// Actions returns what an administrator does to people across the domains.
-func (p *IdP) Actions() *admin.Actions {
-	actions := &admin.Actions{
-		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, OAuth: p.OAuth, Audit: p.Audit,
-		Brands: p.Brand, PublicURL: p.cfg.PublicURL, Mailing: p.mailing, Mail: p.tell, TryMail: p.tryMail,
-		Sealed: p.sealed,
-	}
-	if p.Passkeys != nil {
-		actions.Passkeys = p.Passkeys.Passkeys
-	}
-	if p.flow != nil {
-		actions.Steps, actions.Withheld = p.flow.Steps, p.flow.Withheld
-	}
-	return actions
 }
