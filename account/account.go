@@ -193,7 +193,9 @@ func (s *Service) Prune(ctx context.Context) error {
 
 // InTx runs fn in a transaction that the accounts' changes in its context belong to, as those of other domains of the same
 // database do. fn may be called again when it met another transaction.
-func (s *Service) InTx(ctx context.Context, fn func(context.Context) error) error { return s.cfg.DB.InTx(ctx, fn) }
+func (s *Service) InTx(ctx context.Context, fn func(context.Context) error) error {
+	return s.cfg.DB.InTx(ctx, fn)
+}
 
 // change runs fn in a transaction and tells the observer inside it.
 func (s *Service) change(ctx context.Context, e Event, fn func(context.Context) error) error {

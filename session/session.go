@@ -62,13 +62,13 @@ type Session struct {
 type Manager struct {
 	DB      *dbx.DB
 	Cookies cookie.Jar
-	Key     []byte           // 32 secret bytes, the same on all replicas: for form tokens
-	Idle    time.Duration    // a session ends this long after its last request; 0: DefaultIdle
-	Overall time.Duration    // and this long after the last password in any case; 0: DefaultOverall
+	Key     []byte        // 32 secret bytes, the same on all replicas: for form tokens
+	Idle    time.Duration // a session ends this long after its last request; 0: DefaultIdle
+	Overall time.Duration // and this long after the last password in any case; 0: DefaultOverall
 	// Lives returns Idle and Overall where they may change while the manager is in use; it is asked at every look at a session.
 	// Nil: they stay.
 	Lives func(context.Context) (idle, overall time.Duration)
-	Now     func() time.Time // nil: time.Now
+	Now   func() time.Time // nil: time.Now
 
 	// Address returns the client's IP address; nil: that of the connection.
 	Address func(*http.Request) string
