@@ -55,7 +55,8 @@ func (c *Pages) gone(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// setup makes the administrator, signs them in and leads straight into enrolment.
+// setup makes the administrator, signs them in and leads to the console, which wants a second factor: straight into enrolment,
+// whose codes count there. The first one comes out where the first app is added.
 func (c *Pages) setup(w http.ResponseWriter, r *http.Request) {
 	page := setupPage{
 		Query: r.URL.RawQuery, Token: r.PostFormValue("token"), Username: r.PostFormValue("username"), Name: r.PostFormValue("name"),
@@ -64,7 +65,7 @@ func (c *Pages) setup(w http.ResponseWriter, r *http.Request) {
 	if !c.usable(w, r, page.Token) {
 		return
 	}
-	admin, err := c.firstAdmin(r, page)
+	admin, purpose, err := c.firstAdmin(r, page)
 	status := http.StatusUnprocessableEntity
 	var invalid *account.InvalidError
 	switch {
@@ -89,20 +90,24 @@ func (c *Pages) setup(w http.ResponseWriter, r *http.Request) {
 		c.Fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/account/mfa/enrol/start", http.StatusSeeOther)
+	to := "/admin"
+	if purpose == account.PurposeSetup {
+		to = "/admin/first"
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-// firstAdmin makes the account. One without a password, which accounts may be, could never sign in.
-func (c *Pages) firstAdmin(r *http.Request, page setupPage) (*account.Account, error) {
+// firstAdmin makes the account, and tells what for. One without a password, which accounts may be, could never sign in.
+func (c *Pages) firstAdmin(r *http.Request, page setupPage) (made *account.Account, purpose string, err error) {
 	password := r.PostFormValue("password")
 	if password == "" {
-		return nil, &account.InvalidError{Field: "password", Reason: "empty"}
+		return nil, "", &account.InvalidError{Field: "password", Reason: "empty"}
 	}
-	purpose, err := c.purpose(r, page.Token)
-	if err != nil {
-		return nil, err
+	if purpose, err = c.purpose(r, page.Token); err != nil {
+		return nil, "", err
 	}
-	return c.Accounts.CreateByLink(r.Context(), purpose, page.Token, account.NewAccount{
+	made, err = c.Accounts.CreateByLink(r.Context(), purpose, page.Token, account.NewAccount{
 		Username: page.Username, Name: page.Name, Email: page.Email, Password: password, Admin: true,
 	})
+	return made, purpose, err
 }
