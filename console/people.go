@@ -270,7 +270,7 @@ func personPath(subject string, below ...string) string {
 // refused rather than passed over: whoever sends it believes that it does something.
 func (v *visit) only(fields ...string) bool {
 	for name, values := range v.r.PostForm {
-		if name != "form_token" && (!slices.Contains(fields, name) || len(values) > 1 && !slices.Contains(repeated(), name)) {
+		if name != "form_token" && name != keptForms && (!slices.Contains(fields, name) || len(values) > 1 && !slices.Contains(repeated(), name)) {
 			v.fail(&fieldError{name})
 			return false
 		}

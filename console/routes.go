@@ -70,7 +70,7 @@ func (c *Console) keepForm(w http.ResponseWriter, r *http.Request) {
 	page := keptPage{Action: (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String(), Lost: r.MultipartForm != nil && len(r.MultipartForm.File) > 0}
 	for name, values := range r.PostForm {
 		for _, value := range values {
-			if name != "form_token" {
+			if name != "form_token" && name != keptForms {
 				page.Fields = append(page.Fields, keptField{name, value})
 			}
 		}
@@ -84,5 +84,13 @@ func (c *Console) keepForm(w http.ResponseWriter, r *http.Request) {
 		}
 		return 0
 	})
+	mark, err := c.mark(r, c.Now().Add(keptLife).Unix())
+	if err != nil {
+		c.Fail(w, r, err)
+		return
+	}
+	if mark != "" {
+		page.Fields = append(page.Fields, keptField{keptForms, mark})
+	}
 	c.Templates.Render(w, r, http.StatusForbidden, "admin_kept", page)
 }

@@ -134,21 +134,23 @@ func (p *Page) Browser() *Browser { return p.b }
 func (p *Page) Has(selector string) bool { return p.find(selector) != nil }
 
 // Text returns the text of the first element that matches, white space folded; "" when none does.
-func (p *Page) Text(selector string) string {
-	var text strings.Builder
+func (p *Page) Text(selector string) string { return text(p.find(selector)) }
+
+func text(of *html.Node) string {
+	var words strings.Builder
 	var walk func(*html.Node)
 	walk = func(n *html.Node) {
 		if n.Type == html.TextNode {
-			text.WriteString(n.Data + " ")
+			words.WriteString(n.Data + " ")
 		}
 		for c := n.FirstChild; c != nil; c = c.NextSibling {
 			walk(c)
 		}
 	}
-	if n := p.find(selector); n != nil {
-		walk(n)
+	if of != nil {
+		walk(of)
 	}
-	return strings.Join(strings.Fields(text.String()), " ")
+	return strings.Join(strings.Fields(words.String()), " ")
 }
 
 // Attr returns an attribute of the first element that matches, "" when there is none.
@@ -158,7 +160,7 @@ func (p *Page) Attr(selector, name string) string { return attr(p.find(selector)
 func (p *Page) All(selector string) []string {
 	var out []string
 	for _, n := range cascadia.QueryAll(p.Doc, cascadia.MustCompile(selector)) {
-		out = append(out, (&Page{Doc: n, b: p.b}).Text(":root, *"))
+		out = append(out, text(n))
 	}
 	return out
 }
