@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +44,8 @@ type Console struct {
 	// SignedIn returns who is signed in at the provider; otherwise it has sent the browser to do so, and reports false.
 	SignedIn func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
 
-	found atomic.Pointer[provider]
+	found     atomic.Pointer[provider]
+	verifying sync.Mutex // the trail
 }
 
 // Letters is how mail stands.

@@ -51,6 +51,7 @@ var matrix = map[string]string{
 	"GET /admin/keys/{kid}/retire": "af", "POST /admin/keys/{kid}/retire": "af",
 	"GET /admin/branding": "ar", "POST /admin/branding": "af",
 	"GET /admin/mail": "ar", "POST /admin/mail/test": "a",
+	"GET /admin/audit": "ar", "GET /admin/audit/{id}": "ahr", "POST /admin/audit/export": "arf", "POST /admin/audit/verify": "ar",
 }
 
 var wildcard = regexp.MustCompile(`\{[^}]*\}`)
