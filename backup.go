@@ -75,7 +75,10 @@ func Backup(ctx context.Context, cfg Config, name string, o BackupOptions) (*Bac
 	defer draft.Close()
 	m := backup.Manifest{Made: cfg.now().UTC(), Program: cfg.Version, PublicURL: cfg.PublicURL}
 	report := &BackupReport{File: name, Made: m.Made, Encrypted: o.Passphrase != ""}
-	report.Rows, report.SHA256, err = backup.Write(ctx, db, draft, o.Passphrase, &m, func() ([]byte, error) { return seal.Text(cfg.keyset()) })
+	report.Rows, report.SHA256, err = backup.Write(ctx, db, draft, o.Passphrase, &m, func() ([]byte, error) {
+		text, err := seal.Text(cfg.keyset())
+		return text, refused(err)
+	})
 	if err != nil {
 		return nil, err
 	}

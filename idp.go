@@ -128,15 +128,15 @@ func (p *IdP) loadKeys(ctx context.Context) (*seal.Keys, error) {
 	path := p.cfg.keyset()
 	keys, err := seal.Load(path)
 	if !errors.Is(err, seal.ErrMissing) {
-		return keys, err
+		return keys, refused(err)
 	}
 	used, err := oauth.HasKeys(ctx, p.db)
 	if err != nil {
 		return nil, err
 	}
 	if used {
-		return nil, fmt.Errorf("keyset_file: %s is missing, and the database holds secrets that only it opens: "+
-			"restore it from the backup, or set keyset_file", path)
+		return nil, refused(fmt.Errorf("keyset_file: %s is missing, and the database holds secrets that only it opens: "+
+			"restore it from the backup, or set keyset_file", path))
 	}
 	return seal.Create(path)
 }
@@ -213,7 +213,9 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		KeyLife: time.Duration(p.cfg.KeyRotation), Reserved: []string{console.ClientID},
 		Resources: []string{p.cfg.PublicURL + api.Prefix}, Scopes: scopes(),
 		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
-	}); err != nil {
+	}); errors.Is(err, oauth.ErrOtherKeyset) {
+		return refused(err)
+	} else if err != nil {
 		return err
 	}
 	flow.OAuth, p.flow = p.OAuth, flow

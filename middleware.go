@@ -38,6 +38,7 @@ var protocolPosts = []string{
 func (p *IdP) wrap(mux *http.ServeMux) http.Handler {
 	h := p.guardForms(p.countSignIns(mux))
 	h = p.guardHost(h)
+	h = p.tellDoctor(h)
 	h = headers(h, p.cfg.secure())
 	h = p.recoverPanic(h)
 	return p.identify(h, mux)

@@ -188,6 +188,9 @@ func (s *Service) Prune(ctx context.Context) error {
 	if err := s.cfg.DB.Prune(ctx, "account_asks", "id", "asked_at <= $1", s.now().Add(-time.Hour).Unix()); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
+	if err := s.cfg.DB.Prune(ctx, "account_figures", "day", "day < $1", s.today().AddDate(-figureYears, 0, 0).Format(dayFormat)); err != nil {
+		return fmt.Errorf("account: prune: %w", err)
+	}
 	return nil
 }
 

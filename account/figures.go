@@ -27,6 +27,9 @@ func (f *Figures) named() map[string]*int {
 
 const dayFormat = "2006-01-02"
 
+// figureYears is for how long figures are kept: this year can be held against the one before.
+const figureYears = 2
+
 // FiguresNow counts: one statement, each of whose counts reads an index (docs/decisions/0020).
 func (s *Service) FiguresNow(ctx context.Context) (Figures, error) {
 	var counted struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -46,6 +47,9 @@ type signingKey struct {
 	public  jose.JSONWebKey
 	signers map[string]jose.Signer // by typ
 }
+
+// ErrOtherKeyset says that a signing key was not sealed by the keyset at hand, or was moved or changed since.
+var ErrOtherKeyset = errors.New("is this the keyset that it was made with")
 
 // KeyRow is what there is to tell of a signing key.
 type KeyRow struct {
@@ -147,8 +151,7 @@ func (k *keyring) openRow(ctx context.Context, row KeyRow) (*signingKey, error) 
 	}
 	der, err := k.seal.Decrypt(sealed, keyPlace(row.KID))
 	if err != nil {
-		return nil, fmt.Errorf("oauth: signing key %s cannot be opened: is this the keyset that it was made with? %w",
-			row.KID, err)
+		return nil, fmt.Errorf("oauth: signing key %s cannot be opened: %w? %w", row.KID, ErrOtherKeyset, err)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {

@@ -21,6 +21,8 @@ import (
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/backup"
+	"github.com/focushq/idp/internal/dbx"
 )
 
 // cli is the command line (contract section 2).
@@ -41,6 +43,7 @@ type cli struct {
 	Key         keyCmd         `cmd:"" help:"Administer the keys that sign tokens and encrypt secrets."`
 	Admin       adminCmd       `cmd:"" help:"Help whoever operates this when no administrator can sign in."`
 	Audit       auditCmd       `cmd:"" help:"Read and verify the audit trail."`
+	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong: configuration, files, keys, database, mail, and itself by the public URL."`
 	Backup      backupCmd      `cmd:"" help:"Write database and keyset into one file, while the provider runs."`
 	Restore     restoreCmd     `cmd:"" help:"Put a backup in place; everything that could be used twice ends."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running provider whether it is ready."`
@@ -74,7 +77,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
 }
 
-// run executes one command and returns its exit status: 0 done, 1 failed, 2 wrong usage.
+// run executes one command and returns its exit status: 0 done, 1 failed, 2 wrong usage, which keys and databases are that do
+// not belong together or that others may read.
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, getenv func(string) string) int {
 	var c cli
 	exit := -1
@@ -106,12 +110,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "idp:", err)
-		return 2
+	case errors.As(err, &usage) || errors.Is(err, idp.ErrRefused) || errors.Is(err, dbx.ErrShared) || errors.Is(err, backup.ErrShared):
+		exit = 2
+	default:
+		exit = 1
 	}
-	fmt.Fprintln(stderr, "idp:", err)
-	return 1
+	fmt.Fprintln(stderr, "idp:", strings.TrimPrefix(err.Error(), "idp: "))
+	return exit
 }
 
 // usageError is a command that was given the wrong words.

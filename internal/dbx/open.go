@@ -3,6 +3,7 @@ package dbx
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -21,9 +22,12 @@ import (
 // server's own statement_timeout, whose error says more.
 const answerWithin = 4 * time.Second
 
+// ErrShared says that others may read or write the file of a SQLite database.
+var ErrShared = errors.New("dbx: others may read the database")
+
 // Open opens the database that rawURL names and checks that it answers.
 //
-//	sqlite:PATH                       a file, made with its folder (mode 0600, 0700) when missing
+//	sqlite:PATH                       a file, made with its folder (mode 0600, 0700) when missing; [ErrShared] when it is others' too
 //	postgres://user@host/db?sslmode=… sslmode must be given; only verify-full, verify-ca and require off loopback
 //
 // On PostgreSQL a statement ends after 3.5 seconds, and a server that says nothing for 4 seconds is given up. The caller
@@ -66,7 +70,14 @@ func openSQLite(path string) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dbx: %w", err)
 	}
+	info, err := file.Stat()
 	file.Close()
+	if err != nil {
+		return nil, fmt.Errorf("dbx: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%w: set the mode of %s to 0600", ErrShared, path)
+	}
 	// synchronous FULL: with NORMAL a power cut takes back every "used" mark that was acknowledged, and spent codes,
 	// steps and refresh tokens are valid again.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_txlock=immediate" +

@@ -1,0 +1,12 @@
+package idp
+
+import "context"
+
+// Prune removes what has expired, as [IdP.Run] does every ten minutes.
+func (p *IdP) Prune(ctx context.Context) { p.prune(ctx) }
+
+// Tend is what Run does to the trail and to lists of people.
+func (p *IdP) Tend(ctx context.Context) {
+	p.linkAudit(ctx)
+	p.tendPeople(ctx)
+}
