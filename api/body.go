@@ -76,6 +76,7 @@ var (
 	errDepth = errors.New("it is nested too deeply")
 	errTwice = errors.New("a member comes twice")
 	errMore  = errors.New("something follows the value")
+	errZero  = errors.New("a text has the character U+0000")
 )
 
 // readJSON reads one value, or says what is wrong with it.
@@ -83,7 +84,7 @@ func readJSON(text []byte) (value any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if value, err = readValue(decoder, 0); err != nil {
-		if !slices.Contains([]error{errDepth, errTwice}, err) {
+		if !slices.Contains([]error{errDepth, errTwice, errZero}, err) {
 			err = errors.New("it is not well-formed")
 		}
 		return nil, err
@@ -104,6 +105,9 @@ func readValue(decoder *json.Decoder, depth int) (any, error) {
 		return readObject(decoder, depth+1)
 	case json.Delim('['):
 		return readArray(decoder, depth+1)
+	}
+	if text, ok := token.(string); ok && unwritable(text) {
+		return nil, errZero
 	}
 	return token, nil
 }

@@ -119,14 +119,14 @@ func operationsOf(document *huma.OpenAPI, tag string) []docsOperation {
 	for _, path := range slices.Sorted(maps.Keys(document.Paths)) {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			if d := operationOf(document.Paths[path], method); d != nil && slices.Contains(d.Tags, tag) {
-				out = append(out, operationText(d, method, Prefix+path))
+				out = append(out, operationText(document, d, method, Prefix+path))
 			}
 		}
 	}
 	return out
 }
 
-func operationText(d *huma.Operation, method, path string) docsOperation {
+func operationText(document *huma.OpenAPI, d *huma.Operation, method, path string) docsOperation {
 	o := docsOperation{ID: d.OperationID, Method: method, Path: path, Summary: d.Summary, Text: d.Description}
 	for _, way := range d.Security {
 		o.Scopes = append(o.Scopes, way[securityName]...)
@@ -139,6 +139,9 @@ func operationText(d *huma.Operation, method, path string) docsOperation {
 	}
 	for _, status := range slices.Sorted(maps.Keys(d.Responses)) {
 		answer := d.Responses[status]
+		if name, ok := strings.CutPrefix(answer.Ref, "#/components/responses/"); ok {
+			answer = document.Components.Responses[name]
+		}
 		o.Answers = append(o.Answers, docsAnswer{status, answer.Description, bodiesOf(answer.Content)})
 	}
 	return o

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -30,7 +31,7 @@ func (s *Server) describe() huma.Config {
 			},
 			Servers:    []*huma.Server{{URL: Prefix}},
 			Tags:       tags(),
-			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), SecuritySchemes: schemes()},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer), SecuritySchemes: schemes(), Responses: map[string]*huma.Response{}},
 		},
 		Formats:       map[string]huma.Format{mediaJSON: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: mediaJSON,
@@ -91,14 +92,37 @@ func (s *Server) describeProblems(d *huma.Operation, op *operation) {
 			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(maxKey)},
 		})
 	}
-	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for _, k := range all {
 		status := strconv.Itoa(k.status)
+		if !slices.Contains([]int{http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity}, k.status) {
+			d.Responses[status] = &huma.Response{Ref: s.shared(k)}
+			continue
+		}
 		if d.Responses[status] == nil {
-			d.Responses[status] = &huma.Response{Content: map[string]*huma.MediaType{mediaProblem: {Schema: schema}}}
+			d.Responses[status] = s.problemAnswer()
 		}
 		d.Responses[status].Description = listed(d.Responses[status].Description, k.name)
 	}
+}
+
+// shared returns the name of the answer that all operations have for the status of k.
+func (s *Server) shared(k kind) string {
+	components := s.api.OpenAPI().Components
+	name := strings.ReplaceAll(http.StatusText(k.status), " ", "")
+	if components.Responses[name] == nil {
+		components.Responses[name] = s.problemAnswer()
+		for _, other := range kinds() {
+			if other.status == k.status {
+				components.Responses[name].Description = listed(components.Responses[name].Description, other.name)
+			}
+		}
+	}
+	return "#/components/responses/" + name
+}
+
+func (s *Server) problemAnswer() *huma.Response {
+	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	return &huma.Response{Content: map[string]*huma.MediaType{mediaProblem: {Schema: schema}}}
 }
 
 func listed(before, name string) string {

@@ -22,6 +22,19 @@ type IfMatch struct {
 	Seen string `header:"If-Match" doc:"The ETag that was seen. In another state nothing is changed." example:"\"7\""`
 }
 
+// version returns the version that the condition names.
+func (m IfMatch) version() (int64, error) {
+	text := strings.TrimSpace(m.Seen)
+	if text == "" {
+		return 0, problem(preconditionGone, "Send the ETag that you have seen.")
+	}
+	version, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
+	if err != nil || text != versionTag(version) || version < 1 {
+		return 0, problem(stale, "Read it again, and send the ETag that it has now.")
+	}
+	return version, nil
+}
+
 // holds returns the problem of a condition that is missing, or not that of the present state. A list of tags holds if one of
 // them does; "*" names no state that anybody has seen, so that it is none.
 func (m IfMatch) holds(tag string) error {

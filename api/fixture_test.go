@@ -12,6 +12,7 @@ import (
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/internal/dbxtest"
 )
 
 // fixture is a provider with a program that may do everything.
@@ -25,6 +26,15 @@ func start(t *testing.T, edit ...func(*idp.Config)) *fixture {
 	t.Helper()
 	s := idptest.Start(t, edit...)
 	return &fixture{s, t, s.Machine("robot", everything()...).Token("")}
+}
+
+// engines runs fn on both engines.
+func engines(t *testing.T, fn func(*fixture)) {
+	t.Run("sqlite", func(t *testing.T) { fn(start(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		url := dbxtest.PostgresURL(t)
+		fn(start(t, func(c *idp.Config) { c.DatabaseURL = url }))
+	})
 }
 
 func everything() []string {

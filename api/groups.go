@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/focushq/idp/account"
@@ -60,7 +61,7 @@ func (s *Server) addGroups() {
 	}, func(ctx context.Context, c *call, in *struct{ Body NewGroup }) (*groupAnswer, error) {
 		g := account.Group{Name: in.Body.Name, Description: in.Body.Description}
 		if err := c.desk.CreateGroup(ctx, g); err != nil {
-			return nil, err
+			return nil, ofGroup(err, "name")
 		}
 		return &groupAnswer{ETag: groupTag(g), Location: s.address("groups", g.Name), Body: groupOf(g)}, nil
 	})
@@ -81,6 +82,15 @@ func (s *Server) addGroups() {
 		return nil, c.desk.DeleteGroup(ctx, in.Name, in.Members == "remove")
 	})
 	s.addMembers(read, write)
+}
+
+// ofGroup says which member of a group is refused: package account calls all of it groups.
+func ofGroup(err error, member string) error {
+	var refused *account.InvalidError
+	if errors.As(err, &refused) && refused.Field == "groups" {
+		return &account.InvalidError{Field: member, Reason: refused.Reason}
+	}
+	return err
 }
 
 func (s *Server) addMembers(read, write []admin.Permission) {
@@ -149,7 +159,7 @@ func (s *Server) describeGroup(ctx context.Context, c *call, in *struct {
 		return nil, err
 	}
 	if err := c.desk.DescribeGroup(ctx, g.Name, g.Description, in.Body.Description); err != nil {
-		return nil, err
+		return nil, ofGroup(err, "description")
 	}
 	return group(ctx, c, in.Name)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // guard lets a request through to the handler of an operation: who it is, how often they called, what they may, and what they
@@ -69,6 +70,9 @@ func (w *settled) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // readQuery refuses parameters that the operation does not have, and what comes twice: one of the two would be overlooked.
 func (s *Server) readQuery(_ http.ResponseWriter, r *http.Request, c *call) *Problem {
+	if unwritable(r.URL.Path) {
+		return problem(notFound, "Nothing has such a name.")
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return problem(malformed, "The query cannot be read.")
@@ -76,6 +80,8 @@ func (s *Server) readQuery(_ http.ResponseWriter, r *http.Request, c *call) *Pro
 	p := problem(invalidParameter, "A parameter is not one of this operation, or comes twice.")
 	for name, values := range query {
 		switch {
+		case slices.ContainsFunc(values, unwritable):
+			p.with(FieldError{Parameter: short(name), Code: "characters"})
 		case !slices.Contains(c.op.known, name):
 			p.with(FieldError{Parameter: short(name), Code: "unknown"})
 		case len(values) > 1:
@@ -90,8 +96,13 @@ func (s *Server) readQuery(_ http.ResponseWriter, r *http.Request, c *call) *Pro
 	return p
 }
 
+// unwritable reports whether a text is none that a database takes: nothing is called so.
+func unwritable(text string) bool { return !utf8.ValidString(text) || strings.ContainsRune(text, 0) }
+
 // short cuts a name that somebody else made up, for an answer.
-func short(name string) string { return strings.ToValidUTF8(name[:min(len(name), 64)], "\ufffd") }
+func short(name string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(name[:min(len(name), 64)], "\ufffd"), "\x00", "\ufffd")
+}
 
 // permit refuses a token that lacks a scope, and whoever may not do such things at all; both are on record.
 func (s *Server) permit(w http.ResponseWriter, r *http.Request, c *call) *Problem {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/brand"
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
@@ -83,6 +85,19 @@ func states() []state {
 		{admin.ErrHasPassword, conflict, "The person has a password already: a reset link is what helps."},
 		{mfa.ErrNotSealed, conflict, "The person's codes are being looked at."},
 		{account.ErrCursor, invalidParameter, "The cursor is not one of this list."},
+		{oauth.ErrTaken, taken, "Another client has this id."},
+		{oauth.ErrStale, stale, "Read it again, and send the ETag that it has now."},
+		{oauth.ErrReserved, conflict, "The client is this server's own."},
+		{oauth.ErrTwoSecrets, conflict, "A former secret is still good: end it first."},
+		{oauth.ErrNoFormerSecret, conflict, "There is no former secret that is still good."},
+		{oauth.ErrNoKey, notFound, "There is no such key, or it has been revoked."},
+		{oauth.ErrKeyWaits, conflict, "The new key of every algorithm waits already until it may sign."},
+		{oauth.ErrKeyRace, conflict, "Somebody else changed the keys at the same moment."},
+		{brand.ErrStale, stale, "Read it again, and send the ETag that it has now."},
+		{admin.ErrNoMail, conflict, "No mail is sent here: there is no smtp_url."},
+		{admin.ErrNoAddress, conflict, "There is no e-mail address of yours to which it could go."},
+		{admin.ErrTrailQuery, invalidParameter, "There is no such group, the end is before the beginning, or the cursor is of another list."},
+		{audit.ErrNotFound, notFound, "There is no such entry, or retention has removed it."},
 		{account.ErrImportSize, tooLarge, "An import has at most 10,000 people and 5 MB."},
 		{account.ErrBusy, busy, "Try again in a moment."},
 	}
@@ -126,21 +141,25 @@ func atOnce(p *Problem, err error) *Problem {
 
 // refusedValue returns the problem of a value that a domain does not take, nil for any other error.
 func refusedValue(c *call, err error) *Problem {
-	field, code := "", ""
+	field, code, detail := "", "", ""
 	var person *account.InvalidError
 	var client *oauth.InvalidError
+	var look *brand.InvalidError
 	switch {
 	case errors.As(err, &person):
 		field, code = person.Field, person.Reason
 	case errors.As(err, &client):
-		field, code = client.Field, client.Reason
+		field, code, detail = client.Field, "invalid", client.Reason
+	case errors.As(err, &look):
+		field, code = look.Field, look.Reason
 	default:
 		return nil
 	}
 	if c.queried(field) {
-		return problem(invalidParameter, "A parameter is not acceptable.").with(FieldError{Parameter: field, Code: code})
+		return problem(invalidParameter, "A parameter is not acceptable.").with(FieldError{Parameter: field, Code: code, Detail: detail})
 	}
-	what := FieldError{Pointer: "#/" + strings.ReplaceAll(field, ".", "/"), Code: code}
+	field = strings.TrimPrefix(field, "policy.")
+	what := FieldError{Pointer: "#/" + strings.ReplaceAll(field, ".", "/"), Code: code, Detail: detail}
 	if code == "taken" {
 		return problem(taken, "").with(what)
 	}

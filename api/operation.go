@@ -26,6 +26,7 @@ type operation struct {
 	takes    []string           // media types of the body; nil: JSON
 	gives    map[string]string  // media types of the answer, with what they are; nil: JSON
 	problems []kind             // beside those that every operation has
+	seen     bool               // it wants the ETag that its caller has seen, though its method does not say so
 	open     bool               // it describes the API: also for a signed-in browser
 	known    []string           // query parameters, filled by add
 	body     *huma.Schema       // of the request, likewise; nil: it takes none
@@ -44,7 +45,7 @@ func (o *operation) scopes() []string {
 
 // conditional reports whether the operation changes the state that its caller has seen.
 func (o *operation) conditional() bool {
-	return slices.Contains([]string{http.MethodPut, http.MethodPatch}, methodOf(o.does))
+	return o.seen || slices.Contains([]string{http.MethodPut, http.MethodPatch}, methodOf(o.does))
 }
 
 // add registers an operation that fn does. An error of fn becomes the problem that [Server.problem] makes of it.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,6 +43,8 @@ type Server struct {
 	listed  []*operation          // in the order in which they were added
 	openapi []byte                // the document
 	page    []byte                // the same for people
+
+	verifying sync.Mutex // held while the trail is looked at
 }
 
 // New returns a Server.
@@ -54,7 +57,9 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), ops: map[string]*operation{}}
 	s.api = huma.NewAPI(s.describe(), humago.NewAdapter(s, Prefix))
-	for _, add := range []func(){s.addPeople, s.addHelp, s.addHoldings, s.addMany, s.addFiles, s.addGroups} {
+	for _, add := range []func(){
+		s.addPeople, s.addHelp, s.addHoldings, s.addMany, s.addFiles, s.addGroups, s.addFigures, s.addClients, s.addPolicy, s.addKeys, s.addBranding, s.addMail, s.addTrail,
+	} {
 		add()
 	}
 	s.addDocument() // the last one: it describes the others

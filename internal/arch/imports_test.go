@@ -62,7 +62,7 @@ var rules = []rule{
 	{"profile", "account admin audit mfa oauth session templates internal/throttle", "a person's own pages; the step-up they need from login is a func field"},
 
 	{"console", "account admin audit internal/dbx mfa oauth session templates", "administrators' pages, over the desk; a client of the provider like others"},
-	{"api", "account admin audit internal/dbx internal/throttle mfa oauth session", "programs' way to the desk; the domains for their types and errors"},
+	{"api", "account admin audit brand internal/dbx internal/throttle mfa oauth session", "programs' way to the desk; the domains for their types and errors"},
 
 	// Assembly.
 	{"", "account admin api audit brand consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
