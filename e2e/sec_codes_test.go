@@ -201,7 +201,7 @@ func TestSec_MF08_LeftBeforeConfirm(t *testing.T) {
 		t.Errorf("its recovery code: %v", err)
 	}
 	s.Deliver(t.Context())
-	if sent := s.Mail.Sent(); len(sent) != 0 {
+	if sent := s.letters(0); len(sent) != 0 {
 		t.Errorf("a letter about nothing: %s", sent[0].Subject)
 	}
 }

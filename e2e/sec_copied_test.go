@@ -59,7 +59,7 @@ func (c *secCopied) ended(before int, gone ...*idptest.Browser) {
 		c.t.Errorf("%d times on record", n)
 	}
 	c.Deliver(c.t.Context())
-	sent := c.Mail.Sent()[before:]
+	sent := c.secSite.letters(before)
 	if len(sent) != 1 || !strings.Contains(sent[0].Subject, "remembered device was forgotten") || !strings.Contains(sent[0].Text, "signed out everywhere") {
 		c.t.Errorf("letters: %+v", sent)
 	}

@@ -70,7 +70,7 @@ func TestSec_PW06_ANewPasswordEndsWhatTheOldOneOpened(t *testing.T) {
 	}
 	secAt(t, page, "/mfa") // the device is forgotten
 	s.Deliver(t.Context())
-	sent := s.Mail.Sent()[mails:]
+	sent := s.letters(mails)
 	if len(sent) != 1 || sent[0].To != "alice@example.com" || !strings.Contains(strings.ToLower(sent[0].Subject), "password") {
 		t.Errorf("mails: %+v", sent)
 	}

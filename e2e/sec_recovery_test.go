@@ -184,7 +184,7 @@ func TestSec_RC10_UseIsToldAndEndsDevices(t *testing.T) {
 		t.Errorf("amr = %v", tokens.id["amr"])
 	}
 	s.Deliver(t.Context())
-	sent := s.Mail.Sent()[before:]
+	sent := s.letters(before)
 	if len(sent) != 1 || !strings.Contains(sent[0].Text, "9") {
 		t.Errorf("mails: %+v", sent)
 	}
