@@ -236,14 +236,40 @@ func (p *Page) form(button string) (*html.Node, url.Values) {
 // fields returns what a form sends untouched.
 func fields(form *html.Node) url.Values {
 	values := url.Values{}
-	for _, input := range cascadia.QueryAll(form, cascadia.MustCompile("input[name]")) {
+	for _, input := range cascadia.QueryAll(form, cascadia.MustCompile("input[name], select[name], textarea[name]")) {
 		kind := attr(input, "type")
-		if kind == "submit" || (kind == "checkbox" || kind == "radio") && !has(input, "checked") {
-			continue
+		switch {
+		case has(input, "disabled"), kind == "submit", kind == "file", (kind == "checkbox" || kind == "radio") && !has(input, "checked"):
+		case input.Data == "select":
+			chosen := cascadia.Query(input, cascadia.MustCompile("option[selected]"))
+			if chosen == nil {
+				chosen = cascadia.Query(input, cascadia.MustCompile("option"))
+			}
+			if chosen == nil {
+				continue
+			}
+			value := attr(chosen, "value")
+			if !has(chosen, "value") {
+				value = strings.TrimSpace(content(chosen))
+			}
+			values.Add(attr(input, "name"), value)
+		case input.Data == "textarea":
+			values.Add(attr(input, "name"), content(input))
+		default:
+			values.Add(attr(input, "name"), attr(input, "value"))
 		}
-		values.Add(attr(input, "name"), attr(input, "value"))
 	}
 	return values
+}
+
+// content is the text in a node.
+func content(n *html.Node) (text string) {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type == html.TextNode {
+			text += c.Data
+		}
+	}
+	return text
 }
 
 func attr(n *html.Node, name string) string {

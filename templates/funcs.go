@@ -20,6 +20,7 @@ import (
 //	fields URL, path URL    the query of a link as name and value, and the link without it, for a GET form
 //	optional DATA FIELD     a field that some structs do not have
 //	uri PREFIX TEXT         TEXT as a link when it begins with PREFIX, which html/template would refuse
+//	list VALUE…             several texts, for range
 //	map [NAME VALUE]…       what a part needs that is not all of a page
 //	steps PAGE SECOND       the steps of an app's enrolment
 //	keysteps PAGE           those of a first passkey
@@ -40,6 +41,7 @@ func (s *Set) funcs(texts *catalogue, lang string) template.FuncMap {
 		"path":     func(link string) string { before, _, _ := strings.Cut(link, "?"); return before },
 		"uri":      uri,
 		"map":      pairs,
+		"list":     func(all ...string) []string { return all },
 		"steps":    steps,
 		"keysteps": keySteps,
 		"grave":    func(d time.Duration) bool { return d.Abs() > 30*time.Second },

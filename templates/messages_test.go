@@ -14,7 +14,7 @@ import (
 )
 
 // Ids that are put together while rendering: by their prefix.
-var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code.", "reset.", "explain.", "activity.", "trail.", "admin.room.", "admin.keys.state.", "admin.policy.", "admin.role.", "admin.deed.", "admin.bulk.", "admin.export.column.", "admin.import.column.",
+var composed = []string{"problem.", "notice.", "scope.", "steps.mfa_", "mail.", "form.", "request.", "setup.gone.", "device_code.", "reset.", "explain.", "activity.", "trail.", "admin.room.", "admin.keys.state.", "admin.client.", "admin.tokens.", "admin.policy.", "admin.role.", "admin.deed.", "admin.bulk.", "admin.export.column.", "admin.import.column.",
 	"admin.preview.row.", "admin.people.column.", "admin.link.lead."}
 
 func TestEveryIDIsThereAndUsed(t *testing.T) {

@@ -1,0 +1,142 @@
+package console_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/oauth"
+)
+
+func TestAnAppFromItsKindToItsEnd(t *testing.T) {
+	p := idptest.Start(t)
+	ctx := t.Context()
+	root := p.Staff("root", account.Administrator)
+	form := root.Enter("/admin/clients").Follow("#new").Follow("#kind-web")
+	// What is wrong is told at its place, and what was typed stays.
+	wrong := form.Submit("save", "name", "Notes", "redirect_uris", "not an address")
+	if wrong.Status != http.StatusUnprocessableEntity || !wrong.Has("#redirect_uris[aria-invalid]") || !wrong.Has("#name[value=Notes]") {
+		t.Fatalf("%d: %s", wrong.Status, wrong.Text("main"))
+	}
+	made := wrong.Submit("save", "redirect_uris", "https://notes.example/callback")
+	secret := made.Text("#client-secret")
+	if made.Text("#client-id") != "notes" || len(secret) < 32 {
+		t.Fatalf("%d: %s", made.Status, made.Text("main"))
+	}
+	client, err := p.OAuth.Clients().Get(ctx, "notes")
+	if err != nil || !p.OAuth.Clients().SecretIs(client, secret) || client.AuthMethod != "client_secret_basic" {
+		t.Fatalf("%+v %v", client, err)
+	}
+	if again := root.Enter("/admin/clients/notes"); strings.Contains(again.Body, secret) {
+		t.Error("the secret is shown again")
+	}
+
+	// Two administrators edit it: the second one is told, sees what they typed, and may send it again.
+	first, second := root.Enter("/admin/clients/notes/edit"), root.Enter("/admin/clients/notes/edit")
+	if done := first.Submit("save", "mfa", "always", "access_token_life", "5", "access_token_life_unit", "minutes"); !strings.Contains(done.Text("[role=status]"), "Saved") {
+		t.Fatalf("%d: %s", done.Status, done.Text("main"))
+	}
+	late := second.Submit("save", "name", "Notes 2")
+	if late.Status != http.StatusConflict || !late.Has("#name[value='Notes 2']") || !strings.Contains(late.Text("[role=alert]"), "Somebody else") {
+		t.Fatalf("%d: %s", late.Status, late.Text("main"))
+	}
+	late.Submit("save")
+	if client, err = p.OAuth.Clients().Get(ctx, "notes"); err != nil || client.Name != "Notes 2" || client.MFA != "optional" {
+		t.Fatalf("%+v %v", client, err)
+	}
+
+	// Two secrets live during a rotation; the former one is ended by hand.
+	rotated := root.Enter("/admin/clients/notes/rotate-secret").Submit("go")
+	next := rotated.Text("#client-secret")
+	client, _ = p.OAuth.Clients().Get(ctx, "notes")
+	if next == secret || !p.OAuth.Clients().SecretIs(client, next) || !p.OAuth.Clients().SecretIs(client, secret) {
+		t.Fatalf("%d: %s", rotated.Status, rotated.Text("main"))
+	}
+	if twice := root.Enter("/admin/clients/notes/rotate-secret").Submit("go"); twice.Status != http.StatusUnprocessableEntity || !strings.Contains(twice.Text("[role=alert]"), "former secret") {
+		t.Errorf("%d: %s", twice.Status, twice.Text("main"))
+	}
+	root.Enter("/admin/clients/notes").Follow("#end-former-secret").Submit("go")
+	client, _ = p.OAuth.Clients().Get(ctx, "notes")
+	if p.OAuth.Clients().SecretIs(client, secret) || !p.OAuth.Clients().SecretIs(client, next) {
+		t.Error("the former secret is good still")
+	}
+
+	root.Enter("/admin/clients/notes/disable").Submit("go")
+	if client, _ = p.OAuth.Clients().Get(ctx, "notes"); !client.Disabled {
+		t.Error("it is on")
+	}
+	ask := root.Enter("/admin/clients/notes/delete")
+	if refused := ask.Submit("go", "confirm", "note"); refused.Status != http.StatusUnprocessableEntity || !refused.Has("#confirm[aria-invalid]") {
+		t.Errorf("%d: %s", refused.Status, refused.Text("main"))
+	}
+	if gone := ask.Submit("go", "confirm", "notes"); gone.URL.Path != "/admin/clients" {
+		t.Errorf("%d at %s", gone.Status, gone.URL)
+	}
+	if missing := root.Enter("/admin/clients/notes"); missing.Status != http.StatusNotFound {
+		t.Errorf("%d", missing.Status)
+	}
+	rows, err := p.Audit.List(ctx, filter(oauth.EventClientDeleted))
+	if err != nil || len(rows) != 1 || rows[0].Actor != root.Subject {
+		t.Errorf("%+v %v", rows, err)
+	}
+}
+
+func TestWhatWouldThisPersonGet(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	p.Person("alice")
+	page := root.Enter("/admin/clients/app").Follow("#preview")
+	code := page.Submit("show", "person", "alice", "situation", "code")
+	if text := code.Text("main"); !strings.Contains(text, "aal2") || !strings.Contains(text, `"otp"`) || !strings.Contains(text, "second factor") {
+		t.Errorf("%d: %s", code.Status, text)
+	}
+	if nobody := page.Submit("show", "person", "bob", "situation", "code"); nobody.Status != http.StatusUnprocessableEntity || !nobody.Has("#person[aria-invalid]") {
+		t.Errorf("%d: %s", nobody.Status, nobody.Text("main"))
+	}
+}
+
+// The console's own registration is looked at, and changed by nobody.
+func TestTheConsoleStaysWhatItIs(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	page := root.Enter("/admin/clients/idp-console")
+	if page.Status != http.StatusOK || page.Has("#edit") || page.Has("#delete") {
+		t.Errorf("%d: %s", page.Status, page.Text("main"))
+	}
+	for _, path := range []string{"edit", "rotate-secret", "disable", "delete"} {
+		if page := root.Enter("/admin/clients/idp-console/" + path); page.Status != http.StatusForbidden {
+			t.Errorf("%s: %d", path, page.Status)
+		}
+	}
+}
+
+// What an app does wrong is told in words, to those who look after it.
+func TestAppsErrorsAreTold(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	p.AddClient(oauth.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"}})
+	p.Browser().Get("/oauth2/authorize?client_id=app&response_type=code&redirect_uri=https://app.example/other&scope=openid")
+	if text := root.Enter("/admin/clients/app").Text("#problems"); !strings.Contains(text, "https://app.example/other") || !strings.Contains(text, "https://app.example/callback") {
+		t.Errorf("%q", text)
+	}
+}
+
+// Texts of administrators and apps are texts, wherever they are shown.
+func TestSec_HT07_ClientsTextsAreTexts(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	const evil = `"><img src=x onerror=alert(1)><script>alert(1)</script>`
+	form := root.Enter("/admin/new-client?template=web").Submit("save", "id", "evil", "name", evil, "redirect_uris", "https://evil.example/callback")
+	if form.Status != http.StatusOK {
+		t.Fatalf("%d: %s", form.Status, form.Text("main"))
+	}
+	p.Browser().Get("/oauth2/authorize?client_id=evil&redirect_uri=" + "https://x.example/%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+	for _, path := range []string{"/admin/clients", "/admin/clients/evil", "/admin/clients/evil/edit", "/admin/clients/evil/delete", "/admin/clients/evil/preview", "/admin", "/admin/audit"} {
+		page := root.Enter(path)
+		if page.Status != http.StatusOK || page.Has("img[onerror]") || page.Has("main script") {
+			t.Errorf("%s: %d", path, page.Status)
+		}
+	}
+}
