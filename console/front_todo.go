@@ -39,8 +39,12 @@ func (f *frontFacts) todo(v *visit, now time.Time) []frontTodo {
 	if f.letters.Waiting > 0 && now.Sub(f.letters.Oldest) > 15*time.Minute {
 		stuck = f.letters.Waiting
 	}
-	add(stuck, frontTodo{Level: "bad", Text: "admin.todo.letters", Why: "admin.todo.letters_why", URL: "/admin/mail", Label: "admin.todo.letters_do",
-		Args: map[string]any{"Error": f.letters.Error, "Age": now.Sub(f.letters.Oldest)}})
+	letters := frontTodo{Level: "bad", Text: "admin.todo.letters", Why: "admin.todo.letters_age", URL: "/admin/mail", Label: "admin.todo.letters_do",
+		Args: map[string]any{"Error": f.letters.Error, "Age": now.Sub(f.letters.Oldest)}}
+	if f.letters.Error != "" {
+		letters.Why = "admin.todo.letters_why"
+	}
+	add(stuck, letters)
 	add(f.letters.Failed, frontTodo{Level: "warn", Text: "admin.todo.lost", URL: "/admin/mail", Label: "admin.todo.letters_do"})
 	if len(f.apps) > 0 {
 		last := f.apps[0]

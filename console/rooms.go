@@ -25,9 +25,14 @@ func rooms(desk *admin.Desk, path string) []templates.Room {
 		{"audit", "/admin/audit", admin.ReadTrail},
 	} {
 		if desk.May(room.need) {
-			here := path == room.url || room.url != "/admin" && strings.HasPrefix(path, room.url+"/")
+			here := path == room.url || room.url != "/admin" && strings.HasPrefix(path, room.url+"/") || room.id == "clients" && addsClient(path)
 			all = append(all, templates.Room{ID: room.id, URL: room.url, Here: here})
 		}
 	}
 	return all
+}
+
+// addsClient reports whether path is of a page on which a client is added: those are not below the clients, where ids stand.
+func addsClient(path string) bool {
+	return path == "/admin/new-client" || path == firstPath || strings.HasPrefix(path, firstPath+"/")
 }
