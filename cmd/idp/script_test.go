@@ -34,13 +34,28 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"idp": main})
 
 // TestScripts runs the command line as people and their scripts do, each script in an empty directory.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata", RequireExplicitExec: true, Setup: freePorts,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": oneValue, "ready": ready, "fetch": fetch, "mode": mode, "terminate": terminate, "sql": execSQL,
-			"link": link, "certificate": certificate, "keyset": keySet, "kid": keyID, "anchor": anchor,
-		},
-	})
+	testscript.Run(t, scripts(testscript.Params{Dir: "testdata"}))
+}
+
+// TestSec_DR03_AnotherKeyStopsTheStart: with keys that are not those of the database, or none, nothing starts and nothing is
+// made.
+func TestSec_DR03_AnotherKeyStopsTheStart(t *testing.T) {
+	testscript.Run(t, scripts(testscript.Params{Files: []string{"testdata/sec/dr03.txtar"}}))
+}
+
+// TestSec_DR04_FilesAreTheOwnersAlone, whatever the umask, and what others may read is refused.
+func TestSec_DR04_FilesAreTheOwnersAlone(t *testing.T) {
+	testscript.Run(t, scripts(testscript.Params{Files: []string{"testdata/sec/dr04.txtar"}}))
+}
+
+// scripts completes what a test says of its scripts.
+func scripts(p testscript.Params) testscript.Params {
+	p.RequireExplicitExec, p.Setup = true, freePorts
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exits, "json": oneValue, "ready": ready, "fetch": fetch, "mode": mode, "terminate": terminate, "sql": execSQL,
+		"link": link, "certificate": certificate, "keyset": keySet, "kid": keyID, "anchor": anchor,
+	}
+	return p
 }
 
 // freePorts gives the script ports of its own and a provider that listens there.
