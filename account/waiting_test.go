@@ -2,9 +2,11 @@ package account
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/focushq/idp/internal/dbxtest"
 	"github.com/focushq/idp/internal/throttle"
 )
 
@@ -41,4 +43,21 @@ func TestWaiting(t *testing.T) {
 		f.now = f.now.Add(24 * time.Hour)
 		waiting(0)
 	})
+}
+
+// Those who wait are found by an index, however many have failed now and then.
+func TestWaitingIsFoundByAnIndex(t *testing.T) {
+	db := dbxtest.Postgres(t, "account")
+	for _, statement := range []string{
+		"INSERT INTO account_attempts (key, n, until) SELECT 'subject/' || i, 2, i FROM generate_series(1, 50000) AS i", "ANALYZE account_attempts",
+	} {
+		if _, err := db.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var plan []string
+	err := db.SQLX().SelectContext(t.Context(), &plan, `EXPLAIN SELECT count(*) FROM account_attempts WHERE until > $1 AND key LIKE 'subject/%'`, 49_990)
+	if all := strings.Join(plan, "\n"); err != nil || strings.Contains(all, "Seq Scan") {
+		t.Errorf("%v\n%s", err, all)
+	}
 }
