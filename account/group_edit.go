@@ -35,7 +35,7 @@ func (s *Service) Group(ctx context.Context, name string) (Group, error) {
 		Members     int    `db:"members"`
 	}
 	err := s.cfg.DB.Get(ctx, &r, `
-		SELECT description, (SELECT count(*) FROM account_members WHERE group_name = $1) AS members FROM account_groups WHERE name = $1`, name)
+		SELECT description, (`+fmt.Sprintf(countMembers, "$1")+`) AS members FROM account_groups WHERE name = $1`, name)
 	if dbx.IsNotFound(err) {
 		return g, ErrNotFound
 	}
@@ -68,6 +68,24 @@ func (s *Service) DescribeGroup(ctx context.Context, g Group) error {
 	}
 	return s.change(ctx, groupEvent("described", g.Name), func(ctx context.Context) error {
 		return s.one(ctx, `UPDATE account_groups SET description = $2 WHERE name = $1`, g.Name, g.Description)
+	})
+}
+
+// RedescribeGroup is [Service.DescribeGroup] for a group that still has the former description: of several who have seen that
+// one is first, and the others get [ErrStale].
+func (s *Service) RedescribeGroup(ctx context.Context, g Group, former string) error {
+	if err := g.check(); err != nil {
+		return err
+	}
+	return s.change(ctx, groupEvent("described", g.Name), func(ctx context.Context) error {
+		n, err := s.cfg.DB.Exec(ctx, `UPDATE account_groups SET description = $2 WHERE name = $1 AND description = $3`, g.Name, g.Description, former)
+		if err != nil || n > 0 {
+			return groupError("describe", err)
+		}
+		if _, err := s.Group(ctx, g.Name); err != nil {
+			return err
+		}
+		return ErrStale
 	})
 }
 

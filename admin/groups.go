@@ -37,14 +37,7 @@ func (d *Desk) CreateGroup(ctx context.Context, g account.Group) error {
 // DescribeGroup gives one another description, if it has still the former one; otherwise [account.ErrStale]. [WritePeople].
 func (d *Desk) DescribeGroup(ctx context.Context, name, former, description string) error {
 	return d.do(ctx, WritePeople, "describe a group", func(ctx context.Context) error {
-		g, err := d.Accounts.Group(ctx, name)
-		if err != nil {
-			return err
-		}
-		if g.Description != former {
-			return account.ErrStale
-		}
-		return d.Accounts.DescribeGroup(ctx, account.Group{Name: name, Description: description})
+		return d.Accounts.RedescribeGroup(ctx, account.Group{Name: name, Description: description}, former)
 	})
 }
 
