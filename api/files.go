@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -114,6 +115,12 @@ func (s *Server) exportPeople(ctx context.Context, c *call, in *struct {
 	Format  string   `query:"format" enum:"csv,jsonl" default:"csv" doc:"How the file is written."`
 	Columns []string `query:"columns" maxItems:"20" doc:"With commas between them; left out: those that an import takes."`
 }) (*fileAnswer, error) {
+	for _, column := range in.Columns {
+		if !slices.Contains(account.ExportColumns(), column) {
+			return nil, problem(invalidParameter, "There are the columns "+strings.Join(account.ExportColumns(), ", ")+".").
+				with(FieldError{Parameter: "columns", Code: "unknown"})
+		}
+	}
 	media := map[string]string{"csv": mediaCSV + "; charset=utf-8", "jsonl": mediaLines}[in.Format]
 	return s.file(media, "people."+in.Format, func(to io.Writer) error {
 		return c.desk.Export(ctx, to, account.Format(in.Format), in.query(), in.Columns...)

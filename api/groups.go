@@ -132,7 +132,13 @@ func (s *Server) setMember(ctx context.Context, c *call, id, name string, member
 	if _, err := s.cfg.Actions.Accounts.Group(ctx, name); err != nil { // in the path it is a thing, not a value
 		return err
 	}
-	return c.desk.SetMember(ctx, id, name, member)
+	var err error
+	for range 5 { // somebody else may change the person at the same moment, which is no contradiction
+		if err = c.desk.SetMember(ctx, id, name, member); !errors.Is(err, account.ErrStale) {
+			break
+		}
+	}
+	return err
 }
 
 func group(ctx context.Context, c *call, name string) (*groupAnswer, error) {

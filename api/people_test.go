@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -79,4 +80,41 @@ func TestPagesLeadToOneAnother(t *testing.T) {
 	if got := strings.Join(seen, " "); got != "p0 p1 p2 p3 p4 p5 p6" {
 		t.Error(got)
 	}
+}
+
+// Of many who edit what they have all seen one is first, and the others are told.
+func TestOfManyEditsOneWins(t *testing.T) {
+	engines(t, func(f *fixture) {
+		t := f.T
+		id := f.AddUser("alice").Subject
+		f.want(f.call("POST", "/groups", object{"name": "staff"}), 201)
+		tag := versionOf(f, "/groups/staff")
+		for _, target := range []struct {
+			path, tag, member string
+		}{{"/people/" + id, `"1"`, "name"}, {"/groups/staff", tag, "description"}} {
+			var wait sync.WaitGroup
+			var mu sync.Mutex
+			statuses, winner := map[int]int{}, ""
+			for i := range 20 {
+				wait.Go(func() {
+					text := fmt.Sprintf("Editor %d", i)
+					a, err := f.try(f.token, "PATCH", target.path, object{target.member: text}, "If-Match", target.tag)
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if statuses[a.status]++; a.status == 200 {
+						winner = text
+					} else if a.status != 412 {
+						t.Errorf("%d %s", a.status, a.body)
+					}
+				})
+			}
+			wait.Wait()
+			if got := f.call("GET", target.path, nil).get(t, target.member); statuses[200] != 1 || statuses[412] != 19 || got != winner {
+				t.Errorf("%s: %v, %v instead of %s", target.path, statuses, got, winner)
+			}
+		}
+	})
 }

@@ -18,6 +18,7 @@ type somebody struct {
 	f       *fixture
 	browser *idptest.Browser
 	phone   mfatest.Phone
+	codes   []string // for recovery
 	app     *idptest.Client
 }
 
@@ -36,7 +37,9 @@ func (f *fixture) somebody(app *idptest.Client, name string, role account.Role) 
 		page = page.Submit("enrol-start")
 	}
 	p.phone = mfatest.Phone{Key: strings.ReplaceAll(page.Text("#totp-key"), " ", ""), Clock: f.Clock.Now}
-	page.Submit("scan-next").Submit("codes-next", "code1", p.phone.Code(-1), "code2", p.phone.Code(0)).Submit("enrol-confirm", "saved", "1")
+	page = page.Submit("scan-next").Submit("codes-next", "code1", p.phone.Code(-1), "code2", p.phone.Code(0))
+	p.codes = page.All("#recovery-codes li")
+	page.Submit("enrol-confirm", "saved", "1")
 	f.Clock.Add(time.Minute)
 	return p
 }
