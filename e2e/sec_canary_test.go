@@ -185,7 +185,7 @@ func secJourney(t *testing.T, s *secSite, c *secCanary) (codes []string) {
 	mfa = mfa.Submit("mfa-submit", "code", "000000")
 	mfa = mfa.Submit("mfa-submit", "code", codes[1]) // used
 	keep(opaque, secAt(t, mfa.Submit("mfa-submit", "code", typed(), "remember", "1"), "/consent").Submit("consent-allow"))
-	for _, path := range []string{"/account", "/account/mfa", "/account/sessions", "/account/apps", "/account/password"} {
+	for _, path := range []string{"/account", "/account/mfa", "/account/sessions", "/account/activity", "/account/apps", "/account/password"} {
 		b.Get(path)
 	}
 	fresh := secAt(t, b.Get("/account/mfa/codes"), "/account/mfa/codes")

@@ -162,7 +162,7 @@ func TestSec_HT07_StoredScriptsAreText(t *testing.T) {
 		b.follow("#consent-allow")
 		b.run(chromedp.WaitReady("#home", chromedp.ByQuery))
 		<-codes
-		for _, path := range []string{"/account", "/account/sessions", "/account/apps", "/account/mfa"} {
+		for _, path := range []string{"/account", "/account/sessions", "/account/activity", "/account/apps", "/account/mfa"} {
 			b.open(s.Issuer + path)
 			check(script + ": " + path)
 		}
