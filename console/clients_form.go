@@ -69,10 +69,10 @@ func (c *Console) clientForm(v *visit, status int, client *oauth.Client, page cl
 		v.fail(err)
 		return
 	}
-	id := client.ID
+	id, name := client.ID, client.Name
 	client = client.WithDefaults()
-	if page.New { // which would be made at random: here it comes from the name
-		client.ID = id
+	if page.New { // both would be made at random: here the id comes from the name, and the name from whoever adds the app
+		client.ID, client.Name = id, name
 	}
 	page.Client, page.Problem = client, problem
 	page.Action, page.BackURL = newClientPath+"?template="+url.QueryEscape(page.Template), clientsPath

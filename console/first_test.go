@@ -64,3 +64,12 @@ func TestSec_AD05_FirstAppIsChecked(t *testing.T) {
 		t.Errorf("%d clients, not the console alone: %v", len(page.Clients), err)
 	}
 }
+
+// The form of a new app proposes neither a name nor an id.
+func TestTheFormOfANewAppIsEmpty(t *testing.T) {
+	p := idptest.Start(t)
+	page := p.Staff("root", account.Administrator).Browser.Get("/admin/new-client?template=web")
+	if page.Status != 200 || page.Attr("#name", "value") != "" || page.Attr("#id", "value") != "" {
+		t.Errorf("%d: name %q, id %q", page.Status, page.Attr("#name", "value"), page.Attr("#id", "value"))
+	}
+}
