@@ -54,7 +54,7 @@ var matrix = map[string]string{
 	"GET /admin/audit": "ar", "GET /admin/audit/{id}": "ahr", "POST /admin/audit/export": "arf", "POST /admin/audit/verify": "ar",
 	"GET /admin/clients": "ar", "GET /admin/new-client": "a", "POST /admin/new-client": "af",
 	"GET /admin/clients/{client}": "ar", "GET /admin/clients/{client}/edit": "a", "POST /admin/clients/{client}/edit": "af",
-	"GET /admin/clients/{client}/preview": "ar",
+	"GET /admin/clients/{client}/preview":       "ar",
 	"GET /admin/clients/{client}/rotate-secret": "af", "POST /admin/clients/{client}/rotate-secret": "af",
 	"GET /admin/clients/{client}/end-former-secret": "af", "POST /admin/clients/{client}/end-former-secret": "af",
 	"GET /admin/clients/{client}/disable": "af", "POST /admin/clients/{client}/disable": "af",
