@@ -79,10 +79,9 @@ func Examine(ctx context.Context, x Examination) []Finding {
 // examiner collects findings.
 type examiner struct {
 	Examination
-	db      *dbx.DB // nil: there is none, or it does not answer
-	current bool    // the schema is this program's
-	keys    *seal.Keys
-	found   []Finding
+	db    *dbx.DB // nil: there is none, or it does not answer
+	keys  *seal.Keys
+	found []Finding
 }
 
 func (e *examiner) add(v Verdict, check, do, format string, args ...any) {

@@ -68,10 +68,12 @@ func (e *examiner) postgres(ctx context.Context) {
 		return
 	}
 	e.fine("database", "PostgreSQL %s, %s, %s", server.Version, server.Name, size(uint64(server.Bytes)))
-	for setting, value := range map[string]string{"fsync": server.Fsync, "full_page_writes": server.Pages, "synchronous_commit": server.Commit} {
-		if value == "off" {
-			e.wrong("durability", "set "+setting+" = on in PostgreSQL",
-				"%s is off: after a crash codes and tokens that were used are good again", setting)
+	for _, setting := range []struct{ name, value string }{
+		{"fsync", server.Fsync}, {"full_page_writes", server.Pages}, {"synchronous_commit", server.Commit},
+	} {
+		if setting.value == "off" {
+			e.wrong("durability", "set "+setting.name+" = on in PostgreSQL",
+				"%s is off: after a crash codes and tokens that were used are good again", setting.name)
 		}
 	}
 	offset, err := databaseOffset(ctx, e.db, e.now)

@@ -10,3 +10,6 @@ func (p *IdP) Tend(ctx context.Context) {
 	p.linkAudit(ctx)
 	p.tendPeople(ctx)
 }
+
+// DeliverAudit sends the trail to the webhook once.
+func (p *IdP) DeliverAudit(ctx context.Context) error { return p.hook.Deliver(ctx) }

@@ -129,7 +129,7 @@ func postgresSite(ctx context.Context, url string, replace bool) (*site, error) 
 		err = fmt.Errorf("%w: the database has a provider's tables", ErrNotEmpty)
 	}
 	if err == nil {
-		s.url, err = dbx.Within(url, building, "idp-restore")
+		s.url, err = dbx.Within(url, building)
 	}
 	for _, query := range []string{"DROP SCHEMA IF EXISTS " + building + " CASCADE", "CREATE SCHEMA " + building} {
 		if err == nil {

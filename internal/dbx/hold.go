@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,12 @@ const holding = 7105321890331
 // nobody but a second holder is kept away afterwards on PostgreSQL, where connections come and go; on SQLite nobody else can
 // open it until it is closed. A SQLite file is then all of the database, without a log beside it.
 func Hold(ctx context.Context, rawURL string) (*DB, error) {
+	if !strings.HasPrefix(rawURL, "sqlite:") {
+		var err error
+		if rawURL, err = renamed(rawURL); err != nil {
+			return nil, err
+		}
+	}
 	db, err := OpenPatient(ctx, rawURL)
 	if err != nil {
 		return nil, err
@@ -68,7 +75,7 @@ func (db *DB) holdPostgres(ctx context.Context) error {
 		return ErrInUse
 	}
 	// The server notices a moment later that somebody has gone.
-	for range 20 {
+	for range 50 {
 		err := db.Alone(ctx)
 		if !errors.Is(err, ErrInUse) {
 			return err
@@ -82,12 +89,31 @@ func (db *DB) holdPostgres(ctx context.Context) error {
 	return ErrInUse
 }
 
-// Alone returns [ErrInUse] when others than this connection, of the same application, are connected to a PostgreSQL
-// database.
+// restoring is the end of the name by which holders call themselves: they are not those who are looked for.
+const restoring = "-restore"
+
+// renamed returns the URL of the same database for a holder.
+func renamed(rawURL string) (string, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "", errors.New("dbx: the database URL is not understood") // not quoted: it may hold a password
+	}
+	query := u.Query()
+	name := query.Get("application_name")
+	if name == "" {
+		name = application
+	}
+	query.Set("application_name", name+restoring)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+// Alone returns [ErrInUse] when somebody else than holders is connected to the PostgreSQL database that db holds, by the name
+// that handles of the same URL have.
 func (db *DB) Alone(ctx context.Context) error {
 	var others int
 	err := db.sqlx.GetContext(ctx, &others, `SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()
-		AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()`)
+		AND application_name || $1 = current_setting('application_name')`, restoring)
 	if err != nil {
 		return fmt.Errorf("dbx: hold: %w", err)
 	}
@@ -97,16 +123,19 @@ func (db *DB) Alone(ctx context.Context) error {
 	return nil
 }
 
-// Within returns the URL of the same PostgreSQL database, whose tables without a schema's name are those of that schema. A
-// handle of it calls itself application.
-func Within(rawURL, schema, application string) (string, error) {
+// Within returns the URL of the same PostgreSQL database for whoever holds it, by which tables without a schema's name are
+// those of that schema.
+func Within(rawURL, schema string) (string, error) {
+	rawURL, err := renamed(rawURL)
+	if err != nil {
+		return "", err
+	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return "", errors.New("dbx: the database URL is not understood") // not quoted: it may hold a password
+		return "", errors.New("dbx: the database URL is not understood")
 	}
 	query := u.Query()
 	query.Set("search_path", schema)
-	query.Set("application_name", application)
 	u.RawQuery = query.Encode()
 	return u.String(), nil
 }

@@ -25,6 +25,9 @@ const answerWithin = 4 * time.Second
 // ErrShared says that others may read or write the file of a SQLite database.
 var ErrShared = errors.New("dbx: others may read the database")
 
+// application is what a handle calls itself at PostgreSQL, unless its URL says something else.
+const application = "idp"
+
 // Open opens the database that rawURL names and checks that it answers.
 //
 //	sqlite:PATH                       a file, made with its folder (mode 0600, 0700) when missing; [ErrShared] when it is others' too
@@ -101,7 +104,7 @@ func openPostgres(rawURL string, patience time.Duration) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("dbx: the database URL of host %s needs an explicit sslmode", u.Hostname())
 	}
 	settings := map[string]string{
-		"connect_timeout": "3", "application_name": "idp", "lock_timeout": "3000", "statement_timeout": "3500",
+		"connect_timeout": "3", "application_name": application, "lock_timeout": "3000", "statement_timeout": "3500",
 		"idle_in_transaction_session_timeout": "30000",
 	}
 	if patience == 0 {
