@@ -61,7 +61,7 @@ var rules = []rule{
 		"between an authorization request and its answer; throttle for the error that account returns"},
 	{"profile", "account admin audit mfa oauth session templates internal/throttle", "a person's own pages; the step-up they need from login is a func field"},
 
-	{"console", "account admin audit internal/dbx mfa oauth session templates", "administrators' pages, over the desk; a client of the provider like others"},
+	{"console", "account admin audit brand internal/dbx internal/mail mfa oauth session templates", "administrators' pages, over the desk; a client of the provider like others; brand and mail for what a form changes and a trial told"},
 	{"api", "account admin audit brand internal/dbx internal/throttle mfa oauth session", "programs' way to the desk; the domains for their types and errors"},
 
 	// Assembly.
