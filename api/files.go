@@ -45,12 +45,12 @@ func (s *Server) addFiles() {
 		text: "CSV with a line of column names (username, and any of email, email_verified, name, groups), or JSON lines with these names. " +
 			"Who is not there is created, who is there is changed; done again it changes nothing. Lines that cannot be done are refused one by one. " +
 			"At most 10,000 people and 5 MB.",
-		needs: []admin.Permission{admin.WritePeople}, limit: importLimit, takes: []string{mediaCSV, mediaLines},
+		needs: []admin.Permission{admin.WritePeople}, limit: importLimit, slow: true, takes: []string{mediaCSV, mediaLines},
 	}, s.importPeople)
 	add(s, operation{
 		does: "GET /people/export", id: "exportPeople", about: "people", summary: "Export people",
 		text:  "Everybody whom the filters of the list find, in a file that an import takes.",
-		needs: []admin.Permission{admin.ReadPeople, admin.WritePeople}, gives: map[string]string{mediaCSV: "RFC 4180", mediaLines: "one object a line"},
+		needs: []admin.Permission{admin.ReadPeople, admin.WritePeople}, slow: true, gives: map[string]string{mediaCSV: "RFC 4180", mediaLines: "one object a line"},
 	}, s.exportPeople)
 }
 

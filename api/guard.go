@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -28,12 +29,20 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, op *operation, ne
 		s.write(w, r, p)
 		return
 	}
+	if c.op.slow { // longer than the server lets others take; a server without these deadlines has nothing to be moved
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Time{})
+		_ = control.SetWriteDeadline(time.Now().Add(patience))
+	}
 	if key := r.Header.Values("Idempotency-Key"); len(key) > 0 && r.Method == http.MethodPost {
 		s.once(w, r, c, key, body, next)
 		return
 	}
 	s.serve(w, r, c, next)
 }
+
+// patience is how long a slow operation may take.
+const patience = 10 * time.Minute
 
 // browser lets in whoever is signed in to the console: the operation describes the API and tells nothing else.
 func (s *Server) browser(c *call) bool {

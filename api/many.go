@@ -34,7 +34,7 @@ func (s *Server) addMany() {
 	add(s, operation{
 		does: "POST /people/bulk", id: "doToPeople", about: "people", summary: "Do the same to several people", status: http.StatusOK,
 		text:  "Each person stands for themselves: what is refused for one is done for the others. Each action needs what it needs for one person as well.",
-		needs: []admin.Permission{admin.HelpPeople},
+		needs: []admin.Permission{admin.HelpPeople}, slow: true,
 	}, s.bulk)
 }
 

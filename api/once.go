@@ -23,7 +23,7 @@ const (
 	maxKey     = 255       // bytes of a key
 	maxKeys    = 10_000    // of one actor
 	maxAnswer  = 256 << 10 // bytes; a larger one is not kept, only that it was given
-	answerWait = 2 * time.Minute
+	answerWait = patience
 )
 
 // once does what a request with an Idempotency-Key asks for, unless that was done already for this actor: then the first answer

@@ -27,6 +27,7 @@ type operation struct {
 	gives    map[string]string  // media types of the answer, with what they are; nil: JSON
 	problems []kind             // beside those that every operation has
 	seen     bool               // it wants the ETag that its caller has seen, though its method does not say so
+	slow     bool               // it may take minutes
 	open     bool               // it describes the API: also for a signed-in browser
 	known    []string           // query parameters, filled by add
 	body     *huma.Schema       // of the request, likewise; nil: it takes none

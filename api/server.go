@@ -27,7 +27,7 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	// SignedIn returns who is signed in to the console in this browser, for the pages that describe the API. It writes nothing.
+	// SignedIn returns who is signed in to the console in this browser, for the pages that describe the API. It sets no cookie.
 	SignedIn func(*http.Request) (admin.Actor, bool)
 
 	PerMinute int           // calls of one actor; 0: 600

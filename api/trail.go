@@ -166,13 +166,13 @@ func (s *Server) addTrail() {
 		return &struct{ Body Explanation }{explanation(x)}, nil
 	})
 	add(s, operation{
-		does: "GET /audit/export", id: "exportAudit", about: "audit", summary: "Export the trail", needs: read, text: "Oldest first, of any number.",
+		does: "GET /audit/export", id: "exportAudit", about: "audit", summary: "Export the trail", needs: read, slow: true, text: "Oldest first, of any number.",
 		gives: map[string]string{mediaLines: "one entry a line, with what proves its place in the chain"},
 	}, func(ctx context.Context, c *call, in *struct{ AuditFilters }) (*fileAnswer, error) {
 		return s.file(mediaLines, "audit.jsonl", func(to io.Writer) error { return c.desk.ExportTrail(ctx, to, in.query()) }, c), nil
 	})
 	add(s, operation{
-		does: "GET /audit/verification", id: "verifyAudit", about: "audit", summary: "Look whether the trail is whole", needs: read,
+		does: "GET /audit/verification", id: "verifyAudit", about: "audit", summary: "Look whether the trail is whole", needs: read, slow: true,
 		text: "It reads every row, and there is one such look at a time.",
 	}, s.verify)
 }
