@@ -68,6 +68,8 @@ func freePorts(env *testscript.Env) error {
 		defer listener.Close()
 		env.Setenv(name, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 	}
+	// With the race detector every command would wait a second at its end for races of goroutines that end with it.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	env.Setenv("IDP_LISTEN", "127.0.0.1:"+env.Getenv("PORT"))
 	env.Setenv("IDP_PUBLIC_URL", "http://localhost:"+env.Getenv("PORT"))
 	return nil
