@@ -1,12 +1,14 @@
 package templates
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -28,7 +30,6 @@ type catalogue struct {
 func loadCatalogue(files layered, patterns ...string) (*catalogue, error) {
 	c := &catalogue{bundle: i18n.NewBundle(language.English),
 		localizers: map[string]*i18n.Localizer{}, ids: map[string]bool{}}
-	c.bundle.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
 	var names []string
 	for _, pattern := range patterns {
 		found, err := files.glob(pattern)
@@ -57,12 +58,14 @@ func loadCatalogue(files layered, patterns ...string) (*catalogue, error) {
 }
 
 func (c *catalogue) add(layer fs.FS, name string) error {
-	text, err := fs.ReadFile(layer, name)
-	if err != nil {
+	file, err := readMessages(layer, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil // the other layer has it
+	case err != nil:
+		return fmt.Errorf("templates: %s: %w", name, err)
 	}
-	file, err := c.bundle.ParseMessageFileBytes(text, path.Base(name))
-	if err != nil {
+	if err := c.bundle.AddMessages(file.Tag, file.Messages...); err != nil {
 		return fmt.Errorf("templates: %s: %w", name, err)
 	}
 	if file.Tag == language.English {
@@ -72,6 +75,47 @@ func (c *catalogue) add(layer fs.FS, name string) error {
 	}
 	return nil
 }
+
+// readMessages reads one file of sentences.
+func readMessages(layer fs.FS, name string) (*i18n.MessageFile, error) {
+	if layer == embedded {
+		files, err := builtIn()
+		if err == nil && files[name] == nil {
+			err = fs.ErrNotExist
+		}
+		return files[name], err
+	}
+	return parseMessages(layer, name)
+}
+
+func parseMessages(layer fs.FS, name string) (*i18n.MessageFile, error) {
+	text, err := fs.ReadFile(layer, name)
+	if err != nil {
+		return nil, err
+	}
+	return i18n.ParseMessageFileBytes(text, path.Base(name), map[string]i18n.UnmarshalFunc{"yaml": yaml.Unmarshal})
+}
+
+// builtIn are our own files of sentences by name. They are parsed once: pages and mails share most of them, and parsing
+// is most of the time that a command takes.
+var builtIn = sync.OnceValues(func() (map[string]*i18n.MessageFile, error) {
+	files := map[string]*i18n.MessageFile{}
+	for _, pattern := range []string{pageMessages, mailMessages} {
+		names, err := fs.Glob(embedded, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if files[name], err = parseMessages(embedded, name); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return files, nil
+})
+
+// The files of sentences that pages speak, and those of more languages for mails.
+const pageMessages, mailMessages = "messages/*.yaml", "mails/*.yaml"
 
 func (c *catalogue) languages() []string {
 	all := make([]string, len(c.tags))

@@ -90,12 +90,11 @@ func New(o Options) (*Set, error) {
 		o.Log = slog.Default()
 	}
 	files := layered{over: o.Override, base: embedded}
-	const pages, mails = "messages/*.yaml", "mails/*.yaml"
-	texts, err := loadCatalogue(files, pages)
+	texts, err := loadCatalogue(files, pageMessages)
 	if err != nil {
 		return nil, err
 	}
-	mailed, err := loadCatalogue(files, pages, mails)
+	mailed, err := loadCatalogue(files, pageMessages, mailMessages)
 	if err != nil {
 		return nil, err
 	}
