@@ -201,7 +201,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 
 // TestApplyLetsOthersWrite: on SQLite nobody can write during a transaction, so passwords are not hashed in it.
 func TestApplyLetsOthersWrite(t *testing.T) {
-	p := idptest.Start(t)
+	p := idptest.Start(t, func(c *idp.Config) { c.HashMemory = 0 }) // which takes its time
 	var text strings.Builder
 	text.WriteString("users:\n")
 	for i := range 25 {

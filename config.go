@@ -50,10 +50,11 @@ type Config struct {
 	MFA    MFAConfig    `yaml:"mfa"`
 	Limits LimitsConfig `yaml:"limits"`
 
-	Version string           `yaml:"-"` // of the program, for its metrics
-	Mail    mail.Sender      `yaml:"-"` // sends the mail instead of SMTPURL
-	Log     *slog.Logger     `yaml:"-"` // nil: slog.Default
-	Now     func() time.Time `yaml:"-"` // nil: time.Now
+	HashMemory uint32           `yaml:"-"` // KiB for each run of argon2id; 0: 19 MiB, less is for tests; another one voids recovery codes
+	Version    string           `yaml:"-"` // of the program, for its metrics
+	Mail       mail.Sender      `yaml:"-"` // sends the mail instead of SMTPURL
+	Log        *slog.Logger     `yaml:"-"` // nil: slog.Default
+	Now        func() time.Time `yaml:"-"` // nil: time.Now
 }
 
 // MFAConfig sets the second factor.

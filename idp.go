@@ -160,7 +160,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	}
 	p.Consents = &consent.Store{DB: p.db, Now: p.now}
 
-	hasher := account.NewHasher(account.Params{})
+	hasher := account.NewHasher(account.Params{MemoryKiB: p.cfg.HashMemory})
 	names, err := p.keys.Derive("account names")
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	p.Sessions.Ended = func(ctx context.Context, s session.Session) error { return p.OAuth.RevokeSession(ctx, s.ID) }
 	p.MFA, err = mfa.New(mfa.Config{
 		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: time.Duration(p.cfg.MFA.RememberDevice),
-		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate,
+		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate, HashMemory: p.cfg.HashMemory,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,20 +12,39 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
+	"github.com/focushq/idp/internal/dbxtest"
 )
+
+// begun is a provider after its first start, which takes longer than most tests.
+var begun = dbxtest.Image{Make: func(folder string) error {
+	cfg := Defaults()
+	cfg.DatabaseURL, cfg.Log = "sqlite:"+filepath.Join(folder, "idp.db"), slog.New(slog.DiscardHandler)
+	p, err := New(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}}
 
 // start returns a provider on an empty database, and what it logs.
 func start(t *testing.T, edit ...func(*Config)) (*IdP, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
+	folder := t.TempDir()
 	cfg := Defaults()
-	cfg.DatabaseURL = "sqlite:" + filepath.Join(t.TempDir(), "idp.db")
+	cfg.DatabaseURL, cfg.HashMemory = "sqlite:"+filepath.Join(folder, "idp.db"), 64
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	for _, change := range edit {
 		change(&cfg)
+	}
+	if cfg.Now == nil || time.Since(cfg.Now()).Abs() < time.Second { // what is in the copy happened by the real clock
+		if err := begun.Copy(folder); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p, err := New(t.Context(), cfg)
 	if err != nil {

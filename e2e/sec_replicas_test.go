@@ -52,6 +52,7 @@ func secReplicate(t *testing.T) *secReplicas {
 	database, keyset := dbxtest.PostgresURL(t), filepath.Join(folder, "keyset.json")
 	r.secSite = &secSite{t: t, Server: idptest.Start(t, func(c *idp.Config) {
 		c.DatabaseURL, c.KeysetFile, c.PublicURL = database, keyset, front.URL
+		c.HashMemory = 0 // as the binary's: they read each other's recovery codes
 	})}
 	r.Issuer = front.URL
 	for i := range r.each {

@@ -2,7 +2,6 @@ package idptest
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/internal/dbxtest"
 	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/oauth"
 )
@@ -41,6 +41,30 @@ func Start(t testing.TB, edit ...func(*idp.Config)) *Server { return start(t, "h
 // StartTLS is [Start] over https, with a certificate that [Server.Browser] and [Server.HTTP] trust.
 func StartTLS(t testing.TB, edit ...func(*idp.Config)) *Server { return start(t, "https", edit) }
 
+// hashMemory is what the hash of a password or a recovery code takes, in KiB: tests make thousands, and nobody guesses them.
+const hashMemory = 64
+
+// begun is a provider after its first start, from a copy of which all others go on: migrating a database and making signing
+// keys takes longer than most tests.
+var begun = dbxtest.Image{Make: func(folder string) error {
+	cfg := idp.Defaults()
+	cfg.PublicURL, cfg.Log = "http://localhost", slog.New(slog.DiscardHandler)
+	settle(&cfg, folder)
+	p, err := idp.New(context.Background(), cfg)
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}}
+
+// settle has a provider keep its files in folder.
+func settle(cfg *idp.Config, folder string) {
+	cfg.DatabaseURL, cfg.KeysetFile = "sqlite:"+filepath.Join(folder, "idp.db"), filepath.Join(folder, "keyset.json")
+}
+
+// files returns where a provider keeps what it knows.
+func files(cfg idp.Config) [2]string { return [2]string{cfg.DatabaseURL, cfg.KeysetFile} }
+
 func start(t testing.TB, scheme string, edit []func(*idp.Config)) *Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -51,10 +75,19 @@ func start(t testing.TB, scheme string, edit []func(*idp.Config)) *Server {
 	folder := t.TempDir()
 	cfg := idp.Defaults()
 	cfg.PublicURL, cfg.Listen = s.Issuer, listener.Addr().String()
-	cfg.DatabaseURL, cfg.KeysetFile = "sqlite:"+filepath.Join(folder, "idp.db"), filepath.Join(folder, "keyset.json")
-	cfg.Now, cfg.Mail, cfg.Log = s.Clock.Now, s.Mail, slog.New(slog.NewTextHandler(io.Discard, nil))
+	settle(&cfg, folder)
+	cfg.Now, cfg.Mail, cfg.Log = s.Clock.Now, s.Mail, slog.New(slog.DiscardHandler)
+	cfg.HashMemory = hashMemory
+	own := files(cfg)
 	for _, change := range edit {
 		change(&cfg)
+	}
+	if files(cfg) == own && time.Since(cfg.Now()).Abs() < time.Second { // what is in the copy happened by the real clock
+		err = begun.Copy(folder)
+	}
+	if err != nil {
+		listener.Close()
+		t.Fatal(err)
 	}
 	s.DatabaseURL, s.cfg = cfg.DatabaseURL, cfg
 	if s.IdP, err = idp.New(t.Context(), cfg); err != nil {

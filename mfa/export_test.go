@@ -13,6 +13,9 @@ var (
 	Alphabet          = alphabet
 )
 
+// KDF is the hash of a recovery code.
+func (s *Service) KDF(code string, salt []byte) []byte { return s.kdf(code, salt) }
+
 // Hasher replaces Argon2id, which takes its time, and calls counted at each run.
 func (s *Service) Hasher(counted func()) {
 	s.kdf = func(code string, salt []byte) []byte {

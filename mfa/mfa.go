@@ -42,6 +42,10 @@ type Config struct {
 	// Gate is taken around each Argon2id run (19 MiB of memory) and released after it; share it with the password
 	// hasher. Its error is returned as it is. nil: no bound.
 	Gate func(context.Context) (release func(), err error)
+
+	// HashMemory is the memory of an Argon2id run over a recovery code, in KiB; zero: 19 MiB. It stays as it is for the life
+	// of a store: codes that exist are worth nothing after a change.
+	HashMemory uint32
 }
 
 // Service is a person's second factors: authenticator apps, recovery codes, remembered devices, and whatever factors of
@@ -79,7 +83,10 @@ func New(config Config) (*Service, error) {
 	if config.Gate == nil {
 		config.Gate = func(context.Context) (func(), error) { return func() {}, nil }
 	}
-	return &Service{config: config, store: config.Store, kdf: argon}, nil
+	if config.HashMemory == 0 {
+		config.HashMemory = 19 * 1024
+	}
+	return &Service{config: config, store: config.Store, kdf: argon(config.HashMemory)}, nil
 }
 
 // Issuer returns the name that an authenticator app shows.

@@ -23,10 +23,10 @@ const (
 
 var recoveryEncoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
-// argon is the hash of a recovery code: 19 MiB, two passes, about 40 ms. One salt serves the whole set, so that one
+// argon is the hash of a recovery code: two passes, about 40 ms with 19 MiB. One salt serves the whole set, so that one
 // run is compared with all its codes.
-func argon(code string, salt []byte) []byte {
-	return argon2.IDKey([]byte(code), salt, 2, 19*1024, 1, 32)
+func argon(memory uint32) func(code string, salt []byte) []byte {
+	return func(code string, salt []byte) []byte { return argon2.IDKey([]byte(code), salt, 2, memory, 1, 32) }
 }
 
 func (s *Service) hash(ctx context.Context, code string, salt []byte) ([]byte, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/argon2"
 	"pgregory.net/rapid"
 
 	"github.com/focushq/idp/mfa"
@@ -78,6 +79,10 @@ func TestSec_RC03_Argon2id(t *testing.T) {
 	b := newBench(t)
 	service, err := mfa.New(b.config) // with the real hash
 	b.must(err)
+	salt := []byte("sixteen bytes---")
+	if want := argon2.IDKey([]byte("code"), salt, 2, 19*1024, 1, 32); !bytes.Equal(service.KDF("code", salt), want) {
+		t.Error("another hash, or lower costs")
+	}
 	b.Service = service
 	_, codes := b.enroll("alice")
 	if left, err := b.VerifyRecoveryCode(t.Context(), "alice", codes[4]); err != nil || left != 9 {

@@ -72,7 +72,7 @@ var rules = []rule{
 	// For tests.
 	{"internal/dbxtest", "internal/dbx migrations", "fresh databases, whose round trips can be counted"},
 	{"internal/htmlcheck", "", "judges pages"},
-	{"idptest", "* mfa/mfatest", "a provider for relying parties' tests"},
+	{"idptest", "* mfa/mfatest internal/dbxtest", "a provider for relying parties' tests"},
 	{"e2e", "* idptest mfa/mfatest internal/dbxtest internal/htmlcheck", "the binary in a browser"},
 	{"conformance", "* idptest", "the official plans, over HTTPS"},
 	{"interop", "* idptest mfa/mfatest", "relying parties of others at a provider; tests only"},
