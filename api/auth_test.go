@@ -217,3 +217,34 @@ func TestTheResourceDescribesItself(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 }
+
+func TestOpaqueTokensEndWithTheirClient(t *testing.T) {
+	f := start(t)
+	c := &oauth.Client{ID: "opaque", GrantTypes: []string{"client_credentials"}, Scopes: []string{"idp.people.read"}, AccessToken: "opaque"}
+	secret, err := f.OAuth.Clients().Create(t.Context(), c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := f.Machine("other", "idp.people.read")
+	m.ID, m.Secret = "opaque", secret
+	token := m.Token("", "resource", f.Issuer+"/api/v1")
+	if strings.Contains(token, ".") {
+		t.Fatal("no opaque token")
+	}
+	f.want(f.as(token, "GET", "/people", nil), 200)
+	f.want(f.call("POST", "/clients/opaque/disable", nil, "If-Match", versionOf(f, "/clients/opaque")), 204)
+	f.refused(f.as(token, "GET", "/people", nil), 401, "invalid-token")
+	f.want(f.call("POST", "/clients/opaque/enable", nil, "If-Match", versionOf(f, "/clients/opaque")), 204)
+	f.want(f.as(token, "GET", "/people", nil), 200)
+	// A scope that is taken away is gone at once too.
+	client, err := f.OAuth.Clients().Get(t.Context(), "opaque")
+	if err != nil {
+		t.Fatal(err)
+	}
+	less := *client
+	less.Scopes = []string{"read"}
+	if err := f.OAuth.Clients().Update(t.Context(), &less); err != nil {
+		t.Fatal(err)
+	}
+	f.refused(f.as(token, "GET", "/people", nil), 401, "invalid-token")
+}
