@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/focushq/idp/console"
 )
 
 // secRoute is a mounted pattern.
@@ -19,12 +21,16 @@ type secRoute struct{ method, path string }
 // generated tests tomorrow.
 var secRoutes = sync.OnceValues(func() ([]secRoute, error) {
 	var found []secRoute
-	for _, folder := range []string{"..", "../oauth", "../login", "../console", "../mfa/mfahttp"} {
+	for _, folder := range []string{"..", "../oauth", "../login", "../profile", "../console", "../mfa/mfahttp"} {
 		routes, err := secMounted(folder)
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, routes...)
+	}
+	for _, route := range console.Routes() { // a table, parts of which are computed
+		method, path, _ := strings.Cut(route.Pattern, " ")
+		found = append(found, secRoute{method, path})
 	}
 	slices.SortFunc(found, func(a, b secRoute) int { return strings.Compare(a.path+a.method, b.path+b.method) })
 	return slices.Compact(found), nil
