@@ -26,6 +26,9 @@ func Hold(ctx context.Context, rawURL string) (*DB, error) {
 		}
 	}
 	db, err := OpenPatient(ctx, rawURL)
+	if IsBusy(err) {
+		return nil, ErrInUse
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +70,25 @@ func (db *DB) holdSQLite(ctx context.Context) error {
 }
 
 func (db *DB) holdPostgres(ctx context.Context) error {
+	// The server notices a moment later that somebody has gone, a holder too.
+	for range 50 {
+		err := db.lockPostgres(ctx)
+		if !errors.Is(err, ErrInUse) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ErrInUse
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return ErrInUse
+}
+
+func (db *DB) lockPostgres(ctx context.Context) error {
+	if err := db.Alone(ctx); err != nil {
+		return err
+	}
 	var alone bool
 	if err := db.sqlx.GetContext(ctx, &alone, `SELECT pg_try_advisory_lock($1)`, int64(holding)); err != nil {
 		return fmt.Errorf("dbx: hold: %w", err)
@@ -74,19 +96,7 @@ func (db *DB) holdPostgres(ctx context.Context) error {
 	if !alone {
 		return ErrInUse
 	}
-	// The server notices a moment later that somebody has gone.
-	for range 50 {
-		err := db.Alone(ctx)
-		if !errors.Is(err, ErrInUse) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return ErrInUse
+	return db.Alone(ctx)
 }
 
 // restoring is the end of the name by which holders call themselves: they are not those who are looked for.
