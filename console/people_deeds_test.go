@@ -103,7 +103,7 @@ func TestSealsAreSeenAndOpened(t *testing.T) {
 	says(t, ask.Submit("deed-do", "reason", "  "), http.StatusUnprocessableEntity, "Give a reason")
 	says(t, ask.Submit("deed-do", "reason", strings.Repeat("x", 513)), http.StatusUnprocessableEntity, "Give a reason")
 	done := ask.Submit("deed-do", "reason", "she rang, and I know her voice")
-	if done.Has("#unseal") || strings.Contains(done.Text("main"), "Wrong codes") || s.rows("mfa.unsealed", s.root.Subject, alice.Subject) == 0 {
+	if done.Has("#unseal") || strings.Contains(done.Text("main"), "Wrong codes were entered") || s.rows("mfa.unsealed", s.root.Subject, alice.Subject) == 0 {
 		t.Errorf("still sealed: %s", done.Text("main"))
 	}
 	says(t, ask.Submit("deed-do", "reason", "again"), http.StatusUnprocessableEntity, "No codes are locked")

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
+	"github.com/focushq/idp/audit"
 )
 
 // onePage is the data of the page about one person.
@@ -27,8 +29,21 @@ type onePage struct {
 	Deeds    map[string]string // what the visitor may do, with the pages of it
 	Helps    []string          // of them, in order: what helps, and what is dangerous
 	Dangers  []string
-	TrailURL string
+	Trail    []happened // the latest about this person
+	TrailURL string     // all of it; "" where the visitor does not read the trail
 }
+
+// happened is an entry of the trail in a few words.
+type happened struct {
+	At   time.Time
+	What admin.Sentence
+	By   string // the user name of somebody else, "" for the person or nobody in particular
+	URL  string
+	Bad  bool
+}
+
+// personTrail is how many entries a person's page shows.
+const personTrail = 10
 
 type passkeyRow struct {
 	Name                string
@@ -76,10 +91,41 @@ func (c *Console) person(v *visit) {
 		}
 	}
 	page.list()
-	if v.desk.May(admin.ReadTrail) {
-		page.TrailURL = "/admin/audit?" + url.Values{"subject": {p.Subject}}.Encode()
+	if err := page.happened(v); err != nil {
+		v.fail(err)
+		return
 	}
 	v.render(http.StatusOK, "admin_person", page)
+}
+
+// happened reads the latest entries about the person.
+func (page *onePage) happened(v *visit) error {
+	trail, err := v.desk.Trail(v.r.Context(), admin.TrailQuery{Subject: page.Subject, Limit: personTrail})
+	if err != nil {
+		return err
+	}
+	page.TrailURL = "/admin/audit?" + url.Values{"person": {page.Username}}.Encode()
+	names := map[string]string{page.Subject: "", audit.Anonymous: "", audit.Server: ""}
+	for _, e := range trail.Entries {
+		by, known := names[e.Actor]
+		if !known {
+			who, err := v.desk.Accounts.BySubject(v.r.Context(), e.Actor)
+			switch {
+			case errors.Is(err, account.ErrNotFound):
+				by = e.Actor // they are gone, or it was a program
+			case err != nil:
+				return err
+			default:
+				by = who.Username
+			}
+			names[e.Actor] = by
+		}
+		page.Trail = append(page.Trail, happened{
+			At: e.At, What: admin.TrailWords(e), By: by, URL: "/admin/audit/" + url.PathEscape(e.ID),
+			Bad: e.Forged || e.Result == "refused" || e.Result == "forbidden",
+		})
+	}
+	return nil
 }
 
 // offer adds a deed to those that the page leads to.

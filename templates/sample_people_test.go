@@ -113,6 +113,16 @@ type (
 		Apps                                                               []personApp
 		Deeds                                                              map[string]string
 		Helps, Dangers                                                     []string
+		Trail                                                              []personTrail
+	}
+	personTrail struct {
+		At   time.Time
+		What struct {
+			ID   string
+			Args map[string]any
+		}
+		By, URL string
+		Bad     bool
 	}
 	personFactors struct {
 		Enrolled       bool
@@ -258,8 +268,10 @@ func onePersonSamples() []sample {
 		Sessions: []personSession{{"Firefox, Linux", "192.0.2.1", "/admin/people/P1/end-session?id=s", noon, noon, true}, {typedIn, "", "", noon, noon, false}},
 		Devices:  []personDevice{{typedIn, "/admin/people/P1/forget-device?id=d", noon, noon}},
 		Apps:     []personApp{{"app", typedIn, "/admin/people/P1/disconnect?id=app", []string{"openid", typedIn}, noon}, {"own", longName, "", nil, noon}},
-		Deeds:    deeds, Helps: all, Dangers: access,
+		Deeds:    deeds, Helps: all, Dangers: access, Trail: []personTrail{{At: noon, By: typedIn, URL: "/admin/audit/1", Bad: true}, {At: noon, URL: "/admin/audit/2"}},
 	}
+	full.Trail[0].What.ID, full.Trail[1].What.ID = "trail.sign_in.refused", "trail.other"
+	full.Trail[1].What.Args = map[string]any{"Action": typedIn}
 	bare := personPageData{Subject: "P2", Username: "new", CreatedAt: noon, Self: true}
 	due, overdue, done := bare, bare, bare
 	due.Asked, due.DueBy = true, noon
