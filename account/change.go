@@ -174,6 +174,11 @@ func (s *Service) Update(ctx context.Context, a *Account) error {
 		if n == 0 {
 			return ErrStale
 		}
+		if before.Admin != next.Admin { // as SetRole does
+			if err := s.voidLinks(ctx, a.Subject); err != nil {
+				return err
+			}
+		}
 		if err := s.addressChanged(ctx, before.Email, &next); err != nil {
 			return err
 		}

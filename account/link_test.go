@@ -60,6 +60,30 @@ func TestSec_PW15_WhatVoidsALink(t *testing.T) {
 			{"another purpose's", func(s string) error { _, err := f.NewLink(ctx, PurposeInvite, s, time.Hour); return err }, true},
 			{"another person's", func(string) error { _, err := f.NewLink(ctx, PurposeReset, other.Subject, time.Hour); return err }, true},
 			{"a new password", func(s string) error { return f.SetPassword(ctx, s, good+" 2") }, false},
+			{"a role", func(s string) error { return f.SetRole(ctx, s, Auditor) }, false},
+			{"the role that there is", func(s string) error { return f.SetRole(ctx, s, "") }, true},
+			{"a role taken away", func(s string) error {
+				check(t, f.SetRole(ctx, s, HelpDesk))
+				_, err := f.NewLink(ctx, PurposeInvite, s, time.Hour)
+				check(t, err)
+				check(t, f.SetRole(ctx, s, ""))
+				var left int
+				check(t, f.cfg.DB.Get(ctx, &left, `SELECT COUNT(*) FROM account_links WHERE subject = $1`, s))
+				if left != 0 {
+					t.Errorf("%d links are left", left)
+				}
+				return nil
+			}, false},
+			{"being made an administrator", func(s string) error {
+				a := f.read(s)
+				a.Admin = true
+				return f.Update(ctx, a)
+			}, false},
+			{"another name", func(s string) error {
+				a := f.read(s)
+				a.Name = "Ada"
+				return f.Update(ctx, a)
+			}, true},
 			{"being disabled", func(s string) error { return f.Disable(ctx, s) }, false},
 			{"being deleted", func(s string) error { return f.Delete(ctx, s) }, false},
 			{"a sign-in", func(string) error { return f.signIn("ada", good) }, true},

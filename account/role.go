@@ -46,7 +46,8 @@ func (a *Account) Role() Role {
 	return a.role
 }
 
-// SetRole makes role the role of subject; "" takes any away. It returns [*InvalidError] for one that there is not,
+// SetRole makes role the role of subject; "" takes any away. It voids the links of subject: whoever made one could not make it
+// for somebody who has this role. It returns [*InvalidError] for one that there is not,
 // [ErrNotFound], [ErrLastAdmin], and [ErrStale] when somebody else changed the account at this very moment. Whether the
 // caller may do that is up to the caller.
 func (s *Service) SetRole(ctx context.Context, subject string, role Role) error {
@@ -69,6 +70,9 @@ func (s *Service) SetRole(ctx context.Context, subject string, role Role) error 
 			subject, before.Version, role == Administrator, string(role.lesser()), s.now().Unix())
 		if err == nil && n == 0 {
 			err = ErrStale
+		}
+		if err == nil {
+			err = s.voidLinks(ctx, subject)
 		}
 		if err != nil || s.cfg.Observe == nil {
 			return err

@@ -115,15 +115,15 @@ func (d *Desk) EditPerson(ctx context.Context, subject string, e Edit) error {
 	})
 }
 
-// SetRole gives somebody a role, or takes it away with "". Nobody does that to themselves: the one who is left could not undo it.
+// SetRole gives somebody a role, or takes it away with "", and ends every session, remembered device, token and one-time link: an
+// administrator begins with nothing that others may have. Nobody does that to themselves: the one who is left could not undo it.
 // [WriteStaff]; [account.ErrLastAdmin].
 func (d *Desk) SetRole(ctx context.Context, subject string, role account.Role) error {
 	return d.notSelf(ctx, WriteStaff, "set a role", subject, func(ctx context.Context, _ *account.Account) error {
 		if err := d.Accounts.SetRole(ctx, subject, role); err != nil {
 			return err
 		}
-		_, err := d.Sessions.EndAll(ctx, subject) // they begin anew with what they now may
-		return err
+		return d.endAll(ctx, subject, "role") // they begin anew with what they now may
 	})
 }
 
