@@ -64,6 +64,14 @@ func (d *Desk) Check(ctx context.Context, p Permission, what string) error {
 	return d.read(ctx, p, what)
 }
 
+// CheckPerson is [Desk.Check] about one person, whom the actor may perhaps not touch.
+func (d *Desk) CheckPerson(ctx context.Context, p Permission, what string, who *account.Account) error {
+	if d.MayHelp(p, who) {
+		return nil
+	}
+	return d.refuse(ctx, p, what, who.Subject)
+}
+
 // do runs fn in one transaction as the actor's, if they may do things of kind p: their role is looked up again, as it may have
 // been taken away since the page was shown. What was refused is recorded apart from it.
 func (d *Desk) do(ctx context.Context, p Permission, what string, fn func(context.Context) error) error {
@@ -108,20 +116,20 @@ func (d *Desk) notSelf(ctx context.Context, p Permission, what, subject string, 
 	return d.to(ctx, p, what, subject, fn)
 }
 
-// still reports whether the actor may do things of kind p, asking the database for the role of a person.
+// still reports whether the actor may do things of kind p, asking the database for the role of a person: what is decided
+// after it, of whoever it is done to, is decided by that role too.
 func (d *Desk) still(ctx context.Context, p Permission) error {
-	by := d.by
-	if by.Subject != "" {
-		now, err := d.Accounts.Active(ctx, by.Subject)
+	if d.by.Subject != "" {
+		now, err := d.Accounts.Active(ctx, d.by.Subject)
 		if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
 			return ErrForbidden
 		}
 		if err != nil {
 			return err
 		}
-		by.Role = now.Role()
+		d.by.Role = now.Role()
 	}
-	if !by.May(p) {
+	if !d.by.May(p) {
 		return ErrForbidden
 	}
 	return nil

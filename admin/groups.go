@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -41,10 +42,22 @@ func (d *Desk) DescribeGroup(ctx context.Context, name, former, description stri
 	})
 }
 
-// DeleteGroup removes one, with its memberships only where that is said. [WritePeople]; errors as
-// [account.Service.DeleteGroup] has them.
+// DeleteGroup removes one, with its memberships only where that is said; those of whoever has a role want [WriteStaff].
+// [WritePeople]; errors as [account.Service.DeleteGroup] has them.
 func (d *Desk) DeleteGroup(ctx context.Context, name string, withMembers bool) error {
 	return d.do(ctx, WritePeople, "delete a group", func(ctx context.Context) error {
+		if withMembers && !d.May(WriteStaff) {
+			staff, err := d.Accounts.People(ctx, account.Query{Group: name, AnyRole: true, Limit: 1})
+			if invalid := new(account.InvalidError); errors.As(err, &invalid) {
+				return account.ErrNotFound // no group has such a name
+			}
+			if err != nil {
+				return err
+			}
+			if len(staff.People) > 0 {
+				return ErrForbidden
+			}
+		}
 		return d.Accounts.DeleteGroup(ctx, name, withMembers)
 	})
 }

@@ -10,12 +10,28 @@ import (
 	"github.com/focushq/idp/session"
 )
 
-// People returns a page of people; errors as [account.Service.People] has them. [ReadPeople].
+// People returns a page of people; errors as [account.Service.People] has them. [ReadPeople]. Of whoever has a role the help desk
+// gets the names alone, and only where nothing is asked about them: a list of administrators without MFA is none of its business.
 func (d *Desk) People(ctx context.Context, q account.Query) (account.Page, error) {
 	if err := d.read(ctx, ReadPeople, "list people"); err != nil {
 		return account.Page{}, err
 	}
-	return d.Accounts.People(ctx, q)
+	page, err := d.Accounts.People(ctx, q)
+	if err != nil || d.by.Role != account.HelpDesk {
+		return page, err
+	}
+	asks := q.Group != "" || q.Role != "" || q.AnyRole || q.Disabled != nil || q.WithoutMFA || q.FewCodes || q.NeverSignedIn || q.NoPassword
+	seen := page.People[:0]
+	for _, who := range page.People {
+		switch {
+		case who.Role() == "":
+			seen = append(seen, who)
+		case !asks:
+			seen = append(seen, who.NamesOnly())
+		}
+	}
+	page.People = seen
+	return page, nil
 }
 
 // Person is everything there is to know about somebody. Secrets are not part of it.
@@ -54,6 +70,18 @@ func (d *Desk) Person(ctx context.Context, subject string) (*Person, error) {
 	return p, err
 }
 
+// Account returns an account as a list has it, or [account.ErrNotFound]: see [Desk.People]. [ReadPeople].
+func (d *Desk) Account(ctx context.Context, subject string) (*account.Account, error) {
+	if err := d.read(ctx, ReadPeople, "read a person"); err != nil {
+		return nil, err
+	}
+	who, err := d.Accounts.BySubject(ctx, subject)
+	if err == nil && d.by.Role == account.HelpDesk && who.Role() != "" {
+		who = who.NamesOnly()
+	}
+	return who, err
+}
+
 // account returns an account that the actor may read about.
 func (d *Desk) account(ctx context.Context, subject string) (*account.Account, error) {
 	const what = "read a person"
@@ -71,24 +99,24 @@ func (d *Desk) account(ctx context.Context, subject string) (*account.Account, e
 }
 
 // CreatePerson makes an account. It has no password: a link lets the person choose one ([Desk.Invite]), and nobody else ever
-// does. [HelpPeople]; with groups also [WritePeople], with a role [WriteStaff]. Errors as [account.Service.Create] has them.
+// does. [HelpPeople]; with groups or an address that counts as verified also [WritePeople], with a role [WriteStaff]. Errors as
+// [account.Service.Create] has them.
 func (d *Desk) CreatePerson(ctx context.Context, n account.NewAccount) (made *account.Account, err error) {
 	if n.Password != "" || n.Hashed != (account.Hashed{}) {
 		return nil, errors.New("admin: people choose their passwords themselves")
 	}
 	const what = "create a person"
-	need := HelpPeople
-	switch {
-	case n.Role != "" || n.Admin:
-		need = WriteStaff
-	case len(n.Groups) > 0:
-		need = WritePeople
-	}
-	err = d.do(ctx, need, what, func(ctx context.Context) (err error) {
+	err = d.do(ctx, HelpPeople, what, func(ctx context.Context) (err error) {
+		if (len(n.Groups) > 0 || n.EmailVerified) && !d.May(WritePeople) || (n.Role != "" || n.Admin) && !d.May(WriteStaff) {
+			return ErrForbidden
+		}
 		made, err = d.Accounts.Create(ctx, n)
 		return err
 	})
-	return made, err
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
 }
 
 // Edit is what may be changed of a person by hand. The address counts as verified only where the administrator says so.

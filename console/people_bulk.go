@@ -79,8 +79,8 @@ func (v *visit) chosen(id string, subjects []string) (bulkDeed, bulkPage, bool) 
 		err = errChoosePeople
 	case len(subjects) > bulkMost:
 		err = errTooMany
-	case !v.desk.May(bulkDeeds()[i].need):
-		err = admin.ErrForbidden
+	default:
+		err = v.desk.Check(v.r.Context(), bulkDeeds()[i].need, "bulk "+bulkDeeds()[i].id)
 	}
 	if err != nil {
 		v.fail(err)
@@ -89,7 +89,7 @@ func (v *visit) chosen(id string, subjects []string) (bulkDeed, bulkPage, bool) 
 	b := bulkDeeds()[i]
 	page := bulkPage{Deed: b.id, AskCount: b.id == "delete"}
 	for _, subject := range subjects {
-		who, err := v.desk.Accounts.BySubject(v.r.Context(), subject)
+		who, err := v.desk.Account(v.r.Context(), subject)
 		if errors.Is(err, account.ErrNotFound) {
 			continue // somebody else was quicker
 		}

@@ -111,7 +111,7 @@ func (v *visit) at(d deed) (*admin.Person, bool) {
 	switch {
 	case err != nil:
 	case !v.desk.MayHelp(d.need, p.Account):
-		err = admin.ErrForbidden
+		err = v.desk.CheckPerson(v.r.Context(), d.need, d.id, p.Account)
 	case !d.self && p.Subject == v.who.Subject:
 		err = admin.ErrSelf
 	}

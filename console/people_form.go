@@ -127,8 +127,8 @@ func (v *visit) create() (made *account.Account, link string, err error) {
 // editing returns the account that the path names, when the visitor may change it; otherwise it has been answered.
 func (v *visit) editing() (*account.Account, bool) {
 	p, err := v.desk.Person(v.r.Context(), v.r.PathValue("subject"))
-	if err == nil && !v.desk.MayHelp(admin.HelpPeople, p.Account) {
-		err = admin.ErrForbidden
+	if err == nil {
+		err = v.desk.CheckPerson(v.r.Context(), admin.HelpPeople, "edit a person", p.Account)
 	}
 	if err != nil {
 		v.fail(err)

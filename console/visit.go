@@ -40,8 +40,8 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request, route Route, at 
 	}
 	r = r.WithContext(audit.WithActor(r.Context(), who.Subject))
 	v := &visit{w, r, c, c.Actions.Desk(admin.Actor{Subject: who.Subject, Role: who.Role()}), who}
-	if !v.desk.May(route.Need) {
-		v.refuse()
+	if err := v.desk.Check(r.Context(), route.Need, route.Pattern); err != nil {
+		v.fail(err)
 		return
 	}
 	route.handle(c, v)
