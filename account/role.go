@@ -46,6 +46,11 @@ func (a *Account) Role() Role {
 	return a.role
 }
 
+// NamesOnly returns a copy with no more than who it is, which role they have, and what they are called.
+func (a *Account) NamesOnly() *Account {
+	return &Account{Subject: a.Subject, Username: a.Username, Name: a.Name, Admin: a.Admin, role: a.role, CreatedAt: a.CreatedAt, Version: a.Version}
+}
+
 // SetRole makes role the role of subject; "" takes any away. It voids the links of subject: whoever made one could not make it
 // for somebody who has this role. It returns [*InvalidError] for one that there is not,
 // [ErrNotFound], [ErrLastAdmin], and [ErrStale] when somebody else changed the account at this very moment. Whether the
