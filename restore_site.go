@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/migrations"
 	"github.com/focushq/idp/oauth"
@@ -88,11 +90,58 @@ func holdLite(ctx context.Context, path string) (held *dbx.DB, used bool, err er
 	if err != nil {
 		return nil, true, nil // damaged, or none: that is what backups are for
 	}
-	var tables int
-	if err := held.SQLX().GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master`); err != nil {
+	var there []string
+	if err := held.SQLX().SelectContext(ctx, &there, `SELECT name FROM sqlite_master WHERE type <> 'index' AND name NOT LIKE 'sqlite%'`); err != nil {
 		return held, true, nil
 	}
-	return held, tables > 0 && !unused(ctx, held), nil
+	if len(there) == 0 {
+		return held, false, nil
+	}
+	states, err := migrations.Look(ctx, held.SQLX(), migrations.Streams()...)
+	if err != nil {
+		return held, true, nil
+	}
+	o, err := sortOut(states, there)
+	return held, err != nil || len(o.ours) < len(there) || !unused(ctx, held), nil
+}
+
+// owned are the tables of a database, by whose they are.
+type owned struct {
+	ours  []string // of the versions that the database has
+	newer []string // a newer program's, as far as names tell: it brought a part further than this one knows
+	alike []string // others', which are called as ours would be
+}
+
+// sortOut tells whose the tables are that there are in a database whose parts stand so. A name that begins as ours do is no proof.
+func sortOut(states []migrations.State, there []string) (owned, error) {
+	var o owned
+	var has, wants, unknown []string
+	for _, s := range states {
+		has = append(has, "schema_"+s.Stream)
+		now, err := migrations.Tables(s.Stream, s.Current)
+		if err != nil {
+			return owned{}, err
+		}
+		then, err := migrations.Tables(s.Stream, s.Target)
+		if err != nil {
+			return owned{}, err
+		}
+		has, wants = append(has, now...), append(wants, then...)
+		if s.Current > s.Target {
+			unknown = append(unknown, s.Stream+"_")
+		}
+	}
+	for _, table := range there {
+		switch {
+		case slices.Contains(has, table):
+			o.ours = append(o.ours, table)
+		case slices.Contains(wants, table):
+			o.alike = append(o.alike, table)
+		case slices.ContainsFunc(unknown, func(prefix string) bool { return strings.HasPrefix(table, prefix) }):
+			o.newer = append(o.newer, table)
+		}
+	}
+	return o, nil
 }
 
 // unused reports whether a database has our tables and nothing in them but what migrations put there.
@@ -118,15 +167,14 @@ func postgresSite(ctx context.Context, url string, replace bool) (*site, error) 
 		return nil, err
 	}
 	s := &site{
-		take: func(ctx context.Context) error { return moveTables(ctx, held) },
+		take: func(ctx context.Context) error { return moveTables(ctx, held, replace) },
 		leave: func() {
 			held.SQLX().ExecContext(context.WithoutCancel(ctx), "DROP SCHEMA IF EXISTS "+building+" CASCADE")
 			held.Close()
 		},
 	}
-	states, err := migrations.Look(ctx, held.SQLX(), migrations.Streams()...)
-	if err == nil && !replace && slices.ContainsFunc(states, func(s migrations.State) bool { return s.Current > 0 }) && !unused(ctx, held) {
-		err = fmt.Errorf("%w: the database has a provider's tables", ErrNotEmpty)
+	if !replace {
+		err = checkUnused(ctx, held)
 	}
 	if err == nil {
 		s.url, err = dbx.Within(url, building)
@@ -143,24 +191,65 @@ func postgresSite(ctx context.Context, url string, replace bool) (*site, error) 
 	return s, nil
 }
 
-// moveTables puts the tables that were built into the place of those that there are.
-func moveTables(ctx context.Context, db *dbx.DB) error {
+// tablesIn lists the tables of a PostgreSQL schema, which is an expression.
+const tablesIn = `SELECT tablename FROM pg_tables WHERE schemaname = `
+
+// whose tells whose tables there are in a PostgreSQL database. Without replace it returns [ErrNotEmpty], with their names, where
+// some would go that are perhaps none of ours.
+func whose(ctx context.Context, db sqlx.QueryerContext, states []migrations.State, replace bool) (o owned, err error) {
+	var there []string
+	if err := sqlx.SelectContext(ctx, db, &there, tablesIn+`current_schema() ORDER BY tablename`); err != nil {
+		return o, err
+	}
+	o, err = sortOut(states, there)
+	switch {
+	case err != nil || replace:
+		return o, err
+	case len(o.alike) > 0:
+		return o, fmt.Errorf("%w: the database has others' tables: %s", ErrNotEmpty, strings.Join(o.alike, ", "))
+	case len(o.newer) > 0:
+		return o, fmt.Errorf("%w: the database is a newer program's, and these tables seem to be too: %s", ErrNotEmpty, strings.Join(o.newer, ", "))
+	}
+	return o, nil
+}
+
+// checkUnused returns [ErrNotEmpty] when somebody uses what would be replaced.
+func checkUnused(ctx context.Context, db *dbx.DB) error {
+	states, err := migrations.Look(ctx, db.SQLX(), migrations.Streams()...)
+	if err != nil {
+		return err
+	}
+	if _, err := whose(ctx, db.SQLX(), states, false); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(states, func(s migrations.State) bool { return s.Current > 0 }) && !unused(ctx, db) {
+		return fmt.Errorf("%w: the database has a provider's tables", ErrNotEmpty)
+	}
+	return nil
+}
+
+// moveTables puts the tables that were built into the place of those that there are. Only with replace do others' go which are
+// called as ours are, and what a newer program seems to have made.
+func moveTables(ctx context.Context, db *dbx.DB, replace bool) error {
 	if err := db.Alone(ctx); err != nil { // somebody has started it meanwhile
 		return ErrRunning
 	}
 	return db.InTx(ctx, func(ctx context.Context) error {
 		tx := db.Tx(ctx)
-		var built, there []string
-		const query = `SELECT tablename FROM pg_tables WHERE schemaname = `
-		if err := tx.SelectContext(ctx, &built, query+"$1 ORDER BY tablename", building); err != nil {
+		var built []string
+		if err := tx.SelectContext(ctx, &built, tablesIn+"$1 ORDER BY tablename", building); err != nil {
 			return err
 		}
-		if err := tx.SelectContext(ctx, &there, query+"current_schema()"); err != nil {
+		states, err := migrations.LookIn(ctx, tx, migrations.Streams()...)
+		if err != nil {
 			return err
 		}
-		there = slices.DeleteFunc(there, func(table string) bool { return !slices.Contains(built, table) && !ours(table) })
-		if len(there) > 0 {
-			if _, err := tx.ExecContext(ctx, `DROP TABLE "`+strings.Join(there, `", "`)+`"`); err != nil {
+		o, err := whose(ctx, tx, states, replace)
+		if err != nil {
+			return err
+		}
+		if gone := slices.Concat(o.ours, o.newer, o.alike); len(gone) > 0 {
+			if _, err := tx.ExecContext(ctx, `DROP TABLE "`+strings.Join(gone, `", "`)+`"`); err != nil {
 				return err
 			}
 		}
@@ -173,14 +262,7 @@ func moveTables(ctx context.Context, db *dbx.DB) error {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "DROP SCHEMA "+building)
+		_, err = tx.ExecContext(ctx, "DROP SCHEMA "+building)
 		return err
-	})
-}
-
-// ours reports whether a table is a provider's, also one of a newer program.
-func ours(table string) bool {
-	return slices.ContainsFunc(migrations.Streams(), func(stream string) bool {
-		return strings.HasPrefix(table, stream+"_") || table == "schema_"+stream
 	})
 }

@@ -222,3 +222,65 @@ func TestARestoreLeavesOthersTablesAlone(t *testing.T) {
 		t.Error(n, err)
 	}
 }
+
+// TestARestoreTakesNamesForNoProof: what is called as a provider's tables are may be another application's.
+func TestARestoreTakesNamesForNoProof(t *testing.T) {
+	from := place(t, "sqlite")
+	newIdP(t, from, "old").Close()
+	file := filepath.Join(t.TempDir(), "one")
+	if _, err := idp.Backup(t.Context(), from, file, idp.BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, engine string
+		queries      []string // before the restore
+		migrated     bool     // by a provider that nobody uses yet
+		refused      string   // what the refusal names
+	}{
+		{"beside", "postgres", nil, false, ""},
+		{"beside an unused provider's", "postgres", nil, true, ""},
+		{"called the same", "postgres", []string{`CREATE TABLE accounts (n BIGINT)`}, false, "accounts"},
+		{"perhaps a newer program's", "postgres", []string{`INSERT INTO schema_api (version_id, is_applied) VALUES (9999, TRUE)`}, true, "api_keys"},
+		{"in a file", "sqlite", nil, false, "idp.db"},
+		{"in an unused provider's file", "sqlite", nil, true, "idp.db"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			to := place(t, c.engine)
+			db, err := dbx.Open(t.Context(), to.DatabaseURL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.migrated {
+				if err := migrations.Up(t.Context(), db.SQLX(), migrations.Streams()...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, query := range append([]string{
+				`CREATE TABLE api_keys (n BIGINT)`, `INSERT INTO api_keys VALUES (7)`, `CREATE TABLE session_store (n BIGINT)`,
+			}, c.queries...) {
+				if _, err := db.Exec(t.Context(), query); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db.Close()
+			_, err = idp.Restore(t.Context(), to, file, idp.RestoreOptions{})
+			if c.refused == "" && err != nil || c.refused != "" && (!errors.Is(err, idp.ErrNotEmpty) || !strings.Contains(err.Error(), c.refused)) {
+				t.Errorf("%v", err)
+			}
+			if _, err := os.Stat(to.KeysetFile); c.refused != "" && err == nil {
+				t.Error("a keyset is left")
+			}
+			if c.refused == "" && !slices.Equal(names(t, to), []string{"old"}) {
+				t.Error("nobody is back")
+			}
+			if db, err = dbx.Open(t.Context(), to.DatabaseURL); err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			var n int
+			if err := db.Get(t.Context(), &n, `SELECT n + (SELECT COUNT(*) FROM session_store) FROM api_keys`); err != nil || n != 7 {
+				t.Error(n, err)
+			}
+		})
+	}
+}
