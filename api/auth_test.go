@@ -10,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/oauth"
 )
@@ -141,6 +142,39 @@ func TestSec_AD01_ARoleThatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 	if page.URL.Query().Get("error") != "access_denied" {
 		t.Errorf("%s", page.URL)
 	}
+}
+
+// Whoever administers nothing fills no trail with refusals, whatever tokens they have; those of others stand there each.
+func TestSec_AD01_RefusalsOfStrangersAreNoRows(t *testing.T) {
+	f := start(t)
+	app := f.app()
+	narrow := oauth2.SetAuthURLParam("scope", "openid")
+	person, auditor := f.somebody(app, "alice", "").token(narrow), f.somebody(app, "ada", account.Auditor).token(narrow)
+	for _, c := range []struct {
+		name, token string
+		rows        int
+	}{
+		{"a person", person, 0}, {"a program for something else", f.Machine("other", "read").Token(""), 0},
+		{"an auditor", auditor, 20}, {"a program that administers", f.Machine("groups", "idp.people.read").Token(""), 20},
+	} {
+		before := f.refusals()
+		for range 20 {
+			f.refused(f.as(c.token, "GET", "/audit", nil), 403, "insufficient-scope")
+		}
+		if rows := f.refusals() - before; rows != c.rows {
+			t.Errorf("%s: %d rows instead of %d", c.name, rows, c.rows)
+		}
+	}
+}
+
+// refusals returns how many stand in the trail.
+func (f *fixture) refusals() int {
+	f.T.Helper()
+	entries, err := f.Audit.List(f.T.Context(), audit.Filter{Action: admin.EventRefused, Limit: 500})
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	return len(entries)
 }
 
 func TestSec_AD01_BoundTokensNeedTheirProof(t *testing.T) {
