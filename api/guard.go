@@ -32,9 +32,9 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, op *operation, ne
 		return
 	}
 	if c.op.slow { // longer than the server lets others take; a server without these deadlines has nothing to be moved
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Time{})
-		_ = control.SetWriteDeadline(time.Now().Add(patience))
+		control, ends := http.NewResponseController(w), time.Now().Add(patience)
+		_ = control.SetReadDeadline(ends)
+		_ = control.SetWriteDeadline(ends)
 	}
 	if key := r.Header.Values("Idempotency-Key"); len(key) > 0 && r.Method == http.MethodPost {
 		s.once(w, r, c, key, body, next)

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,4 +57,40 @@ func TestCallsAreCounted(t *testing.T) {
 		f.Clock.Add(time.Minute)
 		f.want(f.as(token, "GET", "/groups", nil), 200)
 	})
+}
+
+// deadlines notes those that were set.
+type deadlines struct {
+	http.ResponseWriter
+	read, write []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	d.read = append(d.read, at)
+	return nil
+}
+
+func (d *deadlines) SetWriteDeadline(at time.Time) error {
+	d.write = append(d.write, at)
+	return nil
+}
+
+// What takes minutes has an end too, also for a caller who sends or takes a byte a minute.
+func TestSec_DS03_SlowOperationsEnd(t *testing.T) {
+	f := start(t)
+	for path, moved := range map[string]int{"/audit/verification": 1, "/groups": 0} {
+		r := httptest.NewRequest("GET", f.Issuer+"/api/v1"+path, nil)
+		r.Header.Set("Authorization", "Bearer "+f.token)
+		answer := httptest.NewRecorder()
+		w := &deadlines{ResponseWriter: answer}
+		f.Handler().ServeHTTP(w, r)
+		if answer.Code != 200 || len(w.read) != moved || len(w.write) != moved {
+			t.Errorf("%s: %d, %v, %v", path, answer.Code, w.read, w.write)
+		}
+		for _, at := range append(w.read, w.write...) {
+			if left := time.Until(at); left <= 0 || left > 15*time.Minute {
+				t.Errorf("%s: %v", path, at)
+			}
+		}
+	}
 }
