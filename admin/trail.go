@@ -165,12 +165,20 @@ func (d *Desk) ExportTrail(ctx context.Context, w io.Writer, q TrailQuery) error
 	return d.Audit.Each(ctx, f, func(e audit.Entry) error { return encoder.Encode(e) })
 }
 
+// ErrVerifying says that somebody has the trail verified at this moment, by whichever way: there is one such look at a time.
+var ErrVerifying = errors.New("admin: the trail is being verified")
+
 // VerifyTrail looks whether anything was altered, removed, inserted or put in another order. It reads every row: a million take
-// about half a minute. [ReadTrail].
+// about half a minute. [ReadTrail]; [ErrVerifying].
 func (d *Desk) VerifyTrail(ctx context.Context) (*audit.Report, error) {
 	if err := d.read(ctx, ReadTrail, "verify the trail"); err != nil {
 		return nil, err
 	}
+	done, ok := d.Audit.TurnToVerify()
+	if !ok {
+		return nil, ErrVerifying
+	}
+	defer done()
 	return d.Audit.Verify(ctx)
 }
 

@@ -62,6 +62,31 @@ func TestSec_AD04_WhoReadsTheTrail(t *testing.T) {
 	}
 }
 
+// A process verifies once at a time, whoever wants it by whichever way, and whoever may not is told that first.
+func TestOneVerifiesTheTrailAtATime(t *testing.T) {
+	p := idptest.Start(t)
+	auditor := p.Actions().Desk(admin.Actor{Subject: "a", Role: account.Auditor})
+	other := p.Actions().Desk(admin.Actor{Client: "m", Scopes: []admin.Permission{admin.ReadTrail}})
+	done, ok := p.Audit.TurnToVerify()
+	if !ok {
+		t.Fatal("a verification goes on")
+	}
+	for _, d := range []*admin.Desk{auditor, other} {
+		if _, err := d.VerifyTrail(t.Context()); !errors.Is(err, admin.ErrVerifying) {
+			t.Error(err)
+		}
+	}
+	if _, err := p.Actions().Desk(admin.Actor{Role: account.HelpDesk, Subject: "h"}).VerifyTrail(t.Context()); !errors.Is(err, admin.ErrForbidden) {
+		t.Error(err)
+	}
+	done()
+	for _, d := range []*admin.Desk{auditor, other} {
+		if report, err := d.VerifyTrail(t.Context()); err != nil || !report.OK() {
+			t.Error(report, err)
+		}
+	}
+}
+
 // A program reads the trail by its scope and by nothing else.
 func TestSec_AD04_ProgramsReadTheTrailByTheirScope(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -43,8 +42,6 @@ type Server struct {
 	listed  []*operation          // in the order in which they were added
 	openapi []byte                // the document
 	page    []byte                // the same for people
-
-	verifying sync.Mutex // held while the trail is looked at
 }
 
 // New returns a Server.

@@ -134,6 +134,14 @@ func TestTheTrailByTheAPI(t *testing.T) {
 	if lines.header.Get("Content-Type") != "application/x-ndjson" || strings.Count(lines.body, "\n") < 2 {
 		t.Errorf("%v %s", lines.header, lines.body)
 	}
+	done, ok := f.Audit.TurnToVerify() // somebody else, by whichever way
+	if !ok {
+		t.Fatal("a verification goes on")
+	}
+	if wait := f.refused(f.call("GET", "/audit/verification", nil), 503, "busy").header.Get("Retry-After"); wait != "30" {
+		t.Errorf("Retry-After: %q", wait)
+	}
+	done()
 	if whole := f.want(f.call("GET", "/audit/verification", nil), 200); whole.get(t, "ok") != true {
 		t.Errorf("%s", whole.body)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -178,11 +179,10 @@ func (s *Server) addTrail() {
 }
 
 func (s *Server) verify(ctx context.Context, c *call, _ *struct{}) (*struct{ Body Verification }, error) {
-	if !s.verifying.TryLock() {
+	report, err := c.desk.VerifyTrail(ctx)
+	if errors.Is(err, admin.ErrVerifying) {
 		return nil, problem(busy, "Somebody else has it verified at this moment.").retry(30)
 	}
-	defer s.verifying.Unlock()
-	report, err := c.desk.VerifyTrail(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,9 @@ type Log struct {
 	Key []byte           // 32 bytes that the database does not hold, the same for ever: they sign rows and chain
 	Now func() time.Time // nil: time.Now
 
-	linking sync.Mutex
-	seen    Anchor // the furthest head that this process knows of
+	linking   sync.Mutex
+	verifying sync.Mutex
+	seen      Anchor // the furthest head that this process knows of
 }
 
 // Anonymous is the Actor of what somebody did who has not proved who they are: a wrong password is no deed of the person

@@ -98,6 +98,15 @@ func (l *Log) Verify(ctx context.Context, anchors ...Anchor) (*Report, error) {
 	return v.report, nil
 }
 
+// TurnToVerify is for those who let anybody start a [Log.Verify], which reads every row: of this process one of them has the turn,
+// until it calls done, and the others get false.
+func (l *Log) TurnToVerify() (done func(), ok bool) {
+	if !l.verifying.TryLock() {
+		return nil, false
+	}
+	return l.verifying.Unlock, true
+}
+
 type verification struct {
 	*Log
 	report *Report

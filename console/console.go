@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,8 +43,7 @@ type Console struct {
 	// SignedIn returns who is signed in at the provider; otherwise it has sent the browser to do so, and reports false.
 	SignedIn func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)
 
-	found     atomic.Pointer[provider]
-	verifying sync.Mutex // the trail
+	found atomic.Pointer[provider]
 }
 
 // Letters is how mail stands.

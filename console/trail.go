@@ -279,16 +279,15 @@ const verifyTime = 5 * time.Minute
 
 // verifyTrail looks whether anything was altered. One verification runs at a time: each reads every row.
 func (c *Console) verifyTrail(v *visit) {
-	if !c.verifying.TryLock() {
-		c.showTrail(v, http.StatusServiceUnavailable, nil, &templates.Problem{ID: "problem.admin.verifying"})
-		return
-	}
-	defer c.verifying.Unlock()
 	// It reads everything, which may take longer than other answers.
 	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(verifyTime))
 	ctx, cancel := context.WithTimeout(v.r.Context(), verifyTime)
 	defer cancel()
 	report, err := v.desk.VerifyTrail(ctx)
+	if errors.Is(err, admin.ErrVerifying) {
+		c.showTrail(v, http.StatusServiceUnavailable, nil, &templates.Problem{ID: "problem.admin.verifying"})
+		return
+	}
 	if err != nil {
 		v.fail(err)
 		return

@@ -69,6 +69,14 @@ func TestTrailIsExportedAndVerified(t *testing.T) {
 	if _, err := p.Audit.Link(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	done, ok := p.Audit.TurnToVerify() // somebody else, by whichever way
+	if !ok {
+		t.Fatal("a verification goes on")
+	}
+	if busy := page.Submit("verify"); busy.Status != http.StatusServiceUnavailable || !strings.Contains(busy.Text("[role=alert]"), "verified right now") {
+		t.Errorf("%d: %s", busy.Status, busy.Text("main"))
+	}
+	done()
 	if whole := page.Submit("verify"); !strings.Contains(whole.Text("[role=status]"), "Nothing was altered") {
 		t.Errorf("%d: %s", whole.Status, whole.Text("main"))
 	}
