@@ -21,9 +21,15 @@ func (p *IdP) brandChanged(ctx context.Context, e brand.Event) error {
 	return p.Audit.Record(ctx, audit.Event{Action: e.Kind, Detail: e.Detail})
 }
 
+// branded is what somebody has chosen; nothing while that is not known, so that whoever meets a failure reads of it on a page.
+func (p *IdP) branded(ctx context.Context) brand.Brand {
+	b, _ := p.brand.get(ctx) // logged there
+	return b
+}
+
 // presented is what pages and mails show. What is not set there is as the configuration says.
 func (p *IdP) presented(ctx context.Context) templates.Brand {
-	b := p.brand.get(ctx)
+	b := p.branded(ctx)
 	shown := templates.Brand{Name: b.Name, Help: b.Help, HelpURL: b.HelpURL, Greeting: b.Greeting, Style: b.StyleURL()}
 	for _, link := range b.Links {
 		shown.Links = append(shown.Links, templates.Link(link))

@@ -237,7 +237,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 		mux.HandleFunc("GET /.well-known/passkey-endpoints", p.passkeyEndpoints)
 	}
 	mux.Handle("GET /static/", p.pages.Static())
-	mux.Handle("GET "+brand.Path+"{file}", p.Brand.Serve(p.brand.get, p.fail))
+	mux.Handle("GET "+brand.Path+"{file}", p.Brand.Serve(p.branded, p.fail))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.HandleFunc("/", p.nothing(mux))

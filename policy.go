@@ -38,7 +38,7 @@ func (p *IdP) readLives(ctx context.Context) (lives, error) {
 }
 
 // sessionLives is what sessions ask, at every request.
-func (p *IdP) sessionLives(ctx context.Context) (idle, overall time.Duration) {
-	now := p.lives.get(ctx)
-	return now.idle, now.overall
+func (p *IdP) sessionLives(ctx context.Context) (idle, overall time.Duration, err error) {
+	now, err := p.lives.get(ctx)
+	return now.idle, now.overall, err
 }

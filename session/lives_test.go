@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"context"
+	"errors"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ func TestSec_SS04_LivesThatChange(t *testing.T) {
 		c := newClock()
 		m := manager(db, c)
 		var idle, overall time.Duration
-		m.Lives = func(context.Context) (time.Duration, time.Duration) { return idle, overall }
+		m.Lives = func(context.Context) (time.Duration, time.Duration, error) { return idle, overall, nil }
 		old, b := newBrowser(t), newBrowser(t)
 		old.start(m, "alice")
 		c.move(12 * time.Hour)
@@ -50,4 +52,31 @@ func TestSec_SS04_LivesThatChange(t *testing.T) {
 			t.Errorf("begun under an hour: %q", got)
 		}
 	}, "session")
+}
+
+// While nobody knows how long sessions last there is none: not one that lasts as long as it does by default.
+func TestSec_SS04_UnknownLivesRefuse(t *testing.T) {
+	db := dbxtest.SQLite(t, "session")
+	c := newClock()
+	m := manager(db, c)
+	b := newBrowser(t)
+	s := b.start(m, "alice")
+	away := errors.New("away")
+	m.Lives = func(context.Context) (time.Duration, time.Duration, error) { return 0, 0, away }
+	ctx := t.Context()
+	for what, do := range map[string]func() error{
+		"of":    func() error { _, err := m.Of(b.request(nil)); return err },
+		"alive": func() error { _, err := m.Alive(ctx, "alice", s.ID); return err },
+		"list":  func() error { _, err := m.List(ctx, "alice"); return err },
+		"prune": func() error { return m.Prune(ctx) },
+		"start": func() error { _, err := m.Start(httptest.NewRecorder(), b.request(nil), "alice", nil); return err },
+	} {
+		if err := do(); !errors.Is(err, away) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	m.Lives = nil
+	if who := b.who(m); who != "alice" {
+		t.Errorf("afterwards: %q", who)
+	}
 }

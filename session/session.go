@@ -66,8 +66,8 @@ type Manager struct {
 	Idle    time.Duration // a session ends this long after its last request; 0: DefaultIdle
 	Overall time.Duration // and this long after the last password in any case; 0: DefaultOverall
 	// Lives returns Idle and Overall where they may change while the manager is in use; it is asked at every look at a session.
-	// Nil: they stay.
-	Lives func(context.Context) (idle, overall time.Duration)
+	// What looks at sessions returns its error, as one of the database. Nil: they stay.
+	Lives func(context.Context) (idle, overall time.Duration, err error)
 	Now   func() time.Time // nil: time.Now
 
 	// Address returns the client's IP address; nil: that of the connection.
@@ -106,7 +106,10 @@ func (m *Manager) Of(r *http.Request) (*Session, error) {
 // void.
 func (m *Manager) Start(w http.ResponseWriter, r *http.Request, subject string, amr []string) (*Session, error) {
 	now := m.now()
-	_, overall := m.lives(r.Context())
+	_, overall, err := m.lives(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	value, secret := newSecret()
 	s := &Session{
 		ID: rand.Text(), Subject: subject, AMR: amr, AuthTime: now, CreatedAt: now, SeenAt: now,
@@ -115,7 +118,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, subject string, 
 	if slices.Contains(amr, "mfa") {
 		s.FactorAt = now
 	}
-	err := m.DB.InTx(r.Context(), func(ctx context.Context) error {
+	err = m.DB.InTx(r.Context(), func(ctx context.Context) error {
 		before, err := m.Of(r.WithContext(ctx))
 		if err != nil {
 			return err
@@ -249,10 +252,12 @@ func (m *Manager) now() time.Time {
 }
 
 // lives returns how long after its last request, and how long after the last password, a session ends.
-func (m *Manager) lives(ctx context.Context) (idle, overall time.Duration) {
+func (m *Manager) lives(ctx context.Context) (idle, overall time.Duration, err error) {
 	idle, overall = m.Idle, m.Overall
 	if m.Lives != nil {
-		idle, overall = m.Lives(ctx)
+		if idle, overall, err = m.Lives(ctx); err != nil {
+			return 0, 0, fmt.Errorf("session: how long sessions last: %w", err)
+		}
 	}
-	return cmp.Or(max(idle, 0), DefaultIdle), cmp.Or(max(overall, 0), DefaultOverall)
+	return cmp.Or(max(idle, 0), DefaultIdle), cmp.Or(max(overall, 0), DefaultOverall), nil
 }

@@ -57,17 +57,20 @@ func ms(t time.Time) int64 {
 type limits struct{ now, seen, proved int64 }
 
 // limits are those of now. What ends overall stands in the row as well, but may have become shorter since.
-func (m *Manager) limits(ctx context.Context) limits {
+func (m *Manager) limits(ctx context.Context) (limits, error) {
 	now := m.now()
-	idle, overall := m.lives(ctx)
-	return limits{ms(now), ms(now.Add(-idle)), ms(now.Add(-overall))}
+	idle, overall, err := m.lives(ctx)
+	return limits{ms(now), ms(now.Add(-idle)), ms(now.Add(-overall))}, err
 }
 
 // List returns subject's live sessions, the latest seen first.
 func (m *Manager) List(ctx context.Context, subject string) ([]*Session, error) {
 	var rows []row
-	l := m.limits(ctx)
-	err := m.DB.Select(ctx, &rows, `
+	l, err := m.limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = m.DB.Select(ctx, &rows, `
 		SELECT `+columns+` FROM sessions WHERE subject = $1 AND expires_at > $2 AND seen_at > $3 AND auth_time > $4
 		ORDER BY seen_at DESC, id`, subject, l.now, l.seen, l.proved)
 	if err != nil {
@@ -83,8 +86,11 @@ func (m *Manager) List(ctx context.Context, subject string) ([]*Session, error) 
 // Alive reports whether subject's session of that ID has neither ended nor run out.
 func (m *Manager) Alive(ctx context.Context, subject, id string) (bool, error) {
 	var n int
-	l := m.limits(ctx)
-	err := m.DB.Get(ctx, &n, `
+	l, err := m.limits(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = m.DB.Get(ctx, &n, `
 		SELECT count(*) FROM sessions WHERE id = $1 AND subject = $2 AND expires_at > $3 AND seen_at > $4 AND auth_time > $5`,
 		id, subject, l.now, l.seen, l.proved)
 	if err != nil {
@@ -130,8 +136,11 @@ func (m *Manager) EndAll(ctx context.Context, subject string, except ...string) 
 
 // Prune removes sessions that ran out.
 func (m *Manager) Prune(ctx context.Context) error {
-	l := m.limits(ctx)
-	err := m.DB.Prune(ctx, "sessions", "id", "expires_at <= $1 OR seen_at <= $2", l.now, l.seen)
+	l, err := m.limits(ctx)
+	if err != nil {
+		return err
+	}
+	err = m.DB.Prune(ctx, "sessions", "id", "expires_at <= $1 OR seen_at <= $2", l.now, l.seen)
 	if err != nil {
 		return fmt.Errorf("session: prune: %w", err)
 	}
@@ -140,8 +149,11 @@ func (m *Manager) Prune(ctx context.Context) error {
 
 func (m *Manager) bySecret(ctx context.Context, secret []byte) (*Session, error) {
 	var r row
-	l := m.limits(ctx)
-	err := m.DB.Get(ctx, &r, `
+	l, err := m.limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = m.DB.Get(ctx, &r, `
 		SELECT `+columns+` FROM sessions WHERE secret = $1 AND expires_at > $2 AND seen_at > $3 AND auth_time > $4`,
 		secret, l.now, l.seen, l.proved)
 	if dbx.IsNotFound(err) {
