@@ -20,6 +20,9 @@ var (
 	ErrDisabled = errors.New("account: disabled")
 	// ErrCredentials is the one answer to every failed sign-in, whatever the cause.
 	ErrCredentials = errors.New("account: the name or the password is wrong")
+	// ErrDisabledCredentials is ErrCredentials, in the same words, where the password was right and the account is disabled. It is
+	// for the trail alone: whoever answers a browser looks for ErrCredentials.
+	ErrDisabledCredentials = fmt.Errorf("%w", ErrCredentials)
 	// ErrLastAdmin refuses to take the last administrator away who could sign in.
 	ErrLastAdmin = errors.New("account: the last administrator")
 	// ErrStale says that the account was changed since it was read: read it again.

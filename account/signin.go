@@ -14,7 +14,8 @@ import (
 // address; "" for address counts no network. A browser that shows one of its tokens (see [Service.BrowserToken]) has
 // tries of its own: what others do, anywhere, neither takes them nor gets any.
 //
-// It returns [ErrCredentials] for every failure alike, after exactly one hash; a [*throttle.Error] when the try was not
+// It returns [ErrCredentials] for every failure alike, after exactly one hash ([ErrDisabledCredentials], which is one of them, tells
+// the trail of a right password of a disabled account); a [*throttle.Error] when the try was not
 // looked at; [ErrBusy]. It must not run inside a transaction: its counts have to stay whatever happens afterwards.
 func (s *Service) Authenticate(ctx context.Context, name, password, address string, browser ...string) (*Account, error) {
 	key := Canonical(name)
@@ -78,8 +79,11 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 		}
 		return nil, err
 	}
-	if !ok || disabled {
+	switch {
+	case !ok || r == nil:
 		return nil, ErrCredentials
+	case disabled:
+		return nil, ErrDisabledCredentials
 	}
 	if err := s.attempts.ClearAttempts(apart, key); err != nil {
 		return nil, fmt.Errorf("account: %w", err)

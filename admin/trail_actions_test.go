@@ -66,7 +66,8 @@ func TestEveryActionHasWords(t *testing.T) {
 	for _, e := range []audit.Event{
 		{Action: "sign_in", Result: "password", Detail: map[string]string{"browser": "new"}}, {Action: "sign_in", Result: "passkey"},
 		{Action: "sign_in", Result: "passkey", Detail: map[string]string{"browser": "new"}}, {Action: "sign_in", Result: "factor"},
-		{Action: "sign_in", Result: "refused", Detail: map[string]string{"with": "passkey"}}, {Action: "sign_in.asked", Result: "enroll"},
+		{Action: "sign_in", Result: "refused", Detail: map[string]string{"with": "passkey"}},
+		{Action: "sign_in", Result: "refused", Detail: map[string]string{"cause": "disabled"}}, {Action: "sign_in.asked", Result: "enroll"},
 		{Action: "consent", Result: "allowed"}, {Action: "consent", Result: "denied"}, {Action: "oauth.device_answered", Detail: map[string]string{"answer": "allowed"}},
 		{Action: "oauth.device_answered", Detail: map[string]string{"answer": "refused"}}, {Action: "of another", Result: "release"},
 	} {

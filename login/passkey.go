@@ -149,8 +149,12 @@ func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginP
 		return
 	}
 	if counts {
+		detail := map[string]string{"with": "passkey"}
+		if errors.Is(err, account.ErrDisabled) {
+			detail["cause"] = "disabled"
+		}
 		err := f.Audit.Record(r.Context(), audit.Event{
-			Action: "sign_in", Actor: audit.Anonymous, Subject: subject, Client: page.ClientID, Result: "refused", Detail: map[string]string{"with": "passkey"},
+			Action: "sign_in", Actor: audit.Anonymous, Subject: subject, Client: page.ClientID, Result: "refused", Detail: detail,
 		})
 		if err != nil {
 			f.Fail(w, r, err)

@@ -157,7 +157,7 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 	page.Username = r.PostFormValue("username")
 	who, err := f.check(r, page, known)
 	if errors.Is(err, account.ErrCredentials) {
-		if unrecorded := f.recordRefusal(r.Context(), page, known); unrecorded != nil {
+		if unrecorded := f.recordRefusal(r.Context(), page, known, err); unrecorded != nil {
 			err = unrecorded
 		}
 	}
@@ -219,10 +219,14 @@ func (f *Flow) check(r *http.Request, page loginPage, known *person) (*account.A
 	return f.Accounts.Authenticate(r.Context(), page.Username, password, address, browser...)
 }
 
-// recordRefusal records a wrong password, as a try at the person whom the name belongs to. Of a name that nobody has,
-// nothing is kept: it may be a password in the wrong field.
-func (f *Flow) recordRefusal(ctx context.Context, page loginPage, known *person) error {
+// recordRefusal records a password that was refused by cause, as a try at the person whom the name belongs to: the trail tells a
+// wrong one from a disabled account, which no page does. Of a name that nobody has, nothing is kept: it may be a password in the
+// wrong field.
+func (f *Flow) recordRefusal(ctx context.Context, page loginPage, known *person, cause error) error {
 	event := audit.Event{Action: "sign_in", Actor: audit.Anonymous, Client: page.ClientID, Result: "refused"}
+	if errors.Is(cause, account.ErrDisabledCredentials) {
+		event.Detail = map[string]string{"cause": "disabled"}
+	}
 	if known != nil {
 		event.Subject = known.account.Subject
 	} else if a, err := f.Accounts.ByUsername(ctx, page.Username); err == nil {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/focushq/idp"
+	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/idptest"
 	"github.com/focushq/idp/internal/dbx"
@@ -42,5 +43,45 @@ func TestSignInIsRecordedOrDoesNotHappen(t *testing.T) {
 	}
 	if entries[0].Subject != "" || entries[1].Subject == "" {
 		t.Errorf("refusals of %q and %q: only a person's own is under their name", entries[1].Subject, entries[0].Subject)
+	}
+}
+
+// A right password of a disabled account is on record as that, a wrong one as any other; the pages are the same.
+func TestSec_PW08_TheTrailAloneTellsThatAnAccountIsDisabled(t *testing.T) {
+	t.Parallel()
+	p := idptest.Start(t)
+	off := p.AddUser("alice")
+	p.AddUser("bob")
+	if err := p.Actions().Disable(t.Context(), off.Subject); err != nil {
+		t.Fatal(err)
+	}
+	try := func(name, password string) (alert string, status int) {
+		page := p.Browser().Get("/login").Submit("login-submit", "username", name, "password", password)
+		return page.Text("[role=alert]"), page.Status
+	}
+	wrong, status := try("bob", "wrong")
+	for _, password := range []string{idptest.Password, "wrong"} {
+		if text, code := try("alice", password); text != wrong || code != status || text == "" {
+			t.Errorf("a disabled person reads %d %q, somebody else %d %q", code, text, status, wrong)
+		}
+	}
+	entries, err := p.Audit.List(t.Context(), audit.Filter{Action: "sign_in", Subject: off.Subject})
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d rows, %v", len(entries), err)
+	}
+	for i, want := range []struct{ cause, words, explained string }{
+		{"", "Wrong password", "A wrong password was refused."},
+		{"disabled", "Sign-in refused: the account is disabled", "The password or passkey was right, and was refused: the account is disabled."},
+	} {
+		e := entries[i]
+		if e.Detail["cause"] != want.cause || e.Result != "refused" || e.Actor != audit.Anonymous {
+			t.Errorf("recorded %+v", e.Event)
+		}
+		if got := admin.TrailWords(e).String(); got != want.words {
+			t.Errorf("%q, want %q", got, want.words)
+		}
+		if got := admin.Explain([]audit.Entry{e}).Steps[0].What.String(); got != want.explained {
+			t.Errorf("%q, want %q", got, want.explained)
+		}
 	}
 }
