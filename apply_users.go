@@ -126,7 +126,7 @@ func (a *applying) user(ctx context.Context, want DesiredUser) error {
 	}
 	if was.Role() != want.role() {
 		fields = append(fields, "role")
-		if err := a.Accounts.SetRole(ctx, is.Subject, want.role()); err != nil {
+		if err := a.Actions().SetRole(ctx, is.Subject, want.role()); err != nil {
 			return err
 		}
 	}

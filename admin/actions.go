@@ -42,6 +42,17 @@ type Actions struct {
 	TryMail func(ctx context.Context, subject string) (mail.Trial, error)
 }
 
+// SetRole makes role the role of subject, "" for none, and ends every session, remembered device, token and one-time link, all of
+// it or nothing: they begin anew with what they now may, and nobody else with what they had. [account.ErrLastAdmin].
+func (a *Actions) SetRole(ctx context.Context, subject string, role account.Role) error {
+	return a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := a.Accounts.SetRole(ctx, subject, role); err != nil {
+			return err
+		}
+		return a.endAll(ctx, subject, "role")
+	})
+}
+
 // Disable keeps a person from signing in and ends every session and grant.
 func (a *Actions) Disable(ctx context.Context, subject string) error {
 	if err := a.Accounts.Disable(ctx, subject); err != nil {

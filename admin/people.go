@@ -148,10 +148,7 @@ func (d *Desk) EditPerson(ctx context.Context, subject string, e Edit) error {
 // [WriteStaff]; [account.ErrLastAdmin].
 func (d *Desk) SetRole(ctx context.Context, subject string, role account.Role) error {
 	return d.notSelf(ctx, WriteStaff, "set a role", subject, func(ctx context.Context, _ *account.Account) error {
-		if err := d.Accounts.SetRole(ctx, subject, role); err != nil {
-			return err
-		}
-		return d.endAll(ctx, subject, "role") // they begin anew with what they now may
+		return d.Actions.SetRole(ctx, subject, role)
 	})
 }
 

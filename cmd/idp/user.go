@@ -435,10 +435,10 @@ func (c *userRoleCmd) Run(a *app) error {
 	if c.Role == "none" {
 		role = ""
 	}
-	return c.saying(a, func(p *idp.IdP, _ *admin.Actions, who *account.Account) (string, error) {
+	return c.saying(a, func(_ *idp.IdP, actions *admin.Actions, who *account.Account) (string, error) {
 		if who.Role() == role {
 			return "the role is as it was", nil
 		}
-		return "role " + c.Role, p.Accounts.SetRole(a, who.Subject, role)
+		return "role " + c.Role, actions.SetRole(a, who.Subject, role)
 	})
 }
