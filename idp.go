@@ -255,7 +255,7 @@ func (p *IdP) mountConsole(mux *http.ServeMux) error {
 	p.console = &console.Console{
 		DB: p.db, Actions: p.Actions(), Accounts: p.Accounts, Sessions: p.Sessions, Templates: p.pages, PublicURL: p.cfg.PublicURL,
 		Secret: secret, Provider: p.Handler, Now: p.now, Fail: p.fail, SignedIn: p.flow.SignedIn, Version: p.cfg.Version,
-		Letters: p.letters,
+		Letters: p.letters, TrailProblem: p.trailProblem,
 	}
 	// Not before somebody comes: a command that was given another public_url must not lead administrators there.
 	p.console.Register = func(ctx context.Context) error {

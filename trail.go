@@ -85,6 +85,14 @@ func (p *IdP) linkAudit(ctx context.Context) {
 	p.log.WarnContext(ctx, "audit rows wait for their places", "error", err)
 }
 
+// trailProblem says what this process has found wrong with the trail, "" for nothing.
+func (p *IdP) trailProblem() string {
+	if found := p.Audit.Noticed(); found != nil {
+		return found.Where() + ": " + found.Words()
+	}
+	return ""
+}
+
 // anchorAudit writes where the trail ends into the log: whoever keeps that can prove later that nothing was taken back.
 func (p *IdP) anchorAudit(ctx context.Context) {
 	anchor, err := p.Audit.Head(ctx)

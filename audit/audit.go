@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -35,6 +36,19 @@ type Log struct {
 	linking   sync.Mutex
 	verifying sync.Mutex
 	seen      Anchor // the furthest head that this process knows of
+	noticed   atomic.Pointer[Problem]
+}
+
+// Noticed returns the last thing that this process has found wrong with the trail, by whichever of its methods, nil when it has
+// found nothing. It stays until the process ends: linking tells of a row only once. Rows that are linked already are looked at by
+// [Log.Verify] and, when they are old, by [Log.Prune] alone.
+func (l *Log) Noticed() *Problem { return l.noticed.Load() }
+
+// note keeps what is wrong with the trail, if err says so.
+func (l *Log) note(err error) {
+	if p := problemOf(err); p != nil {
+		l.noticed.Store(p)
+	}
 }
 
 // Anonymous is the Actor of what somebody did who has not proved who they are: a wrong password is no deed of the person

@@ -155,6 +155,7 @@ func (l *Log) checkedCheckpoint(c checkpoint, err error) (checkpoint, error) {
 // Head returns where the chain ends: an anchor to keep elsewhere. A head that is not as it was written is a [*Problem].
 func (l *Log) Head(ctx context.Context) (Anchor, error) {
 	h, err := l.readHead(ctx)
+	l.note(err)
 	return h.anchor(), err
 }
 

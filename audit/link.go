@@ -21,6 +21,7 @@ const linkBatch = 1000
 func (l *Log) Link(ctx context.Context) (linked int, err error) {
 	l.linking.Lock()
 	defer l.linking.Unlock()
+	defer func() { l.note(err) }()
 	h, err := l.readHead(ctx)
 	if err != nil {
 		return 0, err

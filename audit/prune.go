@@ -26,6 +26,7 @@ func (l *Log) Prune(ctx context.Context, before time.Time, last int64) (removed 
 			return err
 		})
 		if err != nil {
+			l.note(err)
 			return removed, wrap("prune", err)
 		}
 		if removed += n; n < pruneBatch {

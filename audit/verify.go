@@ -90,6 +90,9 @@ func (l *Log) Verify(ctx context.Context, anchors ...Anchor) (*Report, error) {
 			return nil, wrap("verify", err)
 		}
 	}
+	if !v.report.OK() {
+		l.noticed.Store(&v.report.Problems[0])
+	}
 	for _, a := range anchors {
 		if err := v.anchor(ctx, a); err != nil {
 			return nil, wrap("verify", err)

@@ -34,11 +34,13 @@ type Console struct {
 	PublicURL string
 	Version   string                                 // of this program
 	Letters   func(context.Context) (Letters, error) // how mail stands
-	Secret    string                                 // the console's, as a client
-	Register  func(context.Context) error            // makes [Client] known to the provider, with that secret
-	Provider  func() http.Handler                    // answers the console's requests to the provider, in this process
-	Now       func() time.Time
-	Fail      func(http.ResponseWriter, *http.Request, error)
+	// TrailProblem says what this process has found wrong with the trail, "" for nothing.
+	TrailProblem func() string
+	Secret       string                      // the console's, as a client
+	Register     func(context.Context) error // makes [Client] known to the provider, with that secret
+	Provider     func() http.Handler         // answers the console's requests to the provider, in this process
+	Now          func() time.Time
+	Fail         func(http.ResponseWriter, *http.Request, error)
 
 	// SignedIn returns who is signed in at the provider; otherwise it has sent the browser to do so, and reports false.
 	SignedIn func(http.ResponseWriter, *http.Request) (*session.Session, *account.Account, bool)

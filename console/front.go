@@ -18,6 +18,7 @@ func frontRoutes() []Route {
 type frontPage struct {
 	Fresh    []freshStep // an installation in which nothing has been set up: what comes next
 	Todo     []frontTodo
+	All      bool // the visitor sees all that could be to do
 	Stats    []frontStat
 	Adoption *lineChart   // nil: nothing to draw yet
 	Failed   *columnChart // nil: nothing failed
@@ -61,6 +62,7 @@ type frontFacts struct {
 	letters Letters
 	signins admin.SignInFigures
 	apps    []oauth.LatestProblem
+	trail   string // what is wrong with it, "" for nothing
 }
 
 // frontDays is how far back the adoption of MFA is shown.
@@ -72,12 +74,12 @@ func (c *Console) front(v *visit) {
 		v.fail(err)
 		return
 	}
-	page := frontPage{Todo: f.todo(v, c.Now()), Stats: f.stats(v), Facts: f.facts(v, c.Now()), Version: c.Version,
+	page := frontPage{Todo: f.todo(v, c.Now()), All: v.desk.May(admin.ReadClients) && v.desk.May(admin.ReadSettings), Stats: f.stats(v), Facts: f.facts(v, c.Now()), Version: c.Version,
 		Failed: failedChart(f.signins.Days), Apps: f.apps}
 	if page.Adoption = adoption(append(f.days, f.now)); page.Adoption != nil {
 		page.Stats[1].URL = "#adoption"
 	}
-	if v.desk.May(admin.WriteClients) && len(f.clients) == 0 && f.now.People <= 1 {
+	if v.desk.May(admin.WriteClients) && len(f.clients) == 0 && f.now.People <= 1 && f.trail == "" {
 		page.Fresh = c.freshSteps()
 	}
 	v.render(http.StatusOK, "admin_front", page)
@@ -90,6 +92,7 @@ func (c *Console) frontFacts(v *visit) (f frontFacts, err error) {
 			err = what()
 		}
 	}
+	ask(admin.ReadTrail, func() error { f.trail = c.TrailProblem(); return nil })
 	ask(admin.ReadPeople, func() (err error) { f.now, err = c.Accounts.FiguresNow(ctx); return })
 	ask(admin.ReadPeople, func() (err error) {
 		f.days, err = c.Accounts.Figures(ctx, now.AddDate(0, 0, -frontDays), now.AddDate(0, 0, -1))

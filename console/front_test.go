@@ -12,6 +12,7 @@ import (
 	"github.com/focushq/idp"
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/idptest"
+	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/dbxtest"
 	"github.com/focushq/idp/oauth"
 )
@@ -159,5 +160,37 @@ func TestAdoptionChart(t *testing.T) {
 	}
 	if rows := page.All("#adoption tbody tr"); len(rows) != 2 || !strings.Contains(rows[0], "50 %") {
 		t.Errorf("%q", rows)
+	}
+}
+
+// A trail that was tampered with stands on top, also where nothing has been set up yet, for whoever may read the trail.
+func TestSec_AU05_FrontPageTellsOfATrailThatWasAltered(t *testing.T) {
+	t.Parallel()
+	url := ""
+	p := idptest.Start(t, func(c *idp.Config) { url = c.DatabaseURL })
+	root, reader, help := p.Staff("root", account.Administrator), p.Staff("reader", account.Auditor), p.Staff("help", account.HelpDesk)
+	db, err := dbx.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := p.Audit.Link(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), "UPDATE audit_head SET seq = seq + 1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Audit.Link(t.Context()); err == nil {
+		t.Fatal("nothing was noticed")
+	}
+	const told = "The audit trail was tampered with"
+	for _, who := range []*idptest.Person{root, reader} {
+		page := who.Browser.Get("/admin")
+		if all := page.All(".todo strong"); len(all) == 0 || all[0] != told || !strings.Contains(page.Text(".todo .bad p"), "the end of the chain") {
+			t.Errorf("%q", page.Text("main"))
+		}
+	}
+	if page := help.Browser.Get("/admin"); strings.Contains(page.Text("main"), told) {
+		t.Errorf("the help desk reads of the trail: %s", page.Text("main"))
 	}
 }

@@ -34,6 +34,10 @@ func (f *frontFacts) todo(v *visit, now time.Time) []frontTodo {
 			all = append(all, t)
 		}
 	}
+	if f.trail != "" {
+		add(1, frontTodo{Level: "bad", Text: "admin.todo.trail", Why: "admin.todo.trail_why", URL: trailPath, Label: "admin.todo.trail_do",
+			Args: map[string]any{"Problem": f.trail}})
+	}
 	add(f.signins.Sealed, frontTodo{Level: "bad", Text: "admin.todo.sealed", Why: "admin.todo.sealed_why", URL: "/admin/people", Label: "admin.todo.people_do"})
 	stuck := 0
 	if f.letters.Waiting > 0 && now.Sub(f.letters.Oldest) > 15*time.Minute {

@@ -107,6 +107,7 @@ type (
 func frontSample() frontData {
 	return frontData{
 		Todo: []todoData{
+			{"bad", "admin.todo.trail", map[string]any{"Count": 1, "Problem": "seq 7, row 18d7: the row was altered"}, "admin.todo.trail_why", "/admin/audit", "admin.todo.trail_do"},
 			{"bad", "admin.todo.letters", map[string]any{"Count": 3, "Error": "535 <denied>", "Age": 3 * time.Hour}, "admin.todo.letters_why", "/admin/mail", "admin.todo.letters_do"},
 			{"warn", "admin.todo.codes", map[string]any{"Count": 1}, "admin.todo.codes_why", "/admin/people?mfa=few", "admin.todo.people_do"},
 			{"info", "admin.todo.key_waits", map[string]any{"Count": 1, "Alg": "RS256", "At": noon}, "", "/admin/keys", "admin.todo.keys_do"},
