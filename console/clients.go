@@ -103,6 +103,7 @@ type clientPage struct {
 	Samples   []admin.Sample
 	Endpoints []endpoint
 	Issuer    string
+	Lives     []life
 }
 
 // clientProblem is what went wrong, in words.
@@ -127,7 +128,7 @@ func (c *Console) client(v *visit) {
 		ClientView: view, URL: clientsPath + "/" + url.PathEscape(id), Public: view.IsPublic(), HasSecret: len(view.Secrets) > 0,
 		Machine: !slices.Contains(view.GrantTypes, "authorization_code") && slices.Contains(view.GrantTypes, "client_credentials"),
 		Former:  slices.ContainsFunc(view.Secrets, func(s oauth.LiveSecret) bool { return s.Former }),
-		May:     v.desk.May(admin.WriteClients) && !view.Reserved, Samples: made.Samples, Endpoints: made.Endpoints, Issuer: made.Issuer,
+		May:     v.desk.May(admin.WriteClients) && !view.Reserved, Samples: made.Samples, Endpoints: made.Endpoints, Issuer: made.Issuer, Lives: livesOf(view.Client),
 	}
 	for _, p := range problems {
 		page.Problems = append(page.Problems, clientProblem{p, p.Words()})

@@ -30,6 +30,8 @@ type clientForm struct {
 	JWKSText                  string
 	GrantChoices, GroupChoice []choice
 	Lives                     []length
+	Now                       map[string]says // where somebody else was quicker: what differs, see [differences]
+	NowVersion                int64           // of that; sent, what was typed is saved over it
 	Problem                   *templates.Problem
 }
 
@@ -81,15 +83,8 @@ func (c *Console) clientForm(v *visit, status int, client *oauth.Client, page cl
 		page.Action = page.BackURL + "/edit"
 	}
 	page.Redirects, page.Logouts = lines(client.RedirectURIs), lines(client.PostLogoutRedirectURIs)
-	page.ScopeText, page.ResourceText = strings.Join(client.Scopes, " "), lines(client.Resources)
-	if client.JWKS != nil {
-		text, err := json.MarshalIndent(client.JWKS, "", "  ")
-		if err != nil {
-			v.fail(err)
-			return
-		}
-		page.JWKSText = string(text)
-	} else if page.JWKSText == "" && v.r.Method == http.MethodPost {
+	page.ScopeText, page.ResourceText = words(client.Scopes), lines(client.Resources)
+	if page.JWKSText = keysText(client); page.JWKSText == "" && v.r.Method == http.MethodPost {
 		page.JWKSText = v.form("jwks")
 	}
 	for _, grant := range grants() {
@@ -107,6 +102,8 @@ func (c *Console) clientForm(v *visit, status int, client *oauth.Client, page cl
 }
 
 func lines(all []string) string { return strings.Join(all, "\n") }
+
+func words(all []string) string { return strings.Join(all, " ") }
 
 // typedClient reads the form over what is, so that what the form does not have stays. It returns what was wrong about what was
 // typed, before anybody asked the domain.
@@ -218,7 +215,10 @@ func (c *Console) updateClient(v *visit) {
 	}
 	client, typed, wrong := v.typedClient(is.Client)
 	client.Version, _ = strconv.ParseInt(v.form("version"), 10, 64)
-	answer := http.StatusUnprocessableEntity
+	if over, err := strconv.ParseInt(v.form("overwrite"), 10, 64); err == nil {
+		client.Version = over // they have seen what it says now
+	}
+	page, answer := clientForm{Lives: typed}, http.StatusUnprocessableEntity
 	if wrong == nil {
 		updated, secret, err := v.desk.UpdateClient(v.r.Context(), client)
 		switch wrong = clientProblemOf(err); {
@@ -232,12 +232,10 @@ func (c *Console) updateClient(v *visit) {
 			v.fail(err)
 			return
 		case errors.Is(err, oauth.ErrStale):
-			answer = http.StatusConflict
+			answer, wrong = http.StatusConflict, &templates.Problem{ID: "problem.admin.client_stale"}
+			page.Now, page.NowVersion = differences(is.Client, client), is.Version
 		}
 	}
-	version := client.Version
-	if answer == http.StatusConflict {
-		version = is.Version // what is sent again is a change of what there is now
-	}
-	c.clientForm(v, answer, client, clientForm{Version: version, Lives: typed}, wrong)
+	page.Version = client.Version
+	c.clientForm(v, answer, client, page, wrong)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
@@ -19,6 +20,7 @@ type tokensPage struct {
 	Situation      string
 	Situations     []string
 	Preview        *admin.TokenPreview
+	Lives          []life
 	Claims         []claimSet
 	Problem        *templates.Problem
 }
@@ -65,6 +67,7 @@ func (c *Console) previewTokens(v *visit) {
 	page.Preview, err = v.desk.PreviewTokens(ctx, ask)
 	if err == nil && page.Preview.Tokens != nil {
 		page.Claims, err = claimSets(page.Preview)
+		page.Lives = previewLives(page.Preview.Lives)
 	}
 	if wrong := clientProblemOf(err); wrong != nil {
 		page.Problem = wrong
@@ -76,6 +79,22 @@ func (c *Console) previewTokens(v *visit) {
 		return
 	}
 	v.render(http.StatusOK, "admin_client_preview", page)
+}
+
+// previewLives are how long what there is would last.
+func previewLives(seconds *admin.Lives) (all []life) {
+	for _, one := range []struct {
+		name string
+		life int64
+	}{
+		{"access_token_life", seconds.AccessToken}, {"id_token_life", seconds.IDToken},
+		{"refresh_token_idle", seconds.RefreshTokenIdle}, {"refresh_token_life", seconds.RefreshTokenLife},
+	} {
+		if one.life > 0 {
+			all = append(all, life{one.name, saysLife(time.Duration(one.life) * time.Second)})
+		}
+	}
+	return all
 }
 
 // claimSets writes what there is as JSON, in the order in which an app meets it.

@@ -42,7 +42,11 @@ func TestAnAppFromItsKindToItsEnd(t *testing.T) {
 	if late.Status != http.StatusConflict || !late.Has("#name[value='Notes 2']") || !strings.Contains(late.Text("[role=alert]"), "Somebody else") {
 		t.Fatalf("%d: %s", late.Status, late.Text("main"))
 	}
-	late.Submit("save")
+	late = late.Submit("save")
+	if client, err = p.OAuth.Clients().Get(ctx, "notes"); err != nil || client.Name != "Notes" || late.Status != http.StatusConflict {
+		t.Fatalf("saved over what somebody else did without a tick: %d, %+v %v", late.Status, client, err)
+	}
+	late.Submit("save", "overwrite", late.Attr("#overwrite", "value"))
 	if client, err = p.OAuth.Clients().Get(ctx, "notes"); err != nil || client.Name != "Notes 2" || client.MFA != "optional" {
 		t.Fatalf("%+v %v", client, err)
 	}
@@ -80,6 +84,68 @@ func TestAnAppFromItsKindToItsEnd(t *testing.T) {
 	rows, err := p.Audit.List(ctx, filter(oauth.EventClientDeleted))
 	if err != nil || len(rows) != 1 || rows[0].Actor != root.Subject {
 		t.Errorf("%+v %v", rows, err)
+	}
+}
+
+// Beside whatever differs from what there is now stands what that is, of every kind of field.
+func TestAStaleFormOfAnAppSaysWhatThereIsNow(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	p.AddClient(oauth.Client{ID: "notes", Name: "Notes", RedirectURIs: []string{"https://notes.example/callback"}})
+	first, second := root.Enter("/admin/clients/notes/edit"), root.Enter("/admin/clients/notes/edit")
+	saved := first.Submit("save", "redirect_uris", "https://a.example/\nhttps://b.example/", "mfa", "always", "require_pkce", "1",
+		"access_token_life", "20", "access_token_life_unit", "minutes", "client_uri", "https://notes.example/", "logo_uri", "")
+	if !strings.Contains(saved.Text("[role=status]"), "Saved") {
+		t.Fatalf("%d: %s", saved.Status, saved.Text("main"))
+	}
+	late := second.Submit("save", "name", "Notes 2", "scopes", "openid profile")
+	for _, want := range []string{"Now it says: Notes", "https://a.example/", "https://b.example/", "Needed every time", "Now it is ticked.", "20 minutes",
+		"https://notes.example/", "openid profile email"} {
+		if text := strings.Join(late.All(".now"), "|"); !strings.Contains(text, want) {
+			t.Errorf("%q is not among %s", want, text)
+		}
+	}
+	if n := len(late.All(".now")); n != 7 || !late.Has("#tokens[open]") || late.Attr("#scopes", "value") != "openid profile" {
+		t.Errorf("%d fields differ: %s", n, late.Text("main"))
+	}
+	// Somebody who sends what there is already is told so, and overwrites nothing.
+	same := root.Enter("/admin/clients/notes/edit")
+	late.Submit("save", "overwrite", late.Attr("#overwrite", "value"))
+	client, err := p.OAuth.Clients().Get(t.Context(), "notes")
+	if err != nil || client.Name != "Notes 2" || client.MFA != "optional" || client.AccessTokenLife != 0 {
+		t.Errorf("%+v %v", client, err)
+	}
+	if old := same.Submit("save", "overwrite", same.Attr("[name=version]", "value")); old.Status != http.StatusConflict {
+		t.Errorf("a version that is over is taken for the one that was seen: %d", old.Status)
+	}
+}
+
+// Lengths of time are in words, those that nobody chose too.
+func TestLivesOfTokensAreInWords(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	p.AddClient(oauth.Client{ID: "notes", RedirectURIs: []string{"https://notes.example/callback"}, AccessTokenLife: 20 * 60, RefreshTokenIdle: 90,
+		Scopes: []string{"openid", "offline_access"}})
+	page := root.Enter("/admin/clients/notes")
+	for id, want := range map[string]string{
+		"#access_token_life": "20 minutes", "#id_token_life": "1 hour (the default)", "#refresh_token_idle": "90 seconds", "#refresh_token_life": "90 days (the default)",
+	} {
+		if got := page.Text(id); got != want {
+			t.Errorf("%s: %q", id, got)
+		}
+	}
+	if strings.Contains(page.Text("main"), "Demands") {
+		t.Error("demands of an app that has none")
+	}
+	p.Person("alice")
+	text := page.Follow("#preview").Submit("show", "person", "alice", "situation", "password").Text("main")
+	for _, want := range []string{"20 minutes", "1 hour", "90 days"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+	if strings.Contains(text, "7776000") || strings.Contains(text, "admin.client") {
+		t.Error(text)
 	}
 }
 

@@ -183,6 +183,18 @@ func (c *Client) refreshes(scopes []string) bool {
 	return slices.Contains(scopes, "offline_access") && slices.Contains(c.GrantTypes, "refresh_token")
 }
 
+// Lives are how long the tokens of a client last.
+type Lives struct {
+	AccessToken, IDToken time.Duration
+	RefreshTokenIdle     time.Duration // without being used
+	RefreshTokenLife     time.Duration // in all, from the sign-in
+}
+
+// DefaultLives returns how long the tokens of a client last that says nothing about it.
+func DefaultLives() Lives {
+	return Lives{AccessToken: accessTokenLife, IDToken: idTokenLife, RefreshTokenIdle: refreshIdle, RefreshTokenLife: refreshLife}
+}
+
 // OfflineLife returns how long offline_access lasts at most, from the sign-in; 0 for a client that gets no refresh tokens.
 func (c *Client) OfflineLife() time.Duration {
 	if !slices.Contains(c.GrantTypes, "refresh_token") {

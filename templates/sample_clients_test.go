@@ -31,6 +31,17 @@ func clientSamples() []sample {
 		Former       bool
 		Since, Until time.Time
 	}
+	type says struct {
+		ID    string
+		Count int64
+		Usual bool
+		Lines []string
+	}
+	type life struct {
+		Name string
+		Says says
+	}
+	last := []life{{"access_token_life", says{ID: "duration.minutes", Count: 20}}, {"id_token_life", says{ID: "duration.hours", Count: 1, Usual: true}}}
 	type text struct{ Name, Note, Text string }
 	type endpoint struct{ Name, URL string }
 	type one struct {
@@ -40,6 +51,7 @@ func clientSamples() []sample {
 		Samples   []text
 		Endpoints []endpoint
 		Issuer    string
+		Lives     []life
 	}
 	type kind struct{ ID, Name, Summary string }
 	type pick = struct {
@@ -55,6 +67,8 @@ func clientSamples() []sample {
 		Redirects, Logouts, ScopeText, ResourceText, JWKSText string
 		GrantChoices, GroupChoice                             []pick
 		Lives                                                 []lengthField
+		Now                                                   map[string]says
+		NowVersion                                            int64
 		Problem                                               *mistake
 	}
 	type deed struct {
@@ -80,6 +94,7 @@ func clientSamples() []sample {
 		ID, Name, URL, Person, Scopes, Situation string
 		Situations                               []string
 		Preview                                  *preview
+		Lives                                    []life
 		Claims                                   []claims
 		Problem                                  *mistake
 	}
@@ -92,10 +107,15 @@ func clientSamples() []sample {
 		GroupChoice: []pick{{typedIn, true}}, Lives: []lengthField{{"access_token_life", "10", "minutes"}}}
 	bad := edit
 	bad.New, bad.Problem = true, &mistake{"problem.admin.client", "redirect_uris", map[string]any{"Name": "redirect_uris", "Other": "not absolute"}}
+	stale := edit
+	stale.Problem, stale.NowVersion = &mistake{"problem.admin.client_stale", "", nil}, 3
+	stale.Now = map[string]says{"name": {Lines: []string{typedIn}}, "redirect_uris": {Lines: []string{typedIn, "https://b"}}, "mfa": {ID: "admin.client.mfa.always"},
+		"logo_uri": {}, "require_pkce": {ID: "admin.client.now.off"}, "grant_types/authorization_code": {ID: "admin.client.now.off"}, "access_token_life": last[1].Says}
 	return []sample{
+		{"console client form stale", "admin_client_form", stale},
 		{"console clients", "admin_clients", page{Text: typedIn, Clients: []clientFacts{app, own}, First: "/admin/clients", Next: "/admin/clients?cursor=c", Unknown: wrong, May: true}},
 		{"console clients none", "admin_clients", page{Text: "x", Problem: &mistake{"problem.admin.clients", "", nil}}}, {"console clients empty", "admin_clients", page{May: true}},
-		{"console client", "admin_client", one{app, wrong, []secret{{Since: noon}, {true, noon, noon}}, []text{{"Go", typedIn, "code"}}, []endpoint{{"token_endpoint", "https://x"}}, "https://id.example"}},
+		{"console client", "admin_client", one{app, wrong, []secret{{Since: noon}, {true, noon, noon}}, []text{{"Go", typedIn, "code"}}, []endpoint{{"token_endpoint", "https://x"}}, "https://id.example", last}},
 		{"console client own", "admin_client", one{clientFacts: own}},
 		{"console client kinds", "admin_client_form", form{New: true, BackURL: "/admin/clients", Kinds: []kind{{"web", "Web app", "Server"}}}},
 		{"console client form", "admin_client_form", edit}, {"console client form wrong", "admin_client_form", bad},
@@ -104,7 +124,7 @@ func clientSamples() []sample {
 			Problem: &mistake{"problem.admin.confirm_client", "confirm", nil}}},
 		{"console client secret", "admin_client_secret", shown{typedIn, "x", "s3cret", app.URL, noon}}, {"console client secret over", "admin_client_secret", shown{"x", "x", "s", app.URL, time.Time{}}},
 		{"console tokens", "admin_client_preview", tokens{"x", typedIn, app.URL, typedIn, "openid", "code", []string{"password", "code"},
-			&preview{[]string{"groups"}, []string{"password", "second_factor"}, []string{"pwd", "otp", "mfa"}, "aal2", true, &lives{600, 3600, 0}}, []claims{{"id_token", typedIn}}, nil}},
+			&preview{[]string{"groups"}, []string{"password", "second_factor"}, []string{"pwd", "otp", "mfa"}, "aal2", true, &lives{600, 3600, 0}}, last, []claims{{"id_token", typedIn}}, nil}},
 		{"console tokens nobody", "admin_client_preview", tokens{Name: "x", URL: app.URL, Problem: &mistake{"problem.admin.no_such_name", "person", nil}}},
 	}
 }
