@@ -23,6 +23,7 @@ type accountPage struct {
 	Notice    string
 	CodesLeft int
 	FewCodes  bool // said here too: not everybody comes by an app
+	Console   bool // there is something in it for this person
 }
 
 func (c *Pages) account(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +37,7 @@ func (c *Pages) account(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Templates.Render(w, r, http.StatusOK, "account", accountPage{
-		Account: a, Notice: c.notice(w, r), CodesLeft: status.CodesLeft, FewCodes: status.Enrolled && status.CodesLeft <= mfa.FewCodes,
+		Account: a, Notice: c.notice(w, r), CodesLeft: status.CodesLeft, Console: a.Role() != "", FewCodes: status.Enrolled && status.CodesLeft <= mfa.FewCodes,
 	})
 }
 

@@ -139,3 +139,17 @@ func TestSessionsAndApps(t *testing.T) {
 		t.Errorf("apps: %d", page.Status)
 	}
 }
+
+// Whoever has a role finds the console from their own page, and nobody else does.
+func TestAccountLeadsStaffToTheConsole(t *testing.T) {
+	t.Parallel()
+	p := idptest.Start(t)
+	if page := p.Person("alice").Browser.Get("/account"); page.Has("a[href='/admin']") {
+		t.Error("somebody without a role is led to the console")
+	}
+	for _, role := range account.Roles() {
+		if page := p.Staff("the-"+string(role), role).Browser.Get("/account"); page.Text("nav.links a[href='/admin']") != "Console" {
+			t.Errorf("%s: no way to the console in %s", role, page.Text("main"))
+		}
+	}
+}

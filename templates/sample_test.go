@@ -167,7 +167,7 @@ type (
 	accountData struct {
 		Username, Name, Email string
 		CodesLeft             int
-		FewCodes              bool
+		FewCodes, Console     bool
 	}
 	setupData struct {
 		Query, Username, Email, Name, Token string
@@ -396,6 +396,7 @@ func samples(t *testing.T) []sample {
 		{"settings off, demanded later", "mfa_settings", settingsData{Demanded: true, DueBy: noon.AddDate(0, 0, 14)}},
 		{"account", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com"}},
 		{"account-few", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", CodesLeft: 2, FewCodes: true}},
+		{"account of staff", "account", accountData{Username: "alice", Name: "Alice Example", Email: "alice@example.com", Console: true}},
 		{"setup", "setup", setupData{Query: "token=t1", Token: "t1", MinPassword: 15, Problem: wrong("problem.password.too_short", "password", map[string]any{"Min": 8})}},
 		{"password", "password", passwordData{Action: "/account/password", Username: "alice", Current: true, MinPassword: 8, Problem: wrong("problem.password.wrong", "current", nil)}},
 		{"password none yet", "password", passwordData{Action: "/account/password", Username: "alice", MinPassword: 15, First: true}},
@@ -405,6 +406,7 @@ func samples(t *testing.T) []sample {
 		{"password forced, no app", "password", passwordData{Action: "/account/password", Username: "alice", Current: true, MinPassword: 15, Forced: true}},
 		{"activity", "activity", activityData{[]activityRowData{
 			{noon, sentenceData{ID: "trail.sign_in.password"}, "", "activity.by.you", "Focus HQ", "Firefox", "Windows", "192.0.2.7"},
+			{noon, sentenceData{ID: "trail.mfa.code_refused"}, "", "activity.by.password", "", "Firefox", "Windows", "192.0.2.9"},
 			{noon, sentenceData{ID: "trail.mfa.reset"}, "", "activity.by.administrator", "", "", "", ""},
 			{noon, sentenceData{ID: "trail.mfa.authenticator_added"}, "Phone", "activity.by.you", "", "", "", ""},
 			{noon, sentenceData{ID: "trail.other", Args: map[string]any{"Action": "x.y"}}, "", "activity.by.nobody", "", "curl", "", "2001:db8::1"},
