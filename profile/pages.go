@@ -45,8 +45,15 @@ func (c *Pages) Mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /setup", c.setup)
 }
 
-// firstSession signs the first administrator in, with the password that was just chosen.
-func (c *Pages) firstSession(w http.ResponseWriter, r *http.Request, subject string) error {
-	_, err := c.Sessions.Start(w, r, subject, mfa.AMR(mfa.Password))
-	return err
+// firstSession signs the first administrator in, with the password that was just chosen: as at any other sign-in, that is when they
+// were last here, and this browser is theirs from now on.
+func (c *Pages) firstSession(w http.ResponseWriter, r *http.Request, who *account.Account) error {
+	if _, err := c.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password)); err != nil {
+		return err
+	}
+	if err := c.Accounts.SignedIn(r.Context(), who); err != nil {
+		return err
+	}
+	c.know(w, r, who)
+	return nil
 }

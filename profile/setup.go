@@ -84,7 +84,7 @@ func (c *Pages) setup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		err = c.firstSession(w, r, admin.Subject)
+		err = c.firstSession(w, r, admin)
 	}
 	if err != nil {
 		c.Fail(w, r, err)

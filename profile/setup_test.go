@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/focushq/idp/account"
+	"github.com/focushq/idp/audit"
 	"github.com/focushq/idp/idptest"
 )
 
@@ -164,5 +165,24 @@ func TestSec_AD07_ParallelSetupsMakeOneAdministrator(t *testing.T) {
 	all, err := p.Accounts.List(t.Context(), "", 10)
 	if err != nil || len(all) != 1 {
 		t.Errorf("%d people, %v", len(all), err)
+	}
+}
+
+// The first administrator has signed in, as figures and lists count it, and their browser knows them: proving it again there is
+// nothing new.
+func TestSetupIsASignIn(t *testing.T) {
+	t.Parallel()
+	p := idptest.Start(t)
+	page, _ := setupPage(t, p)
+	done := page.Submit("setup-submit", "username", "root", "password", "plum lantern river 42")
+	root, err := p.Accounts.ByUsername(t.Context(), "root")
+	if err != nil || !root.SignedInAt.Equal(p.Clock.Now().Truncate(time.Second)) {
+		t.Errorf("signed in at %v, %v", root.SignedInAt, err)
+	}
+	p.Clock.Add(11 * time.Minute)
+	done.Browser().Get("/login?to=/account/password").Submit("login-submit", "password", "plum lantern river 42")
+	entries, err := p.Audit.List(t.Context(), audit.Filter{Action: "sign_in", Subject: root.Subject})
+	if err != nil || len(entries) != 1 || entries[0].Result != "password" || entries[0].Detail["browser"] != "" {
+		t.Errorf("%+v, %v", entries, err)
 	}
 }
