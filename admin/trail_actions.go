@@ -100,6 +100,17 @@ func refusedKind(e audit.Entry) string {
 	return ""
 }
 
+// RefusedFactor reports whether e is a second factor that was refused, or not looked at: whoever gave it has shown no more than the
+// password of the person whom the trail names.
+func RefusedFactor(e audit.Entry) bool {
+	switch e.Action {
+	case "mfa.code_refused", "mfa.code_replayed", "mfa.clock_wrong", "mfa.recovery_refused", "mfa.passkey_refused", "mfa.passkey_cloned", "mfa.throttled",
+		"mfa.warned", "mfa.sealed":
+		return true
+	}
+	return false
+}
+
 func listed(action string) bool {
 	return slices.ContainsFunc(TrailGroups(), func(g TrailGroup) bool { return slices.Contains(g.Actions, action) })
 }

@@ -104,6 +104,8 @@ const byAdministrator = "activity.by.administrator"
 // doer says who did e to the person whom it concerns. A program that does more than ask for its tokens administers.
 func doer(e audit.Entry) string {
 	switch {
+	case e.Actor == e.Subject && admin.RefusedFactor(e):
+		return "activity.by.password"
 	case e.Actor == e.Subject:
 		return "activity.by.you"
 	case e.Actor == audit.Anonymous:

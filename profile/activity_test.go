@@ -234,3 +234,32 @@ func version(t *testing.T, p *idptest.Server, subject string) int64 {
 	}
 	return a.Version
 }
+
+// A wrong second factor is by somebody who gave the password, which need not be the person who reads of it.
+func TestSec_AU07_WrongFactorsAreNotByYou(t *testing.T) {
+	t.Parallel()
+	p := idptest.Start(t)
+	a := p.Person("alice")
+	p.Browser().Get("/account").Submit("login-submit", "username", "alice", "password", idptest.Password)
+	ctx := audit.WithActor(t.Context(), a.Subject)
+	if err := p.MFA.VerifyTOTP(ctx, a.Subject, "000000"); err == nil {
+		t.Fatal("a lucky guess")
+	}
+	if _, err := p.MFA.VerifyRecoveryCode(ctx, a.Subject, "AAAA-AAAA-AAAA-AAAA"); err == nil {
+		t.Fatal("a lucky guess")
+	}
+	rows := seen(t, a.Browser.Get("/account/activity"))
+	for _, line := range []string{"A code was wrong | by somebody who gave your password", "A recovery code was wrong | by somebody who gave your password"} {
+		if !contains(rows, line) {
+			t.Errorf("no %q in\n%s", line, strings.Join(rows, "\n"))
+		}
+	}
+	for _, action := range []string{"code_refused", "code_replayed", "clock_wrong", "recovery_refused", "passkey_refused", "throttled"} {
+		if !admin.RefusedFactor(audit.Entry{Event: audit.Event{Action: "mfa." + action}}) {
+			t.Errorf("%s may be by the person", action)
+		}
+	}
+	if admin.RefusedFactor(audit.Entry{Event: audit.Event{Action: "mfa.code_accepted"}}) {
+		t.Error("a right code is refused")
+	}
+}
