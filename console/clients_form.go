@@ -156,6 +156,22 @@ func clientProblemOf(err error) *templates.Problem {
 	return problem(err)
 }
 
+// missingOf says which field the template asks for that client does not have.
+func missingOf(template admin.ClientTemplate, client *oauth.Client) *templates.Problem {
+	for _, field := range template.Fields {
+		switch {
+		case !field.Required:
+		case field.Name == "name" && client.Name == "":
+			return &templates.Problem{ID: "problem.admin.first_name", Field: field.Name}
+		case field.Name == "redirect_uris" && len(client.RedirectURIs) == 0:
+			return &templates.Problem{ID: "problem.admin.first_uri", Field: field.Name}
+		case field.Name == "scopes" && len(client.Scopes) == 0:
+			return &templates.Problem{ID: "problem.admin.client_scopes", Field: field.Name}
+		}
+	}
+	return nil
+}
+
 func (c *Console) createClient(v *visit) {
 	template, ok := admin.ClientTemplateOf(v.r.URL.Query().Get("template"))
 	if !ok {
@@ -166,12 +182,11 @@ func (c *Console) createClient(v *visit) {
 	client, typed, wrong := v.typedClient(&oauth.Client{})
 	page.Lives = typed
 	client.ID = strings.TrimSpace(v.form("id"))
+	if missing := missingOf(template, client); missing != nil {
+		wrong = missing
+	}
 	if wrong == nil {
-		wanted := *client
-		if wanted.ID == "" {
-			wanted.ID = idFrom(client.Name)
-		}
-		made, secret, err := v.desk.CreateClient(v.r.Context(), "", &wanted) // the form had the template's defaults
+		made, secret, err := v.createClient("", *client) // the form had the template's defaults
 		if err == nil {
 			v.render(http.StatusOK, "admin_first_made", c.made(made.Client, secret))
 			return
@@ -219,6 +234,9 @@ func (c *Console) updateClient(v *visit) {
 		client.Version = over // they have seen what it says now
 	}
 	page, answer := clientForm{Lives: typed}, http.StatusUnprocessableEntity
+	if client.Name == "" {
+		wrong = &templates.Problem{ID: "problem.admin.first_name", Field: "name"}
+	}
 	if wrong == nil {
 		updated, secret, err := v.desk.UpdateClient(v.r.Context(), client)
 		switch wrong = clientProblemOf(err); {

@@ -163,6 +163,33 @@ func TestWhatWouldThisPersonGet(t *testing.T) {
 	}
 }
 
+// An app has a name, and a machine gets nothing that is about people because a field was left empty.
+func TestANewAppSaysWhatIsMissing(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	for _, kind := range []string{"web", "spa", "native", "machine", "device", "resource_server"} {
+		form := root.Enter("/admin/new-client?template=" + kind)
+		if page := form.Submit("save", "name", " "); page.Status != http.StatusUnprocessableEntity || page.Text("#name-error") != "Give the app a name." {
+			t.Errorf("%s: %d: %s", kind, page.Status, page.Text("main"))
+		}
+	}
+	form := root.Enter("/admin/new-client?template=machine")
+	if page := form.Submit("save", "name", "Job"); !strings.Contains(page.Text("#scopes-error"), "may do") || form.Attr("#scopes", "value") != "" {
+		t.Errorf("%d: %s", page.Status, page.Text("main"))
+	}
+	form.Submit("save", "name", "Job", "scopes", "read")
+	if again := form.Submit("save", "name", "Job", "scopes", "read"); again.Text("#client-id") != "job-2" {
+		t.Errorf("%d: %s", again.Status, again.Text("main"))
+	}
+	if taken := form.Submit("save", "name", "Job", "scopes", "read", "id", "job"); !strings.Contains(taken.Text("#id-error"), "taken") {
+		t.Errorf("%d: %s", taken.Status, taken.Text("main"))
+	}
+	root.Enter("/admin/new-client?template=resource_server").Submit("save", "name", "API")
+	if client, err := p.OAuth.Clients().Get(t.Context(), "api"); err != nil || len(client.Scopes) != 0 {
+		t.Errorf("%+v %v", client, err)
+	}
+}
+
 // The console's own registration is looked at, and changed by nobody.
 func TestTheConsoleStaysWhatItIs(t *testing.T) {
 	p := idptest.Start(t)

@@ -64,8 +64,8 @@ func (c *Console) createFirst(v *visit) {
 	v.render(http.StatusOK, "admin_first_made", c.made(client.Client, secret))
 }
 
-// addFirst makes a client of an id that its name suggests; a taken one gets a number. It is an app of the house: one with a
-// secret is vouched for, so that people are not asked what it may have.
+// addFirst makes a client. It is an app of the house: one with a secret is vouched for, so that people are not asked what it may
+// have.
 func (c *Console) addFirst(v *visit, page firstPage) (*admin.ClientView, string, error) {
 	switch {
 	case page.Name == "":
@@ -81,12 +81,21 @@ func (c *Console) addFirst(v *visit, page firstPage) (*admin.ClientView, string,
 	if page.Kind == admin.TemplateWeb {
 		wanted.Consent = "skip"
 	}
-	id := idFrom(page.Name)
+	return v.createClient(page.Kind, wanted)
+}
+
+// createClient makes a client, as [admin.Desk.CreateClient] does, of an id that its name suggests where it has none; a taken
+// one gets a number.
+func (v *visit) createClient(template string, wanted oauth.Client) (*admin.ClientView, string, error) {
+	if wanted.ID != "" {
+		return v.desk.CreateClient(v.r.Context(), template, &wanted)
+	}
+	id := idFrom(wanted.Name)
 	for n := 1; n <= 50; n++ {
 		if wanted.ID = id; n > 1 {
 			wanted.ID = fmt.Sprintf("%s-%d", id, n)
 		}
-		made, secret, err := v.desk.CreateClient(v.r.Context(), page.Kind, &wanted)
+		made, secret, err := v.desk.CreateClient(v.r.Context(), template, &wanted)
 		if !errors.Is(err, oauth.ErrTaken) && !errors.Is(err, oauth.ErrReserved) {
 			return made, secret, err
 		}

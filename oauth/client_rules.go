@@ -56,11 +56,14 @@ func (c *Client) fill() {
 	if c.IsPublic() && c.Consent == "skip" { // a public client is nobody whom a setting vouches for
 		c.Consent = "ask"
 	}
-	if len(c.Scopes) == 0 {
-		c.Scopes = slices.Clone(defaultScopes)
-	}
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = slices.Clone(defaultGrants)
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = []string{}
+		if slices.Contains(c.GrantTypes, "authorization_code") || slices.Contains(c.GrantTypes, deviceGrant) { // they are about people
+			c.Scopes = slices.Clone(defaultScopes)
+		}
 	}
 }
 

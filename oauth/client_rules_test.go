@@ -90,6 +90,11 @@ func TestRulesOfClients(t *testing.T) {
 	if public.Consent != "ask" {
 		t.Errorf("a public client that says consent: %s", public.Consent)
 	}
+	for grant, most := range map[string]int{"client_credentials": 0, "authorization_code": 3, "urn:ietf:params:oauth:grant-type:device_code": 3} {
+		if c := (&oauth.Client{GrantTypes: []string{grant}}).WithDefaults(); len(c.Scopes) != most {
+			t.Errorf("%s: %q", grant, c.Scopes)
+		}
+	}
 	for name, c := range map[string]oauth.Client{
 		"machine":    {GrantTypes: []string{"client_credentials"}},
 		"television": {AuthMethod: "none", GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}},
