@@ -16,7 +16,9 @@ for (const form of document.querySelectorAll("form[data-live]")) {
         const answer = await fetch(url, { signal: latest.signal, headers: { Accept: "text/html" }, redirect: "error" });
         if (!answer.ok) return;
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        document.getElementById(form.dataset.live).replaceWith(document.adoptNode(page.getElementById(form.dataset.live)));
+        const results = document.adoptNode(page.getElementById(form.dataset.live));
+        document.getElementById(form.dataset.live).replaceWith(results);
+        pickers(results);
         history.replaceState(null, "", url);
       } catch { /* another letter was typed, or the session is over: the button tells */ }
     }, 200);
@@ -34,12 +36,15 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 // One box ticks all of its table.
-for (const box of document.querySelectorAll("input[data-all]")) {
-  box.hidden = false;
-  box.addEventListener("change", () => {
-    for (const other of box.closest("table").querySelectorAll("tbody .pick input")) other.checked = box.checked;
-  });
+function pickers(within) {
+  for (const box of within.querySelectorAll("input[data-all]")) {
+    box.hidden = false;
+    box.addEventListener("change", () => {
+      for (const other of box.closest("table").querySelectorAll("tbody .pick input")) other.checked = box.checked;
+    });
+  }
 }
+pickers(document);
 
 // What waits for something to happen looks again by itself, for ten minutes: others than the person at it make it happen.
 const watched = document.querySelector("[data-watch]");
