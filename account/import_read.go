@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // The most that an import may have.
@@ -31,13 +32,25 @@ type Incoming struct {
 	Err           error     // an [*InvalidError]: the line says nothing that could be done
 }
 
+// LineError is a mistake after which a file cannot be read on: in which line the record begins, and an [*InvalidError].
+type LineError struct {
+	Line int
+	Err  error
+}
+
+func (e *LineError) Error() string {
+	return "account: import: line " + strconv.Itoa(e.Line) + ": " + e.Err.Error()
+}
+
+func (e *LineError) Unwrap() error { return e.Err }
+
 // ReadImport reads the people of a file, checking nothing but its form: a mistake in one line is that line's Err. CSV has
 // the columns' names in its first line: username, and any of email, email_verified (true, false, or empty: as it is), name
-// and groups (with spaces between them). Lines of JSON have the same names; null is as if left out. There is no column for
+// and groups (with spaces between them), and semicolons instead of commas where spreadsheets write those. Lines of JSON have the same names; null is as if left out. There is no column for
 // a role and none for a password.
 //
-// It returns [ErrImportSize], an [*InvalidError] for a column (unknown, missing, twice) or a format that there is not, and
-// with the line's number one for a file that cannot be read on.
+// It returns [ErrImportSize], an [*InvalidError] for a column (unknown, missing, twice), a format that there is not or a file
+// that is not UTF-8, and a [*LineError] for one that cannot be read on.
 func ReadImport(from io.Reader, format Format) ([]Incoming, error) {
 	data, err := io.ReadAll(io.LimitReader(from, ImportBytes+1))
 	if err != nil {
@@ -45,6 +58,9 @@ func ReadImport(from io.Reader, format Format) ([]Incoming, error) {
 	}
 	if len(data) > ImportBytes {
 		return nil, ErrImportSize
+	}
+	if !utf8.Valid(data) { // names would lose their letters
+		return nil, &InvalidError{"file", "utf8"}
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // spreadsheets begin with it
 	switch format {
@@ -59,6 +75,10 @@ func ReadImport(from io.Reader, format Format) ([]Incoming, error) {
 func readCSV(data []byte) ([]Incoming, error) {
 	reader := csv.NewReader(bytes.NewReader(data))
 	reader.FieldsPerRecord = -1
+	// Where the comma is for decimals, spreadsheets write semicolons. No column's name has either.
+	if first, _, _ := bytes.Cut(data, []byte("\n")); bytes.ContainsRune(first, ';') && !bytes.ContainsRune(first, ',') {
+		reader.Comma = ';'
+	}
 	header, err := reader.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, &InvalidError{"column." + columnUsername, "missing"}
@@ -92,7 +112,7 @@ func readCSV(data []byte) ([]Incoming, error) {
 func unreadable(reader *csv.Reader, err error) error {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		return fmt.Errorf("account: import: line %d: %w", parse.Line, &InvalidError{"line", "format"})
+		return &LineError{parse.StartLine, &InvalidError{"line", "format"}}
 	}
 	return fmt.Errorf("account: import: %w", err)
 }

@@ -166,15 +166,30 @@ nonsense
 	})
 }
 
+// Spreadsheets write semicolons where the comma is for decimals. Cells have both.
+func TestImportWithSemicolons(t *testing.T) {
+	people, err := ReadImport(strings.NewReader("\ufeffusername;name;groups\r\nada;Lovelace, Ada;staff board\r\nbob;\"B;b\";\r\n"), CSV)
+	check(t, err)
+	if len(people) != 2 || people[0].Username != "ada" || *people[0].Name != "Lovelace, Ada" || !slices.Equal(*people[0].Groups, []string{"staff", "board"}) ||
+		*people[1].Name != "B;b" || people[1].Line != 3 || people[1].Err != nil {
+		t.Errorf("%+v", people)
+	}
+	if people, err = ReadImport(strings.NewReader("username,name\nada,A;B\n"), CSV); err != nil || *people[0].Name != "A;B" {
+		t.Errorf("%+v %v", people, err)
+	}
+}
+
 func TestImportsThatCannotBeRead(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                   "account: column.username: missing",
 		"name,email\n":                       "account: column.username: missing",
 		"username,role\nada,administrator\n": "account: column.role: unknown",
 		"username,password\n":                "account: column.password: unknown",
-		"username;name\n":                    "account: column.username;name: unknown",
+		"user;name\n":                        "account: column.user: unknown",
+		"username\nM\xfcller\n":              "account: file: utf8",
+		"\xff\xfeu\x00":                      "account: file: utf8",
 		"username,name,username\n":           "account: column.username: twice",
-		"username,name\nada,\"Ada\nbob,B\n":  "account: import: line 3: account: line: format",
+		"username,name\nada,\"Ada\nbob,B\n":  "account: import: line 2: account: line: format",
 		"username,name\nada,A\"da\n":         "account: import: line 2: account: line: format",
 		"username\n" + strings.Repeat("ada\n", ImportPeople+1):            ErrImportSize.Error(),
 		"username\n" + strings.Repeat("a", ImportBytes):                   ErrImportSize.Error(),

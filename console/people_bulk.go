@@ -36,6 +36,9 @@ func bulkDeeds() []bulkDeed {
 		}
 	}
 	return []bulkDeed{
+		{id: "invite", need: admin.HelpPeople, do: func(ctx context.Context, v *visit, subject string) (string, error) {
+			return v.desk.Invite(ctx, subject)
+		}},
 		{id: "disable", need: admin.HelpPeople, do: plain((*admin.Desk).Disable)},
 		{id: "enable", need: admin.HelpPeople, do: plain((*admin.Desk).Enable)},
 		{id: "end_sessions", need: admin.HelpPeople, do: plain((*admin.Desk).EndSessions)},
@@ -83,7 +86,7 @@ func (v *visit) chosen(id string, subjects []string) (bulkDeed, bulkPage, bool) 
 		err = v.desk.Check(v.r.Context(), bulkDeeds()[i].need, "bulk "+bulkDeeds()[i].id)
 	}
 	if err != nil {
-		v.fail(err)
+		v.notChosen(err)
 		return bulkDeed{}, bulkPage{}, false
 	}
 	b := bulkDeeds()[i]
@@ -115,6 +118,18 @@ func (v *visit) chosen(id string, subjects []string) (bulkDeed, bulkPage, bool) 
 		}
 	}
 	return b, page, true
+}
+
+// notChosen answers who has to choose once more: the way on is the list.
+func (v *visit) notChosen(err error) {
+	p := peopleProblem(err)
+	if p == nil {
+		v.fail(err)
+		return
+	}
+	v.render(status(err), "admin_message", problemPage{templates.Message{
+		Title: "admin.not_done.title", Text: "admin.not_done.text", Link: peoplePath, Label: "admin.people.back",
+	}, p})
 }
 
 func (c *Console) showBulk(v *visit) {

@@ -31,6 +31,15 @@ func TestSeveralAtOnce(t *testing.T) {
 	if links := done.All("code"); len(links) != 1 || !strings.Contains(links[0], "/reset/password?token=") || len(s.letters("ada@example.com")) == 0 {
 		t.Errorf("links %q", links)
 	}
+	says(t, done, http.StatusOK, "Each link works once, for an hour.")
+	// An invitation is for those who have no password.
+	page = s.root.Enter(ask("invite"))
+	says(t, page, http.StatusOK, "for 3 days", "Nothing is sent to those who have a password")
+	done = s.root.Browser.Post("/admin/people/bulk", page.Fields("bulk-do"))
+	says(t, done, http.StatusOK, "Done for 1 person.", "For 1 person it was not done", "This person has a password already", "Each link works once, for 3 days.")
+	if links := done.All("code"); len(links) != 1 || !strings.Contains(links[0], "/invite?token=") || contains(s.letters("ada@example.com"), "invit") {
+		t.Errorf("links %q", links)
+	}
 	// Into a group and out of it.
 	page = s.root.Enter(ask("add"))
 	values = page.Fields("bulk-do")
@@ -70,7 +79,11 @@ func TestSec_AD05_BulkOfNonsense(t *testing.T) {
 		many.Add("s", fmt.Sprint("nobody", i))
 	}
 	says(t, s.root.Browser.Post("/admin/people/bulk", many), http.StatusUnprocessableEntity, "too many at once")
-	says(t, s.root.Browser.Get("/admin/people/bulk?do=disable"), http.StatusUnprocessableEntity, "Nobody was ticked")
+	nobody := s.root.Browser.Get("/admin/people/bulk?do=disable")
+	says(t, nobody, http.StatusUnprocessableEntity, "Nobody was ticked")
+	if !nobody.Has("main a[href='/admin/people']") {
+		t.Error("it does not lead back to the list")
+	}
 	for _, do := range []string{"", "reset_mfa", "role", "disable'--"} {
 		says(t, s.root.Browser.Get("/admin/people/bulk?"+url.Values{"do": {do}, "s": {ada.Subject}}.Encode()), http.StatusUnprocessableEntity, "Nothing was chosen")
 		says(t, post(s.root, "/admin/people/bulk", "do", do, "s", ada.Subject), http.StatusUnprocessableEntity, "Nothing was chosen")

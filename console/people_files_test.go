@@ -108,6 +108,11 @@ func TestImportOfAFile(t *testing.T) {
 	if s.rows("people.imported", s.root.Subject, "") != 1 || s.rows("account.created", s.root.Subject, made.Subject) != 1 || s.rows("account.updated", s.root.Subject, old.Subject) != 1 {
 		t.Error("it is not on record whose deed it was")
 	}
+	says(t, done, http.StatusOK, "choose Invite: their links last 3 days")
+	list := done.Follow("#invite")
+	if names := shown(list, "tbody th"); list.Status != http.StatusOK || !strings.Contains(names, "New Example") || strings.Contains(names, "root") || !list.Has("#do option[value=invite]") {
+		t.Errorf("%d %s", list.Status, names)
+	}
 	says(t, page.Submit("import-do"), http.StatusUnprocessableEntity, "The preview is over")
 	// JSON: lines, and a list.
 	for i, file := range []string{"{\"username\":\"j0\"}\n{\"username\":\"j1\",\"groups\":[\"staff\"]}\n", "\ufeff [ {\"username\":\"j2\"},\n {\"username\":\"j3\"} ] "} {
@@ -164,11 +169,11 @@ func TestSec_AD08_FilesThatAreNone(t *testing.T) {
 		"nobody":        {"username,name\n", "The file has nobody in it."},
 		"no user name":  {"name\nAda\n", "The column username is missing."},
 		"a password":    {"username,password\nada,secret\n", "There is no column password"},
-		"a role":        {"username,role\nada,administrator\n", "There is no column role"},
+		"a role":        {"username,role\nada,administrator\n", "An export has a column role, but an import changes nothing of it."},
 		"twice":         {"username,username\na,b\n", "The column username is there twice."},
-		"a quote":       {"username\n\"ada\n", "A line does not fit the others"},
+		"a quote":       {"username\nbob\n\"ada\n", "cannot be read beyond line 3"},
 		"a list":        {"[{\"username\":\"ada\"", "cannot be read as one"},
-		"a picture":     {"\x89PNG\r\n\x1a\n\x00\x00", "There is no column"},
+		"a picture":     {"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8"},
 		"NUL":           {"username\n\x00\n", "no spaces or special signs"},
 		"deep JSON":     {"{\"username\":" + strings.Repeat("[", 20_000) + "}\n", "has to be a text"},
 		"unknown names": {"{\"username\":\"ada\",\"admin\":true}\n", "There is no column admin"},

@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/focushq/idp/account"
@@ -41,12 +42,19 @@ func peopleProblem(err error) *templates.Problem {
 			return &templates.Problem{ID: known.id, Field: known.field}
 		}
 	}
+	var line *account.LineError
+	if errors.As(err, &line) {
+		return &templates.Problem{ID: "problem.admin.line", Field: "file", Args: map[string]any{"Name": line.Line}}
+	}
 	var invalid *account.InvalidError
 	if !errors.As(err, &invalid) {
 		return nil
 	}
 	// The name of a column is what a file says: it is an argument, and no part of an id.
 	if column, ok := strings.CutPrefix(invalid.Field, "column."); ok {
+		if invalid.Reason == "unknown" && slices.Contains(account.ExportColumns(), column) { // and in no import: or it were known
+			return &templates.Problem{ID: "problem.admin.export_column", Args: map[string]any{"Name": column}}
+		}
 		return &templates.Problem{ID: "problem.column." + invalid.Reason, Args: map[string]any{"Name": column}}
 	}
 	return nil

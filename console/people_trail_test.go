@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/focushq/idp/account"
@@ -36,5 +37,17 @@ func TestWhatHappenedToAPerson(t *testing.T) {
 	}
 	if help.Browser.Get("/admin").Has(".rooms a[href='/admin/audit']") {
 		t.Error("the help desk has a room in which it may see nothing")
+	}
+}
+
+// That a letter tells somebody is only said where one is sent.
+func TestLettersThatAreSent(t *testing.T) {
+	s := newSite(t)
+	ada, bob := s.AddUser("ada"), s.newcomer("bob")
+	if page := s.root.Enter("/admin/people/" + ada.Subject + "/reset-mfa"); !strings.Contains(page.Text("main"), "A letter to ada@example.com tells them.") {
+		t.Error(page.Text("main"))
+	}
+	if page := s.root.Enter("/admin/people/" + bob.Subject + "/reset-mfa"); strings.Contains(strings.ToLower(page.Text("main")), "letter") {
+		t.Error(page.Text("main"))
 	}
 }

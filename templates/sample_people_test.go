@@ -192,6 +192,8 @@ func listSamples() []sample {
 	return []sample{
 		{"people", "admin_people", list}, {"people further", "admin_people", further}, {"people many", "admin_people", many}, {"people read", "admin_people", reader},
 		{"people none", "admin_people", none}, {"people nobody", "admin_people", nobody}, {"people wrong", "admin_people", wrong}, {"people cursor", "admin_people", cursor},
+		{"bulk invite", "admin_people_bulk", bulkData{Deed: "invite", People: rows}},
+		{"bulk invited", "admin_people_bulk", bulkData{Deed: "invite", People: done, After: true, Done: 2, Not: 1, Links: true}},
 		{"bulk disable", "admin_people_bulk", bulkData{Deed: "disable", People: rows}},
 		{"bulk enable", "admin_people_bulk", bulkData{Deed: "enable", People: rows}},
 		{"bulk sessions", "admin_people_bulk", bulkData{Deed: "end_sessions", People: rows}},
