@@ -66,13 +66,19 @@ type policyPage struct {
 
 	Changes []policyChange // of the preview, as those below
 	Reach   account.Reach
-	Lists   []string // addresses of the lists of whoever must still enrol
+	Lists   []policyList // of whoever must still enrol
 	Fields  []keptField
 }
 
 type choice struct {
 	Name    string
 	Checked bool
+}
+
+// policyList is a list of people: the members of a group, whoever has a role, or everybody.
+type policyList struct {
+	URL, Group string
+	Role       bool
 }
 
 // policyChange is one difference. What says which, was and is are written out where they are durations.
@@ -187,7 +193,7 @@ func (c *Console) previewPolicy(v *visit) {
 	}
 	page.Changes = policyChanges(is, want)
 	for _, list := range page.Reach.Lists {
-		page.Lists = append(page.Lists, listURL(list))
+		page.Lists = append(page.Lists, policyList{listURL(list), list.Group, list.AnyRole})
 	}
 	for _, name := range []string{"required", "groups", "version", "grace", "grace_unit", "idle", "idle_unit", "overall", "overall_unit"} {
 		for _, value := range v.r.PostForm[name] {

@@ -32,6 +32,13 @@ func TestPolicyIsShownBeforeItIsInForce(t *testing.T) {
 	if text := preview.Text("main"); preview.Status != http.StatusOK || !strings.Contains(text, "alice") || !strings.Contains(text, "3 hours") {
 		t.Fatalf("%d: %s", preview.Status, text)
 	}
+	if lists := preview.All("a.reached"); len(lists) != 1 || lists[0] != "Everybody without MFA" {
+		t.Errorf("lists %q", lists)
+	}
+	groups := page.Submit("preview", "required", "groups", "groups", "staff")
+	if lists := strings.Join(groups.All("a.reached"), ", "); lists != "Who has a role and no MFA, Members of staff without MFA" {
+		t.Errorf("lists %q", lists)
+	}
 	if is, err := p.Accounts.Policy(ctx); err != nil || is.MFARequired == account.MFAEverybody {
 		t.Fatalf("a preview has set it: %+v %v", is, err)
 	}

@@ -80,10 +80,14 @@ func settingSamples() []sample {
 		Hit                      []string
 		Unsettled                bool
 	}
+	type list struct {
+		URL, Group string
+		Role       bool
+	}
 	type preview struct {
 		Changes []change
 		Reach   reach
-		Lists   []string
+		Lists   []list
 		Fields  []struct{ Name, Value string }
 	}
 	keys := signingKeys{May: true, Key: signingKey{"k-2", "RS256", "signing", noon, noon, time.Time{}}, Keys: []signingKey{
@@ -108,7 +112,7 @@ func settingSamples() []sample {
 		{"console policy preview", "admin_policy_preview", preview{
 			Changes: []change{{What: "required", Was: "groups", Is: "everybody", Everything: true}, {What: "groups", Was: typedIn, Is: ""},
 				{What: "grace", Length: true, WasD: 24 * time.Hour}, {What: "idle", Length: true, WasZ: true, IsD: time.Hour}},
-			Reach: reach{120, 80, 40, []string{"alice", typedIn}, true}, Lists: []string{"/admin/people?group=staff&mfa=none", "/admin/people?mfa=none&role=any"},
+			Reach: reach{120, 80, 40, []string{"alice", typedIn}, true}, Lists: []list{{"/admin/people?group=staff&mfa=none", typedIn, false}, {"/admin/people?mfa=none&role=any", "", true}, {"/admin/people?mfa=none", "", false}},
 			Fields: []struct{ Name, Value string }{{"groups", typedIn}}}},
 		{"console policy same", "admin_policy_preview", preview{}},
 		{"console keys", "admin_keys", keys}, {"console keys wait", "admin_keys", waits},
