@@ -77,6 +77,9 @@ func TestSec_AD05_FrontPageByRole(t *testing.T) {
 			t.Errorf("the help desk reads of %q: %s", secret, help.Text("main"))
 		}
 	}
+	if text := help.Text("section[aria-labelledby=todo]"); !strings.Contains(text, "Nothing for you to do.") || strings.Contains(text, "All is well") {
+		t.Errorf("the help desk, which does not see that app, reads %q", text)
+	}
 	if links := hrefs(help); slices.ContainsFunc(links, func(l string) bool { return !strings.HasPrefix(l, "/admin/people") && l != "#adoption" }) {
 		t.Errorf("the help desk is led to %q", links)
 	}

@@ -24,6 +24,10 @@ func frontSamples() []sample {
 		{"console front, all is well", "admin_front", struct {
 			frontData
 			Fresh []freshData
+		}{frontData{Stats: frontSample().Stats[:1], All: true}, nil}},
+		{"console front, nothing for the help desk", "admin_front", struct {
+			frontData
+			Fresh []freshData
 		}{frontData{Stats: frontSample().Stats[:1]}, nil}},
 		{"console first", "admin_first", firstData{Kind: "web", Kinds: firstKinds}},
 		{"console first wrong", "admin_first", firstData{"native", "Focus <HQ>", "app", firstKinds,
@@ -95,6 +99,7 @@ type (
 	frontData struct {
 		Fresh    []freshData
 		Todo     []todoData
+		All      bool
 		Stats    []statData
 		Adoption *lineData
 		Failed   *failedData
