@@ -139,6 +139,29 @@ func TestSec_PW04_GuessablePasswordsAreRefused(t *testing.T) {
 	}
 }
 
+// Famous phrases are refused however they are written; a sentence that quotes one and goes on is not.
+func TestSec_PW04_FamousPhrases(t *testing.T) {
+	f := onSQLite(t)
+	lines := strings.Split(strings.TrimSpace(phrases), "\n")
+	for _, phrase := range append(lines, "Correct Horse Battery Staple!", "c0rrect h0rse b@ttery $taple", "correct_horse.battery staple 2026") {
+		for _, password := range []string{
+			phrase, strings.ToUpper(phrase), strings.ReplaceAll(phrase, " ", ""), strings.ReplaceAll(phrase, " ", "-"), phrase + "1", phrase + " 123",
+		} {
+			if len([]rune(password)) < 15 {
+				continue
+			}
+			if got := reason(t, f.CheckPassword(&Account{}, password)); got != "password/common" {
+				t.Errorf("%q: %q", password, got)
+			}
+		}
+	}
+	for _, password := range []string{"once upon a time my owl ate a sock", "a horse with a correct battery", "staple battery, horse incorrect"} {
+		if got := reason(t, f.CheckPassword(&Account{}, password)); got != "" {
+			t.Errorf("%q: %q", password, got)
+		}
+	}
+}
+
 // Every listed word is refused, alone or made long enough by what people append.
 func TestSec_PW04_EveryListedWord(t *testing.T) {
 	f := onSQLite(t)

@@ -1,17 +1,36 @@
 package account
 
 import (
+	"cmp"
 	_ "embed"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // common holds words that passwords are made of most often, one a line: lower case, four letters and more.
 //
 //go:embed common.txt
 var common string
+
+// phrases holds sentences and words of 15 letters and more that everybody knows, one a line: attackers try them as they stand, with
+// and without blanks.
+//
+//go:embed phrases.txt
+var phrases string
+
+// famous are the letters and digits of phrases in the form of skeleton, the longest first.
+var famous = sync.OnceValue(func() (all []string) {
+	for line := range strings.Lines(phrases) {
+		_, bare := letters(line)
+		all = append(all, string(bare))
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return all
+})
 
 // What the parts of a password add to the search, in bits. A list of whole passwords would have to hold every word
 // with every year, tail of digits and repetition; taken apart, some hundred words stand for all of those.
@@ -71,7 +90,7 @@ func skeleton(s string) string {
 // guessable returns "common" or "personal" when password is put together from common words, or from those and a's own
 // names, so that few guesses find it; otherwise "".
 func (s *Service) guessable(a *Account, password string) string {
-	if bits(password, s.common, nil) < enough {
+	if bits(password, s.common, nil) < enough || s.quoted(password) {
 		return "common"
 	}
 	personal := make(wordlist)
@@ -88,6 +107,34 @@ func (s *Service) guessable(a *Account, password string) string {
 		return "personal"
 	}
 	return ""
+}
+
+// quoted reports whether password is a famous phrase, written in whatever way, with little beside it.
+func (s *Service) quoted(password string) bool {
+	plain, bare := letters(password)
+	text := string(bare)
+	for _, phrase := range famous() {
+		before, _, found := strings.Cut(text, phrase)
+		if !found {
+			continue
+		}
+		start := utf8.RuneCountInString(before)
+		rest := slices.Concat(plain[:start], plain[start+utf8.RuneCountInString(phrase):])
+		return wordBits+bits(string(rest), s.common) < enough
+	}
+	return false
+}
+
+// letters returns the letters and digits of s, in lower case and, rune by rune beside it, in the form of skeleton: signs that stand
+// for letters count as those, all others and blanks are left out.
+func letters(s string) (plain, bare []rune) {
+	for _, r := range s {
+		form, _ := utf8.DecodeRuneInString(skeleton(string(r)))
+		if unicode.IsLetter(form) || unicode.IsDigit(form) {
+			plain, bare = append(plain, unicode.ToLower(r)), append(bare, form)
+		}
+	}
+	return plain, bare
 }
 
 // bits returns the least number of bits by which the parts of password can be described.
