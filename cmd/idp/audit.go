@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,6 +99,10 @@ func (c *auditListCmd) Run(a *app) error {
 			}
 			f.Before = page[len(page)-1].ID
 		}
+		names, err := namesIn(a, p, all)
+		if err != nil {
+			return err
+		}
 		var rows [][]string
 		for _, e := range all {
 			action := e.Action
@@ -105,13 +110,22 @@ func (c *auditListCmd) Run(a *app) error {
 				action = "FORGED " + action
 			}
 			row := []string{e.At.UTC().Format(time.RFC3339)}
-			for _, value := range []string{action, e.Actor, e.Subject, e.Client, e.Result, e.Request.Address} {
+			for _, value := range []string{action, cmp.Or(names[e.Actor], e.Actor), cmp.Or(names[e.Subject], e.Subject), e.Client, e.Result, e.Request.Address} {
 				row = append(row, printable(value))
 			}
 			rows = append(rows, row)
 		}
 		return c.print(a, all, "TIME\tACTION\tACTOR\tSUBJECT\tCLIENT\tRESULT\tADDRESS", rows)
 	})
+}
+
+// namesIn returns the user names of the people in entries, by subject. Of those who are gone there is nothing but the subject.
+func namesIn(a *app, p *idp.IdP, entries []audit.Entry) (map[string]string, error) {
+	var subjects []string
+	for _, e := range entries {
+		subjects = append(subjects, e.Actor, e.Subject)
+	}
+	return p.Accounts.Usernames(a, subjects)
 }
 
 // printable is s without what a terminal would obey: a forged row holds what its author likes.
