@@ -9,6 +9,7 @@ import (
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/admin"
 	"github.com/focushq/idp/api"
+	"github.com/focushq/idp/audit"
 )
 
 // SetupLink returns the one-time link that makes the first administrator, "" when there is one already.
@@ -17,7 +18,7 @@ func (p *IdP) SetupLink(ctx context.Context) (string, error) {
 	if err != nil || admins > 0 {
 		return "", err
 	}
-	token, err := p.Accounts.NewLink(ctx, account.PurposeSetup, "", 24*time.Hour)
+	token, err := p.Accounts.NewLink(audit.WithActor(ctx, audit.Server), account.PurposeSetup, "", 24*time.Hour)
 	if err != nil {
 		return "", err
 	}

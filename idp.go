@@ -205,7 +205,8 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.OAuth, err = oauth.New(ctx, oauth.Config{
+	// Whatever starts first, the keys that are made then are the provider's own deed.
+	if p.OAuth, err = oauth.New(audit.WithActor(ctx, audit.Server), oauth.Config{
 		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
 		Cookies: p.Sessions.Cookies, Now: p.now, Log: slog.New(identified{p.log.Handler()}), Claims: p.claims, Alive: p.alive,
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
@@ -259,7 +260,7 @@ func (p *IdP) mountConsole(mux *http.ServeMux) error {
 	}
 	// Not before somebody comes: a command that was given another public_url must not lead administrators there.
 	p.console.Register = func(ctx context.Context) error {
-		return p.OAuth.Clients().Establish(ctx, console.Client(p.cfg.PublicURL), secret)
+		return p.OAuth.Clients().Establish(audit.WithActor(ctx, audit.Server), console.Client(p.cfg.PublicURL), secret)
 	}
 	p.console.Mount(mux)
 	return nil

@@ -81,7 +81,7 @@ var expected = map[string]expectation{
 	"oauth.code_reused":    {by: "nobody", whom: "always", app: "always"},
 	"oauth.refresh_reused": {by: "nobody", whom: "always", app: "always"},
 
-	"oauth.client_created":             {by: "staff none", whom: "never", app: "always"},
+	"oauth.client_created":             {by: "server staff none", whom: "never", app: "always"},
 	"oauth.client_updated":             {by: "staff", whom: "never", app: "always"},
 	"oauth.client_deleted":             {by: "staff", whom: "never", app: "always"},
 	"oauth.client_secret_rotated":      {by: "staff", whom: "never", app: "always"},
@@ -92,7 +92,7 @@ var expected = map[string]expectation{
 	"account.policy_set": {by: "staff", whom: "never"},
 	"brand.set":          {by: "staff", whom: "never"},
 	"mail.tried":         {by: "person", whom: "always"},
-	"oauth.key_created":  {by: "server staff none", whom: "never"},
+	"oauth.key_created":  {by: "server staff", whom: "never"},
 	"oauth.key_revoked":  {by: "staff", whom: "never"},
 	"keyset.rotated":     {by: "staff", whom: "never"},
 	"keyset.resealed":    {by: "staff", whom: "never"},
