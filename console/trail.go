@@ -56,6 +56,7 @@ type trailRow struct {
 	Client             string
 	Result             string
 	Bad                bool
+	Repeats            bool // What says already that it was refused
 	Browser, System    string
 	Address            string
 }
@@ -187,6 +188,7 @@ func trailRowOf(e audit.Entry, names map[string]string) trailRow {
 		Browser: browser.Name, System: browser.OS, Address: e.Request.Address,
 		Bad: strings.Contains(e.Action, "refused") || strings.Contains(e.Action, "reused") || e.Result == "refused" || e.Result == "forbidden" || e.Forged,
 	}
+	row.Repeats = strings.Contains(e.Action, "refused") && (e.Result == "" || e.Result == "refused")
 	if name := names[e.Actor]; name != "" {
 		row.Actor, row.ActorID = name, e.Actor
 	}

@@ -94,7 +94,7 @@ func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 			AMR: who.session.AMR, ACR: f.acr(req, who.session.AMR), Scopes: scopes,
 		}, nil
 	case step == Refuse:
-		return nil, fosite.ErrAccessDenied.WithHint("This app is not open to this person.")
+		return nil, fosite.ErrAccessDenied.WithHint(oauth.NotOpen)
 	case slices.Contains(state.Prompt, "none"):
 		return nil, silent[step]
 	}

@@ -125,5 +125,9 @@ type InvalidError struct{ Field, Reason string }
 
 func (e *InvalidError) Error() string { return "oauth: client: " + e.Field + ": " + e.Reason }
 
+// NotOpen is the hint of a refusal of somebody who is in none of the client's groups: whoever looks after the client is told, see
+// [ProblemPerson].
+const NotOpen = "This app is not open to this person."
+
 // ResumeURL is where a page sends the browser when its step of the suspended request id is done.
 func ResumeURL(id string) string { return "/oauth2/authorize?resume=" + url.QueryEscape(id) }

@@ -29,6 +29,7 @@ const (
 	ProblemResponseType  ProblemKind = "response_type"            // Came
 	ProblemGrant         ProblemKind = "invalid_grant"            // Why
 	ProblemProof         ProblemKind = "dpop"                     // Why
+	ProblemPerson        ProblemKind = "person"                   // somebody was refused because of what the client is to them. Why: groups
 	ProblemParameter     ProblemKind = "parameter"                // Parameter and Text, which is English and ours
 	problemsShown                    = 20
 	unknownShown                     = 100

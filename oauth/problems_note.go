@@ -206,6 +206,9 @@ func (s *Server) failed(r *http.Request, id string, form url.Values, p Problem, 
 		f.client = named
 	}
 	f.kind, f.detail = problemKind(form, p)
+	if p.Code == "access_denied" && reason == NotOpen {
+		f.kind, f.detail = ProblemPerson, problemDetail{Why: "groups"}
+	}
 	switch f.kind {
 	case ProblemSecret: // see judge
 		f.detail.Why = reasonOf(ProblemAssertion, reason)

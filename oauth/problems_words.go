@@ -13,6 +13,9 @@ var why = map[ProblemKind]map[string]string{
 		"former":  "the secret before the last rotation came, which is good no more",
 		"missing": "a secret came, and the client has none yet: give it one",
 	},
+	ProblemPerson: {
+		"groups": "somebody who is in none of the client's groups tried to use it",
+	},
 	ProblemPKCE: {
 		"missing":  "the request has no code_challenge (PKCE), which this client must send",
 		"method":   "the code_challenge_method must be S256",

@@ -11,7 +11,7 @@ type trailRowData struct {
 	ActorID, SubjectID string
 	Anonymous, Server  bool
 	Client, Result     string
-	Bad                bool
+	Bad, Repeats       bool
 	Browser, System    string
 	Address            string
 }
@@ -56,9 +56,9 @@ func trailSamples() []sample {
 	}
 	in := sentenceData{"trail.sign_in.password", nil}
 	rows := []trailRowData{
-		{"e1", "/admin/audit/e1", noon, in, "", "alice", "alice", "s1", "s1", false, false, "focus-hq", "password", false, "Firefox", "Linux", "192.0.2.7"},
-		{"e2", "/admin/audit/e2", noon, sentenceData{"trail.sign_in.refused", nil}, typedIn, "-", "s9", "", "", true, false, "", "refused", true, "", "", ""},
-		{"e3", "/admin/audit/e3", noon, sentenceData{"trail.other", map[string]any{"Action": typedIn}}, "", "the server", "", "", "", false, true, "", "", false, "", "", "2001:db8::1"},
+		{"e1", "/admin/audit/e1", noon, in, "", "alice", "alice", "s1", "s1", false, false, "focus-hq", "password", false, false, "Firefox", "Linux", "192.0.2.7"},
+		{"e2", "/admin/audit/e2", noon, sentenceData{"trail.sign_in.refused", nil}, typedIn, "-", "s9", "", "", true, false, "", "refused", true, false, "", "", ""},
+		{"e3", "/admin/audit/e3", noon, sentenceData{"trail.other", map[string]any{"Action": typedIn}}, "", "the server", "", "", "", false, true, "", "", true, true, "", "", "2001:db8::1"},
 	}
 	groups := []string{"sign_ins", "tokens"}
 	return []sample{
