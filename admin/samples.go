@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"net/url"
@@ -84,14 +85,15 @@ func samples() []kindOfSample {
 			}
 			return "Grafana listens at its root_url and /login/generic_oauth: register that as a redirect URI."
 		}},
+		{"native", "On a phone or a desktop: AppAuth", "text", installed, nil},
 		{"spa", "In the browser: oidc-client-ts", "javascript", inBrowser, nil},
-		{"native", "On a phone: AppAuth", "text", native, nil},
+		{"native", "On a phone or a desktop: AppAuth", "text", func(c *oauth.Client) bool { return native(c) && !installed(c) }, nil},
 		{"device", "Television or terminal: curl", "bash", func(c *oauth.Client) bool {
 			return slices.Contains(c.GrantTypes, deviceGrant) && c.AuthMethod != "private_key_jwt"
 		}, nil},
+		{"introspect", "Is a token good? curl", "bash", func(c *oauth.Client) bool { return c.Introspect && c.HasSecret() }, nil},
 		{"machine", "Machine: curl", "bash", machine, nil},
 		{"machine-go", "Machine: Go", "go", machine, nil},
-		{"introspect", "Is a token good? curl", "bash", func(c *oauth.Client) bool { return c.Introspect && c.HasSecret() }, nil},
 		{"endpoints", "Everything else", "text", func(*oauth.Client) bool { return true }, nil},
 	}
 }
@@ -112,6 +114,14 @@ func inBrowser(c *oauth.Client) bool {
 func native(c *oauth.Client) bool {
 	return plain(c) && c.IsPublic() && slices.Contains(c.GrantTypes, "authorization_code") &&
 		slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return !strings.HasPrefix(uri, "https:") })
+}
+
+// installed reports whether c can be no page in a browser alone: pages under development are at localhost, and programs listen at
+// an address (RFC 8252 section 7.3) or have a scheme of their own.
+func installed(c *oauth.Client) bool {
+	return native(c) && slices.ContainsFunc(c.RedirectURIs, func(uri string) bool {
+		return !strings.HasPrefix(uri, "https:") && !strings.HasPrefix(uri, "http://localhost")
+	})
 }
 
 func machine(c *oauth.Client) bool {
@@ -189,6 +199,19 @@ func (s sampled) Path() string {
 		return "/"
 	}
 	return path.Clean(u.Path)
+}
+
+// Listen returns where a program on a developer's machine waits for people who come back: at the port of the redirect URI if that
+// is on it.
+func (s sampled) Listen() string { return "127.0.0.1:" + s.Port() }
+
+// Port returns the port of that.
+func (s sampled) Port() string {
+	u, err := url.Parse(s.RedirectURI)
+	if err != nil || u.Scheme != "http" || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
+		return "9999"
+	}
+	return cmp.Or(u.Port(), "80")
 }
 
 // quoted returns text as a string of Go, JavaScript, Python, C#, YAML and TOML: all of them read JSON's.

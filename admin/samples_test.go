@@ -87,6 +87,32 @@ func checkSample(t *testing.T, s admin.Sample, path string) {
 	}
 }
 
+// A program that is tried on a developer's machine waits where people come back to, and what fits best comes first.
+func TestSamplesFitTheirKinds(t *testing.T) {
+	for uri, want := range map[string]string{
+		"http://localhost:8080/cb": `"127.0.0.1:8080"`, "http://127.0.0.1:4000/": `"127.0.0.1:4000"`, "http://localhost/cb": `"127.0.0.1:80"`,
+		"https://app.example:8443/cb": `"127.0.0.1:9999"`,
+	} {
+		if s := admin.Samples(&oauth.Client{ID: "app", RedirectURIs: []string{uri}}, admin.EndpointsOf("https://id.example.com"))[0]; !strings.Contains(s.Text, want) {
+			t.Errorf("%s:\n%s", uri, s.Text)
+		}
+	}
+	device := []string{"urn:ietf:params:oauth:grant-type:device_code"}
+	for first, client := range map[string]oauth.Client{
+		"native": {AuthMethod: "none", RedirectURIs: []string{"http://127.0.0.1/callback"}}, "spa": {AuthMethod: "none", RedirectURIs: []string{"http://localhost:5173/"}},
+		"device": {AuthMethod: "none", GrantTypes: device}, "introspect": {GrantTypes: []string{"client_credentials"}, Introspect: true},
+		"machine": {GrantTypes: []string{"client_credentials"}, Scopes: []string{"read"}},
+	} {
+		all := admin.Samples(&client, admin.EndpointsOf("https://id.example.com"))
+		if all[0].ID != first {
+			t.Errorf("%s: %s comes first", first, all[0].ID)
+		}
+		if last := all[len(all)-1]; strings.Contains(last.Text, "PKCE") != (len(client.RedirectURIs) > 0) {
+			t.Errorf("%s:\n%s", first, last.Text)
+		}
+	}
+}
+
 // What a client has registered itself runs in nobody's program who copies a sample.
 func TestSec_AD03_SamplesRunNothing(t *testing.T) {
 	nasty := "https://evil.example/\";system('id');$(id)`id`${CLIENT_SECRET}{{.}}<script>"

@@ -123,7 +123,7 @@ func (c *Console) client(v *visit) {
 		v.fail(err)
 		return
 	}
-	made := c.made(view.Client, "")
+	made := c.made(view.Client, "", "")
 	page := clientPage{
 		ClientView: view, URL: clientsPath + "/" + url.PathEscape(id), Public: view.IsPublic(), HasSecret: len(view.Secrets) > 0,
 		Machine: !slices.Contains(view.GrantTypes, "authorization_code") && slices.Contains(view.GrantTypes, "client_credentials"),

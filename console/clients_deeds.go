@@ -124,7 +124,8 @@ func (c *Console) doClientDeed(v *visit, d clientDeed) {
 	answer := http.StatusUnprocessableEntity
 	switch {
 	case errors.Is(err, errOverlap):
-		page.Problem = &templates.Problem{ID: "problem.admin.length", Field: "overlap"}
+		l, _, _ := v.length("overlap")
+		page.Problem = lengthProblem(l)
 	case errors.Is(err, errClientConfirm):
 		page.Problem = &templates.Problem{ID: "problem.admin.confirm_client", Field: "confirm"}
 	case errors.Is(err, oauth.ErrTwoSecrets):

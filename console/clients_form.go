@@ -128,7 +128,7 @@ func (v *visit) typedClient(is *oauth.Client) (*oauth.Client, []length, *templat
 		l, d, ok := v.length(life.name)
 		typed = append(typed, l)
 		if *life.at = oauth.Seconds(d / time.Second); !ok && wrong == nil {
-			wrong = &templates.Problem{ID: "problem.admin.length", Field: life.name}
+			wrong = lengthProblem(l)
 		}
 	}
 	client.JWKS = nil
@@ -151,7 +151,7 @@ func clientProblemOf(err error) *templates.Problem {
 	case errors.Is(err, oauth.ErrTaken):
 		return &templates.Problem{ID: "problem.admin.taken", Field: "id"}
 	case errors.As(err, &invalid):
-		return &templates.Problem{ID: "problem.admin.client", Field: invalid.Field, Args: map[string]any{"Name": invalid.Field, "Other": invalid.Reason}}
+		return clientRefusal(invalid)
 	}
 	return problem(err)
 }
@@ -188,7 +188,7 @@ func (c *Console) createClient(v *visit) {
 	if wrong == nil {
 		made, secret, err := v.createClient("", *client) // the form had the template's defaults
 		if err == nil {
-			v.render(http.StatusOK, "admin_first_made", c.made(made.Client, secret))
+			v.render(http.StatusOK, "admin_first_made", c.made(made.Client, secret, template.ID))
 			return
 		}
 		if wrong = clientProblemOf(err); wrong == nil {

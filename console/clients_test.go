@@ -190,6 +190,75 @@ func TestANewAppSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
+// What is said of a new app fits its kind.
+func TestANewAppIsToldOfItsKind(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	for kind, want := range map[string]struct{ says, not, first, uri string }{
+		"web":             {"The secret comes from the environment", "PKCE, which", "Go", "https://app.example/cb"},
+		"spa":             {"PKCE", "environment", "In the browser", "http://localhost:5173/"},
+		"native":          {"PKCE", "environment", "AppAuth", "com.example.app:/callback"},
+		"device":          {"device flow", "PKCE", "terminal", ""},
+		"machine":         {"environment", "PKCE", "Machine", ""},
+		"resource_server": {"environment", "PKCE", "Is a token good?", ""},
+	} {
+		form := root.Enter("/admin/new-client?template=" + kind)
+		page := form.Submit("save", "name", kind, "redirect_uris", want.uri, "scopes", "openid")
+		if text := page.Text("main"); page.Status != http.StatusOK || !strings.Contains(text, want.says) || strings.Contains(text, want.not) ||
+			!strings.Contains(page.Text("details[open] summary"), want.first) {
+			t.Errorf("%s: %d, first %q: %s", kind, page.Status, page.Text("details[open] summary"), text)
+		}
+	}
+}
+
+// Refusals are sentences at their fields.
+func TestRefusalsOfAppsAreSentences(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	p.AddClient(oauth.Client{ID: "notes", RedirectURIs: []string{"https://notes.example/callback"}})
+	form := root.Enter("/admin/clients/notes/edit")
+	for _, tt := range [][3]string{
+		{"redirect_uris", "", "Give at least one address"},
+		{"redirect_uris", "notes.example/cb", "not a whole address"},
+		{"redirect_uris", "http://notes.example/cb", "must begin with https://"},
+		{"redirect_uris", "https://*.notes.example/cb", "wildcard"},
+		{"access_token_life", "100", "24 hours at most"},
+		{"refresh_token_life", "1000", "400 days at most"},
+		{"refresh_token_life", "999999999999999999999", "That is too long."},
+		{"refresh_token_life", "1.5", "whole number"},
+		{"name", "", "Give the app a name."},
+	} {
+		page := form.Submit("save", tt[0], tt[1])
+		if text := page.Text("#" + tt[0] + "-error"); page.Status != http.StatusUnprocessableEntity || !strings.Contains(text, tt[2]) || strings.Contains(text, "_") {
+			t.Errorf("%q: %d %q", tt, page.Status, text)
+		}
+	}
+	page := root.Enter("/admin/first").Submit("first-create", "kind", "web", "name", "App", "redirect_uri", "app.example/cb")
+	if !strings.Contains(page.Text("#redirect_uri-error"), "not a whole address") {
+		t.Errorf("%s", page.Text("main"))
+	}
+}
+
+// Whoever looks after an app is told that somebody outside its groups tried, and not who.
+func TestARefusalByGroupIsToldAtTheApp(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	alice := p.Person("alice")
+	if err := p.Accounts.CreateGroup(t.Context(), account.Group{Name: "ops"}); err != nil {
+		t.Fatal(err)
+	}
+	app := p.AddClient(oauth.Client{ID: "ops", Groups: []string{"ops"}, RedirectURIs: []string{"https://ops.example/callback"}})
+	alice.Browser.Get(app.AuthCodeURL("s"))
+	text := root.Enter("/admin/clients/ops").Text("#problems")
+	if !strings.Contains(text, "none of the client's groups") || strings.Contains(text, "alice") {
+		t.Errorf("%q", text)
+	}
+	row := strings.Join(root.Enter("/admin/audit?client=ops").All("#results tbody th"), "|")
+	if !strings.Contains(row, "An app was refused") || strings.Contains(row, "refused refused") {
+		t.Errorf("%q", row)
+	}
+}
+
 // The console's own registration is looked at, and changed by nobody.
 func TestTheConsoleStaysWhatItIs(t *testing.T) {
 	p := idptest.Start(t)

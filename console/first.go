@@ -61,7 +61,7 @@ func (c *Console) createFirst(v *visit) {
 		v.render(http.StatusUnprocessableEntity, "admin_first", page)
 		return
 	}
-	v.render(http.StatusOK, "admin_first_made", c.made(client.Client, secret))
+	v.render(http.StatusOK, "admin_first_made", c.made(client.Client, secret, page.Kind))
 }
 
 // addFirst makes a client. It is an app of the house: one with a secret is vouched for, so that people are not asked what it may
@@ -133,6 +133,10 @@ func firstProblem(err error) *templates.Problem {
 	case invalid.Field == "redirect_uris" && invalid.Reason == "empty":
 		return &templates.Problem{ID: "problem.admin.first_uri", Field: "redirect_uri"}
 	case invalid.Field == "redirect_uris":
+		if p := clientRefusal(invalid); p.ID != "problem.admin.client" {
+			p.Field = "redirect_uri"
+			return p
+		}
 		return &templates.Problem{ID: "problem.admin.first_uri_form", Field: "redirect_uri", Args: map[string]any{"Other": invalid.Reason}}
 	}
 	return problem(err)
@@ -142,6 +146,7 @@ func firstProblem(err error) *templates.Problem {
 type madePage struct {
 	Client    *oauth.Client
 	Secret    string // shown this once
+	Proof     string // the id of how it proves itself without one
 	Issuer    string
 	Endpoints []endpoint
 	Samples   []admin.Sample
@@ -151,10 +156,41 @@ type madePage struct {
 // endpoint is an address of the provider, by its name in discovery (OpenID Connect Discovery 1.0 section 3).
 type endpoint struct{ Name, URL string }
 
-func (c *Console) made(client *oauth.Client, secret string) madePage {
+// firstSamples are the ids of what is set up first for a kind of app.
+var firstSamples = map[string][]string{
+	admin.TemplateSPA: {"spa"}, admin.TemplateNative: {"native", "endpoints"}, admin.TemplateMachine: {"machine"}, admin.TemplateDevice: {"device"},
+	admin.TemplateResource: {"introspect"},
+}
+
+// samplesFor returns the samples of client, first those of its kind.
+func samplesFor(client *oauth.Client, at admin.Endpoints, kind string) []admin.Sample {
+	all := admin.Samples(client, at)
+	rank := func(s admin.Sample) int {
+		if i := slices.Index(firstSamples[kind], s.ID); i >= 0 {
+			return i
+		}
+		return len(all)
+	}
+	slices.SortStableFunc(all, func(a, b admin.Sample) int { return rank(a) - rank(b) })
+	return all
+}
+
+// proof is the id of how a client proves itself that has no secret.
+func proof(client *oauth.Client) string {
+	switch {
+	case client.AuthMethod == "private_key_jwt":
+		return "admin.made.by_keys"
+	case !slices.Contains(client.GrantTypes, "authorization_code"):
+		return "admin.made.by_device"
+	}
+	return "admin.made.no_secret"
+}
+
+// made is the page of client; kind is that of [admin.ClientTemplates] by which it was made, "" for one of which that is not known.
+func (c *Console) made(client *oauth.Client, secret, kind string) madePage {
 	at := admin.EndpointsOf(c.PublicURL)
 	return madePage{
-		Client: client, Secret: secret, Issuer: at.Issuer, TryURL: firstPath + "/" + client.ID, Samples: admin.Samples(client, at),
+		Client: client, Secret: secret, Proof: proof(client), Issuer: at.Issuer, TryURL: firstPath + "/" + client.ID, Samples: samplesFor(client, at, kind),
 		Endpoints: []endpoint{
 			{"discovery", at.Discovery}, {"authorization_endpoint", at.Authorization}, {"token_endpoint", at.Token},
 			{"userinfo_endpoint", at.Userinfo}, {"jwks_uri", at.JWKS}, {"end_session_endpoint", at.EndSession},

@@ -113,7 +113,7 @@ func problem(err error) *templates.Problem {
 	case errors.As(err, &invalid):
 		return &templates.Problem{ID: "problem." + invalid.Field + "." + invalid.Reason, Field: invalid.Field}
 	case errors.As(err, &client):
-		return &templates.Problem{ID: "problem.admin.client", Field: client.Field, Args: map[string]any{"Name": client.Field, "Other": client.Reason}}
+		return clientRefusal(client)
 	}
 	return nil
 }

@@ -142,11 +142,11 @@ type (
 	codeData struct{ Name, Text, Note string }
 	urlData  struct{ Name, URL string }
 	madeData struct {
-		Client         clientNames
-		Secret, Issuer string
-		Samples        []codeData
-		Endpoints      []urlData
-		TryURL         string
+		Client                clientNames
+		Secret, Proof, Issuer string
+		Samples               []codeData
+		Endpoints             []urlData
+		TryURL                string
 	}
 	signInData struct {
 		Who      string
@@ -170,7 +170,7 @@ var firstKinds = []kindData{{"web", "admin.first.web", "admin.first.web_text"}, 
 
 func firstMade(secret string) madeData {
 	const issuer = "https://id.example.com"
-	return madeData{clientNames{"focus-hq", "Focus HQ"}, secret, issuer,
+	return madeData{clientNames{"focus-hq", "Focus HQ"}, secret, "admin.made.no_secret", issuer,
 		[]codeData{{"Go", "config := oauth2.Config{\n\tClientID: \"focus-hq\",\n}\n", ""}, {"Django", "OIDC_RP_CLIENT_ID = \"focus-hq\"\n", "Needs <mozilla>."}},
 		[]urlData{{"discovery", issuer + "/.well-known/openid-configuration"}, {"token_endpoint", issuer + "/oauth2/token"}}, "/admin/first/focus-hq"}
 }
