@@ -35,7 +35,7 @@ check: lint ## format, vet, static analysis, tests without PostgreSQL and browse
 
 test: deps lint vuln ## everything: check, vulnerabilities, both databases, browser, race detector
 	@go run ./internal/secrows
-	TMPDIR=$$(scripts/scratch) go test $(RACE) -vet=off -timeout 20m $$(go list ./... | grep -v /e2e$$)
+	TMPDIR=$$(scripts/scratch) go test $(RACE) -p 3 -vet=off -timeout 20m $$(go list ./... | grep -v /e2e$$) # many of them wait for a disk or a clock
 	TMPDIR=$$(scripts/scratch) go test -vet=off -timeout 20m ./e2e -skip '^TestFirstTenMinutes$$'
 	@TMPDIR=$$(scripts/scratch) go test -vet=off -timeout 5m -v ./e2e -run '^TestFirstTenMinutes$$' # says how many clicks it took
 
