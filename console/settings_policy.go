@@ -188,7 +188,7 @@ func (c *Console) previewPolicy(v *visit) {
 		return
 	}
 	if want.Version != is.Version {
-		c.policyForm(v, http.StatusConflict, c.policyPage(is), &templates.Problem{ID: "problem.admin.stale"})
+		c.stalePolicy(v, page, is, want)
 		return
 	}
 	page.Changes = policyChanges(is, want)
@@ -247,6 +247,13 @@ func policyChanges(is, want account.Policy) []policyChange {
 	return all
 }
 
+// stalePolicy shows what was typed, with what it says now where that differs: somebody else was quicker. The preview says it
+// again before anything is saved over that.
+func (c *Console) stalePolicy(v *visit, page policyPage, is, want account.Policy) {
+	page.Version, page.Changes = is.Version, policyChanges(is, want)
+	c.policyForm(v, http.StatusConflict, page, &templates.Problem{ID: "problem.admin.policy_stale"})
+}
+
 func (c *Console) setPolicy(v *visit) {
 	want, page, wrong := c.typedPolicy(v)
 	if wrong != nil {
@@ -256,7 +263,8 @@ func (c *Console) setPolicy(v *visit) {
 	err := v.desk.SetPolicy(v.r.Context(), want)
 	if wrong := policyProblem(err); wrong != nil {
 		if now, errNow := v.desk.Policy(v.r.Context()); errNow == nil && wrong.ID == "problem.admin.stale" {
-			page = c.policyPage(now)
+			c.stalePolicy(v, page, now, want)
+			return
 		}
 		c.policyForm(v, status(err), page, wrong)
 		return

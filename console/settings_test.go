@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/idptest"
@@ -167,5 +168,21 @@ func TestMailIsTriedToOneself(t *testing.T) {
 	}
 	if done := page.Submit("try"); done.Status != http.StatusOK || !strings.Contains(done.Text("main"), "The letter is sent") {
 		t.Errorf("%d: %s", done.Status, done.Text("main"))
+	}
+}
+
+// Of two who change the policy at once the second one keeps what they typed, and reads what it says now.
+func TestAStalePolicyKeepsWhatWasTyped(t *testing.T) {
+	p := idptest.Start(t)
+	root := p.Staff("root", account.Administrator)
+	first, second := root.Enter("/admin/policy"), root.Enter("/admin/policy").Submit("preview", "grace", "9", "grace_unit", "days")
+	first.Submit("preview", "required", "everybody", "idle", "2", "idle_unit", "hours").Submit("save")
+	late := second.Submit("save")
+	if late.Status != http.StatusConflict || late.Attr("#grace", "value") != "9" || !strings.Contains(late.Text("#now"), "2 hours") {
+		t.Fatalf("%d: %s", late.Status, late.Text("main"))
+	}
+	late.Submit("preview").Submit("save")
+	if is, err := p.Accounts.Policy(t.Context()); err != nil || is.MFAGrace != 9*24*time.Hour || is.SessionIdle != 0 {
+		t.Errorf("%+v %v", is, err)
 	}
 }

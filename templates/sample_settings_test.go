@@ -18,6 +18,14 @@ type policyFormData struct {
 	May                  bool
 	Problem              *mistake
 	IdleNow, OverallNow  time.Duration
+	Changes              []policyDiff
+}
+
+type policyDiff struct {
+	What, Was          string
+	WasD               time.Duration
+	Length, Everything bool
+	WasZ               bool
 }
 
 type signingKey struct {
@@ -109,6 +117,8 @@ func settingSamples() []sample {
 	sent.Trial = &mailTrialData{OK: true, Server: "mail.example.com:587", TLS: "TLS 1.3", Took: time.Second}
 	return []sample{
 		{"console policy", "admin_policy", policy}, {"console policy read", "admin_policy", read}, {"console policy wrong", "admin_policy", wrong},
+		{"console policy stale", "admin_policy", policyFormData{May: true, Grace: policy.Grace, Idle: policy.Idle, Overall: policy.Overall, Problem: &mistake{"problem.admin.policy_stale", "", nil},
+			Changes: []policyDiff{{What: "groups", Was: typedIn}, {What: "idle", Length: true, WasZ: true}, {What: "required", Was: "everybody", Everything: true}}}},
 		{"console policy preview", "admin_policy_preview", preview{
 			Changes: []change{{What: "required", Was: "groups", Is: "everybody", Everything: true}, {What: "groups", Was: typedIn, Is: ""},
 				{What: "grace", Length: true, WasD: 24 * time.Hour}, {What: "idle", Length: true, WasZ: true, IsD: time.Hour}},
