@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -25,47 +23,6 @@ import (
 // chromeWait bounds every step of a browser: a page that is not there by then will not come.
 const chromeWait = 30 * time.Second
 
-// chrome is a running Chromium. Each of its windows is a fresh browser to the sites: it shares no cookies.
-type chrome struct {
-	t   *testing.T
-	ctx context.Context
-}
-
-// chromeStart runs a headless Chromium until the test ends.
-func chromeStart(t *testing.T) *chrome {
-	t.Helper()
-	programs := []string{"chromium", "chromium-browser", "google-chrome"}
-	at := slices.IndexFunc(programs, func(name string) bool { _, err := exec.LookPath(name); return err == nil })
-	if at < 0 {
-		t.Fatal("chromium not found: run `make deps`")
-	}
-	// Not the test's own folder: Chromium's children may still write into it when the test is over.
-	folder, err := os.MkdirTemp(demoFolder, "chromium-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(programs[at]), chromedp.UserDataDir(folder), chromedp.WSURLReadTimeout(2 * chromeWait),
-		chromedp.UserAgent("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"),
-		chromedp.Flag("force-color-profile", "srgb"), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("disable-dev-shm-usage", true), // small in containers
-	}
-	for _, flag := range []string{
-		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-		"disable-component-update", "disable-sync",
-	} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
-	t.Cleanup(stop)
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatalf("chromium: %v", err)
-	}
-	return &chrome{t, ctx}
-}
-
 // chromeTab is a window with cookies of its own, and a record of what it asked for and complained about.
 type chromeTab struct {
 	t      *testing.T
@@ -77,25 +34,23 @@ type chromeTab struct {
 	said     []string
 }
 
-// window opens a window 1280 pixels wide.
+// window opens a window 1280 pixels wide, until the test ends.
 func (c *chrome) window() *chromeTab {
 	c.t.Helper()
 	// Headless Chromium has no window that a tab with other cookies could open in: it has to be a new one.
+	var cookies cdp.BrowserContextID
 	var id target.ID
-	err := chromedp.Run(c.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-		ctx = cdp.WithExecutor(ctx, chromedp.FromContext(ctx).Browser)
-		cookies, err := target.CreateBrowserContext().Do(ctx)
-		if err != nil {
-			return err
+	c.browse(func(ctx context.Context) (err error) {
+		if cookies, err = target.CreateBrowserContext().Do(ctx); err == nil {
+			id, err = target.CreateTarget("about:blank").WithBrowserContextID(cookies).WithNewWindow(true).Do(ctx)
 		}
-		id, err = target.CreateTarget("about:blank").WithBrowserContextID(cookies).WithNewWindow(true).Do(ctx)
 		return err
-	}))
-	if err != nil {
-		c.t.Fatalf("chromium: %v", err)
-	}
+	})
 	ctx, stop := chromedp.NewContext(c.ctx, chromedp.WithTargetID(id))
-	c.t.Cleanup(stop)
+	c.t.Cleanup(func() {
+		stop()
+		c.browse(func(ctx context.Context) error { return target.DisposeBrowserContext(cookies).Do(ctx) })
+	})
 	tab := &chromeTab{t: c.t, ctx: ctx}
 	chromedp.ListenTarget(ctx, tab.listen)
 	if err := chromedp.Run(ctx); err != nil { // without a deadline, which would be the window's
