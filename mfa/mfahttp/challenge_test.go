@@ -231,7 +231,7 @@ func TestABusyServerIsTheHostsToExplain(t *testing.T) {
 	_, codes := b.enrolled()
 	busy := errors.New("test: busy")
 	crowded, err := mfa.New(mfa.Config{
-		Store: b.store, Cipher: b.cipher, Issuer: "Acme", Now: b.config.Now,
+		Store: b.store, Cipher: b.cipher, Issuer: "Acme", Now: b.config.Now, HashMemory: 64,
 		Gate: func(context.Context) (func(), error) { return nil, busy },
 	})
 	if err != nil {

@@ -100,7 +100,7 @@ func newWorldRemembering(t *testing.T, remember time.Duration) *world {
 	w.cipher = cipher
 	clock := func() time.Time { return w.now }
 	w.mfa, err = mfa.New(mfa.Config{
-		Store: w.store, Cipher: cipher, Issuer: "Acme", RememberFor: remember, Now: clock,
+		Store: w.store, Cipher: cipher, Issuer: "Acme", RememberFor: remember, Now: clock, HashMemory: 64,
 		Observe: func(_ context.Context, e mfa.Event) error { w.events = append(w.events, e); return nil },
 	})
 	if err != nil {

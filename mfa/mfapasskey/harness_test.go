@@ -74,7 +74,7 @@ func (w *world) start(url, origin string) replica {
 	w.must(err)
 	service, err := mfa.New(mfa.Config{
 		Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: w.clock, Observe: w.observe,
-		RememberFor: 720 * time.Hour,
+		RememberFor: 720 * time.Hour, HashMemory: 64,
 	})
 	w.must(err)
 	passkeys, err := mfapasskey.New(mfapasskey.Config{MFA: service, DB: db.SQLX(), Origin: origin, Name: "Focus HQ", Now: w.clock})

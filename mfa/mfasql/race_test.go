@@ -54,7 +54,7 @@ func serviceOn(t *testing.T, store mfa.Store, now *clock) *mfa.Service {
 		t.Fatal(err)
 	}
 	service, err := mfa.New(mfa.Config{
-		Store: store, Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour,
+		Store: store, Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour, HashMemory: 64, // for speed
 		Limits: mfa.Limits{
 			TOTP:    mfa.Limit{Waits: []mfa.Wait{{From: 5, For: time.Minute}}, Seal: 100},
 			Network: mfa.Limit{Waits: []mfa.Wait{{From: 20, For: time.Minute}}}, // where a test says from which one
@@ -361,7 +361,7 @@ func TestHostTransaction(t *testing.T) {
 		refuse := errors.New("the audit is full")
 		var answer error
 		service, err := mfa.New(mfa.Config{
-			Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read,
+			Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read, HashMemory: 64,
 			Observe: func(ctx context.Context, e mfa.Event) error {
 				_, err := db.Exec(ctx, "INSERT INTO host_audit (kind) VALUES ($1)", string(e.Kind))
 				return errors.Join(err, answer)

@@ -122,7 +122,7 @@ func TestSec_MF14_AllOrNothingAtEveryStatement(t *testing.T) {
 	cipher, err := mfa.NewCipher(make([]byte, 32))
 	must(t, err)
 	s, err := mfa.New(mfa.Config{
-		Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour,
+		Store: mfasql.New(db.SQLX()), Cipher: cipher, Issuer: "Focus HQ", Now: now.read, RememberFor: time.Hour, HashMemory: 64,
 		Observe: func(ctx context.Context, e mfa.Event) error { // as a host's audit log, in the same transaction
 			_, err := db.Exec(ctx, `INSERT INTO mfa_test_audit (kind) VALUES ($1)`, string(e.Kind))
 			return err
