@@ -5,10 +5,11 @@ SHELL := /bin/bash -o pipefail
 .PHONY: help deps fmt lint vuln check test race docs bench fuzz screens release
 
 # The race detector watches all packages but a few that hold it up most and have nothing to tell: SQLite's translated C, whose
-# memory it does not see, argon2 and the reader of YAML, which work on what is their caller's alone. Nor does it wait a
+# memory it does not see, and what works on its caller's values alone: hashes, codes and the reader of YAML. Nor does it wait a
 # second at the end of a program for goroutines that end with it.
 export GORACE := atexit_sleep_ms=0
-unwatched := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory golang.org/x/crypto/argon2 go.yaml.in/yaml/...
+unwatched := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory golang.org/x/crypto/argon2 go.yaml.in/yaml/... \
+	github.com/pquerna/otp/... encoding/base32
 RACE := -race $(foreach package,$(unwatched),'-gcflags=$(package)=-race=false -d=checkptr=0')
 
 help: ## this list
