@@ -90,7 +90,7 @@ func (d *Desk) CreateClient(ctx context.Context, template string, client *oauth.
 	}
 	client = client.WithDefaults() // the id that it gets is needed below
 	client.Dynamic = false
-	err = d.do(ctx, WriteClients, "create a client", func(ctx context.Context) error {
+	err = d.do(ctx, WriteClients, "create a client", func(ctx context.Context, d *Desk) error {
 		if err := d.mayMake(client); err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (d *Desk) clientNow(ctx context.Context, id string) (*ClientView, error) {
 // [*oauth.InvalidError]. [WriteClients].
 func (d *Desk) UpdateClient(ctx context.Context, client *oauth.Client) (updated *ClientView, secret string, err error) {
 	wanted := *client
-	err = d.do(ctx, WriteClients, "change a client", func(ctx context.Context) error {
+	err = d.do(ctx, WriteClients, "change a client", func(ctx context.Context, d *Desk) error {
 		clients := d.OAuth.Clients()
 		was, err := d.seen(ctx, client.ID, client.Version)
 		if err != nil {
@@ -176,7 +176,7 @@ func (d *Desk) seen(ctx context.Context, id string, version int64) (*oauth.Clien
 // SetClientDisabled switches a client off, or on again, in the state of version; errors as [Desk.UpdateClient] has them. While
 // it is off nothing that it was given works, and nobody signs in with it. [WriteClients].
 func (d *Desk) SetClientDisabled(ctx context.Context, id string, version int64, disabled bool) error {
-	return d.do(ctx, WriteClients, "disable or enable a client", func(ctx context.Context) error {
+	return d.do(ctx, WriteClients, "disable or enable a client", func(ctx context.Context, d *Desk) error {
 		was, err := d.seen(ctx, id, version)
 		if err != nil || was.Disabled == disabled {
 			return err
@@ -192,7 +192,7 @@ func (d *Desk) SetClientDisabled(ctx context.Context, id string, version int64, 
 // be ended first ([Desk.EndFormerSecret]): it may be the one in use. Without an overlap all secrets before end at once, whatever
 // there is: for one that somebody else has. Further errors as [oauth.Clients.Rotate] has them. [WriteClients].
 func (d *Desk) RotateClientSecret(ctx context.Context, id string, version int64, overlap time.Duration) (secret string, err error) {
-	err = d.do(ctx, WriteClients, "rotate a client's secret", func(ctx context.Context) error {
+	err = d.do(ctx, WriteClients, "rotate a client's secret", func(ctx context.Context, d *Desk) error {
 		if _, err := d.seen(ctx, id, version); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (d *Desk) RotateClientSecret(ctx context.Context, id string, version int64,
 // EndFormerSecret ends the secret before the last rotation of a client in the state of version at once; errors as
 // [oauth.Clients.EndFormerSecret] has them. [WriteClients].
 func (d *Desk) EndFormerSecret(ctx context.Context, id string, version int64) error {
-	return d.do(ctx, WriteClients, "end a client's former secret", func(ctx context.Context) error {
+	return d.do(ctx, WriteClients, "end a client's former secret", func(ctx context.Context, d *Desk) error {
 		if _, err := d.seen(ctx, id, version); err != nil {
 			return err
 		}
@@ -219,7 +219,7 @@ func (d *Desk) EndFormerSecret(ctx context.Context, id string, version int64) er
 // DeleteClient removes a client in the state of version with everything that was granted to it, and what people decided about
 // it; errors are [oauth.ErrNotFound], [oauth.ErrStale] and [oauth.ErrReserved]. [WriteClients].
 func (d *Desk) DeleteClient(ctx context.Context, id string, version int64) error {
-	return d.do(ctx, WriteClients, "delete a client", func(ctx context.Context) error {
+	return d.do(ctx, WriteClients, "delete a client", func(ctx context.Context, d *Desk) error {
 		if _, err := d.seen(ctx, id, version); err != nil {
 			return err
 		}
@@ -246,7 +246,7 @@ func (d *Desk) UnknownClients(ctx context.Context) ([]oauth.ClientProblem, error
 // NewRegistrationToken makes a token with which that many apps may register themselves within life (RFC 7591), the only time
 // that it is shown; errors as [oauth.Clients.NewRegistrationToken] has them. [WriteClients].
 func (d *Desk) NewRegistrationToken(ctx context.Context, life time.Duration, uses int) (token string, err error) {
-	err = d.do(ctx, WriteClients, "make a registration token", func(ctx context.Context) error {
+	err = d.do(ctx, WriteClients, "make a registration token", func(ctx context.Context, d *Desk) error {
 		token, err = d.OAuth.Clients().NewRegistrationToken(ctx, life, uses)
 		return err
 	})

@@ -73,13 +73,14 @@ func (d *Desk) CheckPerson(ctx context.Context, p Permission, what string, who *
 }
 
 // do runs fn in one transaction as the actor's, if they may do things of kind p: their role is looked up again, as it may have
-// been taken away since the page was shown. What was refused is recorded apart from it.
-func (d *Desk) do(ctx context.Context, p Permission, what string, fn func(context.Context) error) error {
+// been taken away since the page was shown, and fn gets the desk as it is now. What was refused is recorded apart from it.
+func (d *Desk) do(ctx context.Context, p Permission, what string, fn func(context.Context, *Desk) error) error {
 	err := d.Accounts.InTx(ctx, func(ctx context.Context) error {
-		if err := d.still(ctx, p); err != nil {
+		now, err := d.still(ctx, p)
+		if err != nil {
 			return err
 		}
-		return fn(d.ctx(ctx))
+		return fn(now.ctx(ctx), now)
 	})
 	if errors.Is(err, ErrForbidden) {
 		return d.refuse(ctx, p, what, "")
@@ -88,19 +89,20 @@ func (d *Desk) do(ctx context.Context, p Permission, what string, fn func(contex
 }
 
 // to is [Desk.do] to a person, who is read in that transaction: whoever has a role is for those who may touch staff.
-func (d *Desk) to(ctx context.Context, p Permission, what, subject string, fn func(context.Context, *account.Account) error) error {
+func (d *Desk) to(ctx context.Context, p Permission, what, subject string, fn func(context.Context, *Desk, *account.Account) error) error {
 	err := d.Accounts.InTx(ctx, func(ctx context.Context) error {
-		if err := d.still(ctx, p); err != nil {
+		now, err := d.still(ctx, p)
+		if err != nil {
 			return err
 		}
 		who, err := d.Accounts.BySubject(ctx, subject)
 		if err != nil {
 			return err
 		}
-		if !d.MayHelp(p, who) {
+		if !now.MayHelp(p, who) {
 			return ErrForbidden
 		}
-		return fn(d.ctx(ctx), who)
+		return fn(now.ctx(ctx), now, who)
 	})
 	if errors.Is(err, ErrForbidden) {
 		return d.refuse(ctx, p, what, subject)
@@ -109,30 +111,31 @@ func (d *Desk) to(ctx context.Context, p Permission, what, subject string, fn fu
 }
 
 // notSelf is [Desk.to] somebody else.
-func (d *Desk) notSelf(ctx context.Context, p Permission, what, subject string, fn func(context.Context, *account.Account) error) error {
+func (d *Desk) notSelf(ctx context.Context, p Permission, what, subject string, fn func(context.Context, *Desk, *account.Account) error) error {
 	if subject == d.by.Subject {
 		return ErrSelf
 	}
 	return d.to(ctx, p, what, subject, fn)
 }
 
-// still reports whether the actor may do things of kind p, asking the database for the role of a person: what is decided
-// after it, of whoever it is done to, is decided by that role too.
-func (d *Desk) still(ctx context.Context, p Permission) error {
+// still returns the desk with the role that a person has now, if that allows things of kind p: what is decided next, of whoever
+// it is done to, is decided by that role too.
+func (d *Desk) still(ctx context.Context, p Permission) (*Desk, error) {
+	fresh := *d
 	if d.by.Subject != "" {
 		now, err := d.Accounts.Active(ctx, d.by.Subject)
 		if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) {
-			return ErrForbidden
+			return nil, ErrForbidden
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		d.by.Role = now.Role()
+		fresh.by.Role = now.Role()
 	}
-	if !d.by.May(p) {
-		return ErrForbidden
+	if !fresh.by.May(p) {
+		return nil, ErrForbidden
 	}
-	return nil
+	return &fresh, nil
 }
 
 // refuse records that the actor may not, and returns [ErrForbidden].

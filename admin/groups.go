@@ -32,12 +32,12 @@ func (d *Desk) Group(ctx context.Context, name string) (account.Group, error) {
 
 // CreateGroup adds one. [WritePeople]; errors as [account.Service.CreateGroup] has them.
 func (d *Desk) CreateGroup(ctx context.Context, g account.Group) error {
-	return d.do(ctx, WritePeople, "create a group", func(ctx context.Context) error { return d.Accounts.CreateGroup(ctx, g) })
+	return d.do(ctx, WritePeople, "create a group", func(ctx context.Context, d *Desk) error { return d.Accounts.CreateGroup(ctx, g) })
 }
 
 // DescribeGroup gives one another description, if it has still the former one; otherwise [account.ErrStale]. [WritePeople].
 func (d *Desk) DescribeGroup(ctx context.Context, name, former, description string) error {
-	return d.do(ctx, WritePeople, "describe a group", func(ctx context.Context) error {
+	return d.do(ctx, WritePeople, "describe a group", func(ctx context.Context, d *Desk) error {
 		return d.Accounts.RedescribeGroup(ctx, account.Group{Name: name, Description: description}, former)
 	})
 }
@@ -45,7 +45,7 @@ func (d *Desk) DescribeGroup(ctx context.Context, name, former, description stri
 // DeleteGroup removes one, with its memberships only where that is said; those of whoever has a role want [WriteStaff].
 // [WritePeople]; errors as [account.Service.DeleteGroup] has them.
 func (d *Desk) DeleteGroup(ctx context.Context, name string, withMembers bool) error {
-	return d.do(ctx, WritePeople, "delete a group", func(ctx context.Context) error {
+	return d.do(ctx, WritePeople, "delete a group", func(ctx context.Context, d *Desk) error {
 		if withMembers && !d.May(WriteStaff) {
 			staff, err := d.Accounts.People(ctx, account.Query{Group: name, AnyRole: true, Limit: 1})
 			if invalid := new(account.InvalidError); errors.As(err, &invalid) {
@@ -64,7 +64,7 @@ func (d *Desk) DeleteGroup(ctx context.Context, name string, withMembers bool) e
 
 // SetMember puts somebody into a group or takes them out of it; what is so already stays. [WritePeople].
 func (d *Desk) SetMember(ctx context.Context, subject, group string, member bool) error {
-	return d.to(ctx, WritePeople, "change a group's members", subject, func(ctx context.Context, who *account.Account) error {
+	return d.to(ctx, WritePeople, "change a group's members", subject, func(ctx context.Context, d *Desk, who *account.Account) error {
 		if slices.Contains(who.Groups, group) == member {
 			return nil
 		}
@@ -88,7 +88,7 @@ func (d *Desk) PreviewImport(ctx context.Context, people []account.Incoming) ([]
 // actor may not touch are refused one by one.
 func (d *Desk) Import(ctx context.Context, people []account.Incoming) ([]account.Outcome, error) {
 	const what = "import people"
-	if err := d.do(ctx, WritePeople, what, func(ctx context.Context) error {
+	if err := d.do(ctx, WritePeople, what, func(ctx context.Context, d *Desk) error {
 		return d.Audit.Record(ctx, audit.Event{Action: EventImported, Detail: map[string]string{"lines": strconv.Itoa(len(people))}})
 	}); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (d *Desk) Export(ctx context.Context, to io.Writer, format account.Format, 
 	if err := d.read(ctx, ReadPeople, what); err != nil {
 		return err
 	}
-	if err := d.do(ctx, WritePeople, what, func(ctx context.Context) error {
+	if err := d.do(ctx, WritePeople, what, func(ctx context.Context, d *Desk) error {
 		return d.Audit.Record(ctx, audit.Event{Action: EventExported, Detail: map[string]string{"format": string(format)}})
 	}); err != nil {
 		return err

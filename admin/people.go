@@ -106,7 +106,7 @@ func (d *Desk) CreatePerson(ctx context.Context, n account.NewAccount) (made *ac
 		return nil, errors.New("admin: people choose their passwords themselves")
 	}
 	const what = "create a person"
-	err = d.do(ctx, HelpPeople, what, func(ctx context.Context) (err error) {
+	err = d.do(ctx, HelpPeople, what, func(ctx context.Context, d *Desk) (err error) {
 		if (len(n.Groups) > 0 || n.EmailVerified) && !d.May(WritePeople) || (n.Role != "" || n.Admin) && !d.May(WriteStaff) {
 			return ErrForbidden
 		}
@@ -130,7 +130,7 @@ type Edit struct {
 // EditPerson changes somebody. [HelpPeople]; where groups differ or an address is declared verified, [WritePeople]. Errors as
 // [account.Service.Update] has them.
 func (d *Desk) EditPerson(ctx context.Context, subject string, e Edit) error {
-	return d.to(ctx, HelpPeople, "edit a person", subject, func(ctx context.Context, who *account.Account) error {
+	return d.to(ctx, HelpPeople, "edit a person", subject, func(ctx context.Context, d *Desk, who *account.Account) error {
 		groups := strings.Join(who.Groups, " ") != strings.Join(sorted(e.Groups), " ")
 		if (groups || e.EmailVerified && !(who.EmailVerified && who.Email == e.Email)) && !d.May(WritePeople) {
 			return ErrForbidden
@@ -147,28 +147,28 @@ func (d *Desk) EditPerson(ctx context.Context, subject string, e Edit) error {
 // administrator begins with nothing that others may have. Nobody does that to themselves: the one who is left could not undo it.
 // [WriteStaff]; [account.ErrLastAdmin].
 func (d *Desk) SetRole(ctx context.Context, subject string, role account.Role) error {
-	return d.notSelf(ctx, WriteStaff, "set a role", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.notSelf(ctx, WriteStaff, "set a role", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.Actions.SetRole(ctx, subject, role)
 	})
 }
 
 // Disable keeps somebody from signing in and ends every session and token. [HelpPeople]; [account.ErrLastAdmin].
 func (d *Desk) Disable(ctx context.Context, subject string) error {
-	return d.notSelf(ctx, HelpPeople, "disable a person", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.notSelf(ctx, HelpPeople, "disable a person", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.Actions.Disable(ctx, subject)
 	})
 }
 
 // Enable lets somebody sign in again. [HelpPeople].
 func (d *Desk) Enable(ctx context.Context, subject string) error {
-	return d.notSelf(ctx, HelpPeople, "enable a person", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.notSelf(ctx, HelpPeople, "enable a person", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.Accounts.Enable(ctx, subject)
 	})
 }
 
 // Delete removes somebody and what is kept about them, but for the trail. [WritePeople]; [account.ErrLastAdmin].
 func (d *Desk) Delete(ctx context.Context, subject string) error {
-	return d.notSelf(ctx, WritePeople, "delete a person", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.notSelf(ctx, WritePeople, "delete a person", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.Actions.Delete(ctx, subject)
 	})
 }
@@ -185,7 +185,7 @@ func (d *Desk) ResetPassword(ctx context.Context, subject string) (link string, 
 }
 
 func (d *Desk) link(ctx context.Context, what, subject string, make func(context.Context, string) (string, error)) (link string, err error) {
-	err = d.notSelf(ctx, HelpPeople, what, subject, func(ctx context.Context, who *account.Account) (err error) {
+	err = d.notSelf(ctx, HelpPeople, what, subject, func(ctx context.Context, d *Desk, who *account.Account) (err error) {
 		if link, err = make(ctx, subject); err == nil && d.Mailing && who.Email != "" {
 			link = ""
 		}
@@ -218,21 +218,21 @@ func (d *Desk) because(ctx context.Context, what, subject, reason string, fn fun
 	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason {
 		return ErrReason
 	}
-	return d.notSelf(ctx, HelpPeople, what, subject, func(ctx context.Context, _ *account.Account) error {
+	return d.notSelf(ctx, HelpPeople, what, subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return fn(ctx, subject, reason)
 	})
 }
 
 // EndSession ends one session of somebody's. [HelpPeople]; [session.ErrNotFound].
 func (d *Desk) EndSession(ctx context.Context, subject, id string) error {
-	return d.to(ctx, HelpPeople, "end a session", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.to(ctx, HelpPeople, "end a session", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.Actions.EndSession(ctx, subject, id)
 	})
 }
 
 // EndSessions ends every session of somebody's, forgets remembered devices, and takes every token back. [HelpPeople].
 func (d *Desk) EndSessions(ctx context.Context, subject string) error {
-	return d.to(ctx, HelpPeople, "end all sessions", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.to(ctx, HelpPeople, "end all sessions", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		if err := d.Actions.EndSessions(ctx, subject); err != nil {
 			return err
 		}
@@ -242,21 +242,21 @@ func (d *Desk) EndSessions(ctx context.Context, subject string) error {
 
 // ForgetDevice makes one remembered device of somebody's ask for a code again. [HelpPeople]; [mfa.ErrNotFound].
 func (d *Desk) ForgetDevice(ctx context.Context, subject, id string) error {
-	return d.to(ctx, HelpPeople, "forget a device", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.to(ctx, HelpPeople, "forget a device", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.MFA.ForgetDevice(ctx, subject, id)
 	})
 }
 
 // ForgetDevices makes all of them do so. [HelpPeople].
 func (d *Desk) ForgetDevices(ctx context.Context, subject string) error {
-	return d.to(ctx, HelpPeople, "forget all devices", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.to(ctx, HelpPeople, "forget all devices", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.MFA.ForgetDevices(ctx, subject, "by an administrator")
 	})
 }
 
 // Disconnect takes back what somebody allowed to an app, and its tokens. [HelpPeople].
 func (d *Desk) Disconnect(ctx context.Context, subject, client string) error {
-	return d.to(ctx, HelpPeople, "disconnect an app", subject, func(ctx context.Context, _ *account.Account) error {
+	return d.to(ctx, HelpPeople, "disconnect an app", subject, func(ctx context.Context, d *Desk, _ *account.Account) error {
 		return d.Actions.Disconnect(ctx, subject, client)
 	})
 }

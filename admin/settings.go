@@ -42,7 +42,7 @@ func (d *Desk) PolicyPreview(ctx context.Context, want account.Policy) (account.
 // SetPolicy puts p in force, whose Version is that of the policy that the actor saw. It returns [*account.InvalidError] and
 // [account.ErrStale].
 func (d *Desk) SetPolicy(ctx context.Context, p account.Policy) error {
-	return d.do(ctx, WriteSettings, "set the policy", func(ctx context.Context) error {
+	return d.do(ctx, WriteSettings, "set the policy", func(ctx context.Context, d *Desk) error {
 		if p.Version == 0 { // which would be whichever there is
 			return account.ErrStale
 		}
@@ -61,14 +61,14 @@ func (d *Desk) Brand(ctx context.Context) (brand.Brand, error) {
 // SetBrand stores b, which was read by [Desk.Brand] and changed since. A picture becomes the logo; without one the logo stays, or
 // goes where b.Logo is the zero value. It returns [*brand.InvalidError] and [brand.ErrStale].
 func (d *Desk) SetBrand(ctx context.Context, b brand.Brand, picture []byte) error {
-	return d.do(ctx, WriteSettings, "set the brand", func(ctx context.Context) error { return d.Brands.Set(ctx, b, picture) })
+	return d.do(ctx, WriteSettings, "set the brand", func(ctx context.Context, d *Desk) error { return d.Brands.Set(ctx, b, picture) })
 }
 
 // MailTest sends a letter to the actor, who is a person, at their own address and nobody else's, and returns how the session with
 // the mail server went. It takes up to 20 seconds. It returns [ErrNoMail] and [ErrNoAddress].
 func (d *Desk) MailTest(ctx context.Context) (mail.Trial, error) {
 	const what = "try the mail"
-	if err := d.do(ctx, WriteSettings, what, func(context.Context) error { return nil }); err != nil {
+	if err := d.do(ctx, WriteSettings, what, func(context.Context, *Desk) error { return nil }); err != nil {
 		return mail.Trial{}, err
 	}
 	if d.by.Subject == "" {
@@ -97,7 +97,7 @@ func (d *Desk) Keys(ctx context.Context) ([]oauth.KeyRow, error) {
 
 // RotateKeys makes a new signing key for each algorithm and returns them, see [oauth.Keys.Rotate]; [oauth.ErrKeyWaits].
 func (d *Desk) RotateKeys(ctx context.Context) (made []oauth.KeyRow, err error) {
-	err = d.do(ctx, WriteSettings, "rotate the signing keys", func(ctx context.Context) error {
+	err = d.do(ctx, WriteSettings, "rotate the signing keys", func(ctx context.Context, d *Desk) error {
 		made, err = d.OAuth.Keys().Rotate(ctx)
 		return err
 	})
@@ -111,7 +111,7 @@ func (d *Desk) RotateKeys(ctx context.Context) (made []oauth.KeyRow, err error) 
 // [oauth.Keys.Retire]. It returns the key that was made in its place, nil when none was needed, [ErrReason], [oauth.ErrNoKey] and
 // [oauth.ErrKeyRace].
 func (d *Desk) RetireKey(ctx context.Context, kid, reason string) (made *oauth.KeyRow, err error) {
-	err = d.do(ctx, WriteSettings, "retire a signing key", func(ctx context.Context) error {
+	err = d.do(ctx, WriteSettings, "retire a signing key", func(ctx context.Context, d *Desk) error {
 		if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason {
 			return ErrReason
 		}

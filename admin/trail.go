@@ -155,7 +155,7 @@ func (d *Desk) ExportTrail(ctx context.Context, w io.Writer, q TrailQuery) error
 	if err != nil {
 		return err
 	}
-	err = d.do(ctx, ReadTrail, what, func(ctx context.Context) error {
+	err = d.do(ctx, ReadTrail, what, func(ctx context.Context, d *Desk) error {
 		return d.Audit.Record(ctx, audit.Event{Action: EventTrailExported, Detail: q.detail()})
 	})
 	if err != nil {
