@@ -13,7 +13,7 @@ unwatched := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory gola
 RACE := -race $(foreach package,$(unwatched),'-gcflags=$(package)=-race=false -d=checkptr=0')
 
 # What runs the whole program, and what only reads: without the race detector, which has watched the packages that they go through.
-WHOLE := '/(cmd/idp|conformance|interop|examples/.*|internal/arch|templates|e2e)$$$$'
+WHOLE := '/(cmd/idp|conformance|interop|examples/.*|internal/arch|templates|e2e)$$'
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
