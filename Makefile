@@ -8,6 +8,8 @@ SHELL := /bin/bash -o pipefail
 # memory it does not see, and what works on its caller's values alone: hashes, codes and the reader of YAML. Nor does it wait a
 # second at the end of a program for goroutines that end with it.
 export GORACE := atexit_sleep_ms=0
+# None of these uses sync.Map or other generic code of the standard library that waits: the linker keeps one copy of such code for
+# everybody, and an unwatched one would make it see races that are none.
 unwatched := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory golang.org/x/crypto/argon2 go.yaml.in/yaml/... \
 	github.com/pquerna/otp/... encoding/base32
 RACE := -race $(foreach package,$(unwatched),'-gcflags=$(package)=-race=false -d=checkptr=0')
