@@ -55,27 +55,8 @@ func Planned(t testing.TB, rawURL string) (string, *Plans) {
 			t.Fatal(err)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	plans, address := &Plans{}, target.Host
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { plans.relay(client, address) })
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		wg.Wait() // the program has closed its database before
-	})
-	target.Host = listener.Addr().String()
-	return target.String(), plans
+	plans := &Plans{}
+	return between(t, rawURL, plans.relay), plans
 }
 
 // relay passes a connection on and keeps the notices of the server (frontend/backend protocol 3.0, NoticeResponse).

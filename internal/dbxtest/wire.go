@@ -15,6 +15,13 @@ import (
 // programs that open their database themselves. It holds until the test ends.
 func Wire(t testing.TB, rawURL string) (string, *Trips) {
 	t.Helper()
+	trips := &Trips{}
+	return between(t, rawURL, func(client net.Conn, server string) { relay(client, server, trips) }), trips
+}
+
+// between returns an address of the database at rawURL whose connections pass through pass, until the test ends.
+func between(t testing.TB, rawURL string, pass func(client net.Conn, server string)) string {
+	t.Helper()
 	target, err := url.Parse(rawURL)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +30,7 @@ func Wire(t testing.TB, rawURL string) (string, *Trips) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trips, address := &Trips{}, target.Host
+	address := target.Host
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -31,7 +38,7 @@ func Wire(t testing.TB, rawURL string) (string, *Trips) {
 			if err != nil {
 				return
 			}
-			wg.Go(func() { relay(client, address, trips) })
+			wg.Go(func() { pass(client, address) })
 		}
 	})
 	t.Cleanup(func() {
@@ -39,7 +46,7 @@ func Wire(t testing.TB, rawURL string) (string, *Trips) {
 		wg.Wait() // the program has closed its database before
 	})
 	target.Host = listener.Addr().String()
-	return target.String(), trips
+	return target.String()
 }
 
 // relay passes a connection on until either side closes it.
