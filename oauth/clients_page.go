@@ -3,18 +3,16 @@ package oauth
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/focushq/idp/internal/cursor"
 )
 
 // Bounds of lists of clients.
@@ -126,43 +124,24 @@ type clientPlace struct {
 	ID   string `json:"i"`
 }
 
-// sealCursor returns the place at for a list. It is sealed (AES-256-GCM, bound to what was searched for): whoever could
-// make one would choose where our statements begin, and addresses are logged along the way.
+// sealCursor returns the place at for a list.
 func (c *Clients) sealCursor(sought string, at clientPlace) (string, error) {
-	text, err := json.Marshal(at)
+	place, err := json.Marshal(at)
 	if err != nil {
 		return "", fmt.Errorf("oauth: cursor: %w", err)
 	}
-	aead, err := c.cursors()
-	if err != nil {
-		return "", err
-	}
-	nonce := make([]byte, aead.NonceSize())
-	rand.Read(nonce) // never fails (crypto/rand)
-	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, text, []byte(sought))), nil
+	return cursor.Seal(c.cursorKey(), place, []byte(sought))
 }
 
 func (c *Clients) openCursor(sought, text string) (at clientPlace, ok bool) {
-	aead, err := c.cursors()
-	if err != nil || len(text) > maxCursor {
-		return at, false
-	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(sealed) < aead.NonceSize() {
-		return at, false
-	}
-	plain, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(sought))
-	return at, err == nil && json.Unmarshal(plain, &at) == nil
+	place, err := cursor.Open(c.cursorKey(), text, []byte(sought), maxCursor)
+	return at, err == nil && json.Unmarshal(place, &at) == nil
 }
 
-func (c *Clients) cursors() (cipher.AEAD, error) {
+func (c *Clients) cursorKey() []byte {
 	mac := hmac.New(sha256.New, c.key)
 	mac.Write([]byte("cursors of clients"))
-	block, err := aes.NewCipher(mac.Sum(nil))
-	if err != nil {
-		return nil, fmt.Errorf("oauth: cursor: %w", err)
-	}
-	return cipher.NewGCM(block)
+	return mac.Sum(nil)
 }
 
 // searchable returns text as it is searched for: without case and accents (NFKD), one space between its words.

@@ -28,6 +28,7 @@ var rules = []rule{
 	{"internal/seal", "", "encrypts what it is given"},
 	{"internal/throttle", "", "counts through an interface of its own"},
 	{"internal/cookie", "", "one manner for all cookies"},
+	{"internal/cursor", "", "seals places of lists; knows no list"},
 	{"internal/mail", "internal/dbx", "the outbox is a table"},
 	{"internal/backup", "internal/dbx internal/seal migrations", "rows and keys in one file; which tables there are, the schema says"},
 	{"internal/arch", "", "tests only"},
@@ -38,11 +39,11 @@ var rules = []rule{
 	{"templates", "", "pages are filled with what they are given"},
 
 	// Domains. They never import each other: what joins them is a func field that idp sets.
-	{"oauth", "internal/dbx internal/seal internal/cookie internal/throttle", "the protocol; asks who somebody is through Interaction"},
-	{"account", "internal/dbx internal/throttle", "who may sign in"},
+	{"oauth", "internal/cursor internal/dbx internal/seal internal/cookie internal/throttle", "the protocol; asks who somebody is through Interaction"},
+	{"account", "internal/cursor internal/dbx internal/throttle", "who may sign in"},
 	{"session", "internal/dbx internal/cookie", "which browser is signed in"},
 	{"consent", "internal/dbx", "who decided what for which client"},
-	{"audit", "internal/dbx", "what happened"},
+	{"audit", "internal/cursor internal/dbx", "what happened"},
 	{"brand", "internal/dbx", "how the provider presents itself"},
 	{"mfa", "internal/throttle", "pluggable into a stranger's server: no web, no database"},
 
