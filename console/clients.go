@@ -53,6 +53,11 @@ type clientRow struct {
 	Reserved bool
 }
 
+// machine reports whether a client acts for itself alone: nobody signs in with it.
+func machine(client *oauth.Client) bool {
+	return !slices.Contains(client.GrantTypes, "authorization_code") && slices.Contains(client.GrantTypes, "client_credentials")
+}
+
 func (c *Console) clients(v *visit) {
 	q := oauth.ClientQuery{Text: v.r.URL.Query().Get("text"), Cursor: v.r.URL.Query().Get("cursor")}
 	page := clientsPage{Text: q.Text, May: v.desk.May(admin.WriteClients)}
@@ -73,7 +78,7 @@ func (c *Console) clients(v *visit) {
 	for _, client := range found.Clients {
 		page.Clients = append(page.Clients, clientRow{
 			Client: client, URL: clientsPath + "/" + url.PathEscape(client.ID), Public: client.IsPublic(), Reserved: c.Actions.OAuth.Clients().Reserved(client.ID),
-			Machine: !slices.Contains(client.GrantTypes, "authorization_code") && slices.Contains(client.GrantTypes, "client_credentials"),
+			Machine: machine(client),
 		})
 	}
 	values := url.Values{}
@@ -126,7 +131,7 @@ func (c *Console) client(v *visit) {
 	made := c.made(view.Client, "", "")
 	page := clientPage{
 		ClientView: view, URL: clientsPath + "/" + url.PathEscape(id), Public: view.IsPublic(), HasSecret: len(view.Secrets) > 0,
-		Machine: !slices.Contains(view.GrantTypes, "authorization_code") && slices.Contains(view.GrantTypes, "client_credentials"),
+		Machine: machine(view.Client),
 		Former:  slices.ContainsFunc(view.Secrets, func(s oauth.LiveSecret) bool { return s.Former }),
 		May:     v.desk.May(admin.WriteClients) && !view.Reserved, Samples: made.Samples, Endpoints: made.Endpoints, Issuer: made.Issuer, Lives: livesOf(view.Client),
 	}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,7 +192,7 @@ func (c *Console) previewPolicy(v *visit) {
 	}
 	page.Changes = policyChanges(is, want)
 	for _, list := range page.Reach.Lists {
-		page.Lists = append(page.Lists, policyList{listURL(list), list.Group, list.AnyRole})
+		page.Lists = append(page.Lists, policyList{peopleURL(list), list.Group, list.AnyRole})
 	}
 	for _, name := range []string{"required", "groups", "version", "grace", "grace_unit", "idle", "idle_unit", "overall", "overall_unit"} {
 		for _, value := range v.r.PostForm[name] {
@@ -201,21 +200,6 @@ func (c *Console) previewPolicy(v *visit) {
 		}
 	}
 	v.render(http.StatusOK, "admin_policy_preview", page)
-}
-
-// listURL is the address of a list of people.
-func listURL(q account.Query) string {
-	values := url.Values{"state": {"active"}}
-	if q.WithoutMFA {
-		values.Set("mfa", "none")
-	}
-	if q.Group != "" {
-		values.Set("group", q.Group)
-	}
-	if q.AnyRole {
-		values.Set("role", "any")
-	}
-	return peoplePath + "?" + values.Encode()
 }
 
 func policyChanges(is, want account.Policy) []policyChange {
