@@ -32,7 +32,7 @@ func TestRoundTripsOfTheProvider(t *testing.T) {
 	s.AddUser("alice")
 	const callback = "https://app.example/callback"
 	uris := []string{callback}
-	app := &relying{T: t, s: s, browser: s.Browser(), clients: map[string]*idptest.Client{}}
+	app := &relying{TB: t, s: s, browser: s.Browser(), clients: map[string]*idptest.Client{}}
 	for _, c := range []oauth.Client{
 		{ID: "app", RedirectURIs: uris},
 		{ID: "asked", RedirectURIs: uris, AuthMethod: "none"},
@@ -93,7 +93,7 @@ var tableNames = regexp.MustCompile(`\b(?:FROM|INTO|JOIN|^UPDATE) (\w+)`)
 
 // relying is a relying party with a person in a browser.
 type relying struct {
-	*testing.T
+	testing.TB
 	s       *idptest.Server
 	browser *idptest.Browser
 	clients map[string]*idptest.Client
