@@ -15,6 +15,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+	"modernc.org/sqlite"
 )
 
 // answerWithin bounds each read from and write to PostgreSQL: lib/pq ignores a context's deadline while the server is
@@ -36,21 +37,26 @@ const application = "idp"
 // On PostgreSQL a statement ends after 3.5 seconds, and a server that says nothing for 4 seconds is given up. The caller
 // closes it.
 func Open(ctx context.Context, rawURL string) (*DB, error) {
-	return open(ctx, rawURL, answerWithin)
+	return open(ctx, rawURL, answerWithin, nil)
+}
+
+// OpenObserved is Open with somebody who is told of every round trip; nil is nobody.
+func OpenObserved(ctx context.Context, rawURL string, observe Observer) (*DB, error) {
+	return open(ctx, rawURL, answerWithin, observe)
 }
 
 // OpenPatient is Open without a limit for a statement's time, for migrations and maintenance.
 func OpenPatient(ctx context.Context, rawURL string) (*DB, error) {
-	return open(ctx, rawURL, 0)
+	return open(ctx, rawURL, 0, nil)
 }
 
-func open(ctx context.Context, rawURL string, patience time.Duration) (*DB, error) {
+func open(ctx context.Context, rawURL string, patience time.Duration, observe Observer) (*DB, error) {
 	var handle *sqlx.DB
 	var err error
 	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
-		handle, err = openSQLite(path)
+		handle, err = openSQLite(path, observe)
 	} else {
-		handle, err = openPostgres(rawURL, patience)
+		handle, err = openPostgres(rawURL, patience, observe)
 	}
 	if err != nil {
 		return nil, err
@@ -62,7 +68,7 @@ func open(ctx context.Context, rawURL string, patience time.Duration) (*DB, erro
 	return Wrap(handle), nil
 }
 
-func openSQLite(path string) (*sqlx.DB, error) {
+func openSQLite(path string, observe Observer) (*sqlx.DB, error) {
 	if path == "" || strings.HasPrefix(path, ":") || strings.Contains(path, "?") {
 		return nil, fmt.Errorf("dbx: sqlite:%s: a file path is needed, without options", path)
 	}
@@ -85,16 +91,17 @@ func openSQLite(path string) (*sqlx.DB, error) {
 	// steps and refresh tokens are valid again.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_txlock=immediate" +
 		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
-	handle, err := sqlx.Open("sqlite", dsn)
+	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("dbx: %w", err)
 	}
+	handle := sqlx.NewDb(sql.OpenDB(through(connector, observe)), "sqlite")
 	handle.SetMaxOpenConns(16)
 	handle.SetMaxIdleConns(16)
 	return handle, nil
 }
 
-func openPostgres(rawURL string, patience time.Duration) (*sqlx.DB, error) {
+func openPostgres(rawURL string, patience time.Duration, observe Observer) (*sqlx.DB, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, fmt.Errorf("dbx: the database URL must begin with sqlite: or postgres://") // not quoted: it may hold a password
@@ -128,7 +135,7 @@ func openPostgres(rawURL string, patience time.Duration) (*sqlx.DB, error) {
 		return nil, fmt.Errorf("dbx: the database URL of host %s is not understood", u.Hostname())
 	}
 	connector.Dialer(dialer{patience})
-	handle := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	handle := sqlx.NewDb(sql.OpenDB(through(connector, observe)), "postgres")
 	handle.SetMaxOpenConns(20)
 	handle.SetMaxIdleConns(20)
 	handle.SetConnMaxIdleTime(5 * time.Minute)
