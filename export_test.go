@@ -2,7 +2,7 @@ package idp
 
 import "context"
 
-// Prune removes what has expired, as [IdP.Run] does every ten minutes.
+// Prune removes what has expired, as [IdP.Run] does every minute.
 func (p *IdP) Prune(ctx context.Context) { p.prune(ctx) }
 
 // Tend is what Run does to the trail and to lists of people.

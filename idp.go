@@ -293,7 +293,7 @@ func (p *IdP) Run(ctx context.Context) {
 		every(ctx, time.Hour, p.anchorAudit)
 	})
 	wg.Go(func() { every(ctx, time.Minute, p.renewKeys) })
-	wg.Go(func() { every(ctx, 10*time.Minute, p.prune) })
+	wg.Go(func() { every(ctx, time.Minute, p.prune) })
 	wg.Go(func() {
 		p.tendPeople(ctx)
 		every(ctx, 10*time.Minute, p.tendPeople)
@@ -351,7 +351,9 @@ func (p *IdP) fetchLogos(ctx context.Context) {
 	}
 }
 
+// prune removes what has ended. Every replica does it, each its own rows.
 func (p *IdP) prune(ctx context.Context) {
+	ctx = dbx.Unhurried(ctx)
 	domains := map[string]func(context.Context) error{
 		"oauth": p.OAuth.Prune, "mfa": p.MFA.Prune, "account": p.Accounts.Prune, "session": p.Sessions.Prune,
 		"mail": p.outbox.Prune, "audit": p.pruneAudit, "console": p.console.Prune, "api": p.api.Prune,

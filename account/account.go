@@ -185,10 +185,10 @@ func (s *Service) Prune(ctx context.Context) error {
 	if err := s.attempts.PruneAttempts(ctx, s.now().Add(-24*time.Hour)); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
-	if err := s.cfg.DB.Prune(ctx, "account_links", "hash", "expires_at <= $1", s.now().Unix()); err != nil {
+	if err := s.cfg.DB.Prune(ctx, "account_links", "expires_at", "expires_at <= $1", s.now().Unix()); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
-	if err := s.cfg.DB.Prune(ctx, "account_asks", "id", "asked_at <= $1", s.now().Add(-time.Hour).Unix()); err != nil {
+	if err := s.cfg.DB.Prune(ctx, "account_asks", "asked_at", "asked_at <= $1", s.now().Add(-time.Hour).Unix()); err != nil {
 		return fmt.Errorf("account: prune: %w", err)
 	}
 	if err := s.cfg.DB.Prune(ctx, "account_figures", "day", "day < $1", s.today().AddDate(-figureYears, 0, 0).Format(dayFormat)); err != nil {

@@ -123,10 +123,10 @@ func (s *Server) allowed(r *http.Request) []string {
 // Prune deletes what has expired.
 func (s *Server) Prune(ctx context.Context) error {
 	now := s.cfg.Now().Unix()
-	if err := s.cfg.DB.Prune(ctx, "api_answers", "key", "expires_at < $1", now); err != nil {
+	if err := s.cfg.DB.Prune(ctx, "api_answers", "expires_at", "expires_at < $1", now); err != nil {
 		return err
 	}
-	return s.cfg.DB.Prune(ctx, "api_calls", "key", "until < $1", now)
+	return s.cfg.DB.Prune(ctx, "api_calls", "until", "until < $1", now)
 }
 
 // methodOf and pathOf are the halves of a pattern.

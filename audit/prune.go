@@ -20,7 +20,7 @@ const pruneBatch = 1000
 func (l *Log) Prune(ctx context.Context, before time.Time, last int64) (removed int, err error) {
 	before = before.Truncate(time.Millisecond)
 	for {
-		n := 0
+		n, batch := 0, time.Now()
 		err := l.DB.InTx(ctx, func(ctx context.Context) (err error) {
 			n, err = l.pruneSome(ctx, before, last)
 			return err
@@ -31,6 +31,9 @@ func (l *Log) Prune(ctx context.Context, before time.Time, last int64) (removed 
 		}
 		if removed += n; n < pruneBatch {
 			return removed, nil
+		}
+		if err := l.DB.Rest(ctx, time.Since(batch)); err != nil {
+			return removed, wrap("prune", err)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (s *Store) RevokeAll(ctx context.Context, subject string) error {
 
 // RevokeClient forgets what everybody decided about client, whose id somebody else may have later.
 func (s *Store) RevokeClient(ctx context.Context, client string) error {
-	if err := s.DB.Prune(ctx, "consents", "subject", "client = $1", client); err != nil { // there may be very many
+	if err := s.DB.Prune(ctx, "consents", "client", "client = $1", client); err != nil { // there may be very many
 		return fmt.Errorf("consent: revoke client: %w", err)
 	}
 	return nil

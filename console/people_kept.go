@@ -109,5 +109,5 @@ func (c *Console) dropImport(ctx context.Context, subject, handle string) error 
 
 // pruneImports removes files whose time is over.
 func (c *Console) pruneImports(ctx context.Context) error {
-	return c.DB.Prune(ctx, "console_imports", "subject", "expires_at <= $1", c.Now().Unix())
+	return c.DB.Prune(ctx, "console_imports", "expires_at", "expires_at <= $1", c.Now().Unix())
 }

@@ -103,5 +103,5 @@ func (c *Console) Prune(ctx context.Context) error {
 	if err := c.pruneImports(ctx); err != nil {
 		return err
 	}
-	return c.DB.Prune(ctx, "console_sessions", "secret", "expires_at <= $1", c.Now().Unix())
+	return c.DB.Prune(ctx, "console_sessions", "expires_at", "expires_at <= $1", c.Now().Unix())
 }

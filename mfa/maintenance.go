@@ -7,7 +7,7 @@ import (
 )
 
 // Prune removes what ended: enrolments and unconfirmed recovery codes of yesterday, devices whose time is over. Call it
-// now and then, from one replica at a time.
+// now and then; any number of replicas may.
 func (s *Service) Prune(ctx context.Context) error {
 	const batch = 500
 	for {

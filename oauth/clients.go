@@ -247,9 +247,9 @@ func (c *Clients) bury(ctx context.Context, id string) error {
 	if err := c.db.Get(ctx, &n, `SELECT COUNT(*) FROM oauth_gone WHERE client_id = $1`, id); err != nil || n == 0 {
 		return err
 	}
-	for _, p := range []struct{ table, key string }{{"oauth_access", "sig"}, {"oauth_grants", "id"}, {"oauth_logins", "id"}} {
+	for _, table := range []string{"oauth_access", "oauth_grants", "oauth_logins"} {
 		where := "client_id = $1 AND EXISTS (SELECT 1 FROM oauth_gone WHERE oauth_gone.client_id = $1)"
-		if err := c.db.Prune(ctx, p.table, p.key, where, id); err != nil {
+		if err := c.db.Prune(ctx, table, "client_id", where, id); err != nil {
 			return err
 		}
 	}

@@ -255,29 +255,30 @@ func (s *Server) Prune(ctx context.Context) error {
 		return err
 	}
 	soon := s.cfg.Now().Add(-pruneSoon).Unix()
-	for _, p := range []struct{ table, key, where string }{
-		{"oauth_requests", "id", "expires_at < $1"},
-		{"oauth_pushed", "uri_hash", // one that waits for a person uses it up when it is answered
+	for _, p := range []struct{ table, by, where string }{
+		{"oauth_requests", "expires_at", "expires_at < $1"},
+		{"oauth_pushed", "expires_at", // one that waits for a person uses it up when it is answered
 			"expires_at < $1 AND NOT EXISTS (SELECT 1 FROM oauth_requests WHERE pushed_hash = uri_hash)"},
-		{"oauth_proofs", "hash", "expires_at < $1"},
+		{"oauth_proofs", "expires_at", "expires_at < $1"},
 	} {
-		if err := s.cfg.DB.Prune(ctx, p.table, p.key, p.where, soon); err != nil {
+		if err := s.cfg.DB.Prune(ctx, p.table, p.by, p.where, soon); err != nil {
 			return err
 		}
 	}
-	for _, p := range []struct{ table, key, where string }{
-		{"oauth_devices", "id", "expires_at < $1"},
-		{"oauth_device_attempts", "key", "until < $1"},
-		{"oauth_access", "sig", "expires_at < $1"},
-		{"oauth_jti", "jti_hash", "expires_at < $1"},
-		{"oauth_registration_tokens", "token_hash", "expires_at < $1"},
-		{"oauth_revoked", "jti_hash", "expires_at < $1"},
-		{"oauth_logins", "id", "expires_at < $1"},
-		{"oauth_keys", "kid", "retired_at > 0 AND retired_at + 31536000 < $1"}, // keyHints
-		{"oauth_grants", "id", "expires_at < $1"},
-		{"oauth_grants", "id", "code_used_at IS NULL AND code_expires_at < $1"},
+	for _, p := range []struct{ table, by, where string }{
+		{"oauth_devices", "expires_at", "expires_at < $1"},
+		{"oauth_device_attempts", "until", "until < $1"},
+		{"oauth_access", "expires_at", "expires_at < $1"},
+		{"oauth_jti", "expires_at", "expires_at < $1"},
+		{"oauth_registration_tokens", "expires_at", "expires_at < $1"},
+		{"oauth_revoked", "expires_at", "expires_at < $1"},
+		{"oauth_logins", "expires_at", "expires_at < $1"},
+		{"oauth_keys", "retired_at", "retired_at > 0 AND retired_at + 31536000 < $1"}, // keyHints; there are few
+		{"oauth_grants", "expires_at", "expires_at < $1"},
+		{"oauth_grants", "code_expires_at", "code_used_at IS NULL AND code_expires_at < $1"},
+		{"oauth_grants", "revoked_at", "revoked_at < $1"}, // nobody needs to tell it from one that is not there any more
 	} {
-		if err := s.cfg.DB.Prune(ctx, p.table, p.key, p.where, s.cfg.Now().Add(-time.Hour).Unix()); err != nil {
+		if err := s.cfg.DB.Prune(ctx, p.table, p.by, p.where, s.cfg.Now().Add(-time.Hour).Unix()); err != nil {
 			return err
 		}
 	}

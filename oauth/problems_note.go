@@ -366,5 +366,5 @@ func shownID(f failed) string {
 
 // pruneProblems forgets what is older than it is shown.
 func (c *Clients) pruneProblems(ctx context.Context) error {
-	return c.db.Prune(ctx, "oauth_problems", "id", "last_at < $1", c.now().Add(-problemLife).Unix())
+	return c.db.Prune(ctx, "oauth_problems", "last_at", "last_at < $1", c.now().Add(-problemLife).Unix())
 }

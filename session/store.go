@@ -140,7 +140,9 @@ func (m *Manager) Prune(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = m.DB.Prune(ctx, "sessions", "id", "expires_at <= $1 OR seen_at <= $2", l.now, l.seen)
+	if err = m.DB.Prune(ctx, "sessions", "expires_at", "expires_at <= $1", l.now); err == nil {
+		err = m.DB.Prune(ctx, "sessions", "seen_at", "seen_at <= $1", l.seen)
+	}
 	if err != nil {
 		return fmt.Errorf("session: prune: %w", err)
 	}

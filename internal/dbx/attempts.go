@@ -62,5 +62,5 @@ func (a Attempts) ClearAttempts(ctx context.Context, key string) error {
 
 // PruneAttempts forgets the keys whose wait ended before then.
 func (a Attempts) PruneAttempts(ctx context.Context, before time.Time) error {
-	return a.DB.Prune(ctx, a.Table, "key", "until < $1", before.Unix())
+	return a.DB.Prune(ctx, a.Table, "until", "until < $1", before.Unix())
 }

@@ -85,24 +85,6 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 	return result.RowsAffected()
 }
 
-// pruneBatch is how many rows one statement of Prune deletes.
-const pruneBatch = 1000
-
-// Prune deletes the rows of table for which where holds, some at a time: a statement has only seconds, and nobody shall
-// wait long for another. Key is a unique column; these three are constants of the caller, never input. Args
-// are those of where.
-func (db *DB) Prune(ctx context.Context, table, key, where string, args ...any) error {
-	// Where stands there twice: a row may have become a fresh one between being found and being locked.
-	query := fmt.Sprintf(`DELETE FROM %[1]s WHERE %[2]s IN (SELECT %[2]s FROM %[1]s WHERE %[3]s LIMIT %[4]d) AND (%[3]s)`,
-		table, key, where, pruneBatch)
-	for {
-		rows, err := db.Exec(ctx, query, args...)
-		if err != nil || rows < pruneBatch {
-			return err
-		}
-	}
-}
-
 // prepared returns query's statement, prepared once for the process and bound to the transaction in ctx, if any.
 func (db *DB) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) {
 	db.mu.RLock()

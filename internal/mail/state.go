@@ -76,7 +76,7 @@ func (o *Outbox) Failures(ctx context.Context, limit int) ([]Failure, error) {
 
 // Prune deletes the messages that were given up more than 30 days ago.
 func (o *Outbox) Prune(ctx context.Context) error {
-	err := o.DB.Prune(ctx, "outbox", "id", "failed_at < $1", o.now().Add(-keepFailed).UnixMilli())
+	err := o.DB.Prune(ctx, "outbox", "failed_at", "failed_at < $1", o.now().Add(-keepFailed).UnixMilli())
 	if err != nil {
 		return fmt.Errorf("mail: prune: %w", err)
 	}

@@ -73,9 +73,9 @@ func (s *Service) take(ctx context.Context, p purpose, owner mfa.Owner, id strin
 	return session, nil
 }
 
-// Prune removes ceremonies that ended without an answer. Call it now and then, from one replica at a time.
+// Prune removes ceremonies that ended without an answer. Call it now and then.
 func (s *Service) Prune(ctx context.Context) error {
-	return s.db.Prune(ctx, "mfa_passkey_ceremonies", "hash", "expires_at <= $1", s.now().Unix())
+	return s.db.Prune(ctx, "mfa_passkey_ceremonies", "expires_at", "expires_at <= $1", s.now().Unix())
 }
 
 func hashed(id string) []byte {

@@ -28,31 +28,47 @@ func (s *Store) RemoveAll(ctx context.Context, subject string) error {
 }
 
 // Prune removes up to limit rows of each kind that ended before stale (enrolments, pending codes, counts of networks) or
-// now (devices).
+// now (devices). Any number of replicas may do so, each its own rows.
 func (s *Store) Prune(ctx context.Context, stale, now time.Time, limit int) (int, error) {
-	removed := 0
+	began := time.Now()
+	removed, err := s.pruneCodes(ctx, stale, limit)
+	if err != nil {
+		return removed, err
+	}
 	for _, each := range []struct {
-		query  string
-		before time.Time
+		table, by, where string
+		before           time.Time
 	}{
-		{`DELETE FROM mfa_enrollments WHERE id IN
-			(SELECT id FROM mfa_enrollments WHERE expires_at < $1 LIMIT $2)`, stale},
-		{`DELETE FROM mfa_recovery_codes WHERE set_id IN
-			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
-		{`DELETE FROM mfa_recovery_sets WHERE id IN
-			(SELECT id FROM mfa_recovery_sets WHERE NOT active AND created_at < $1 ORDER BY id LIMIT $2)`, stale},
-		{`DELETE FROM mfa_devices WHERE id IN
-			(SELECT id FROM mfa_devices WHERE expires_at < $1 LIMIT $2)`, now},
-		{`DELETE FROM mfa_attempts WHERE key IN
-			(SELECT key FROM mfa_attempts WHERE key LIKE 'network/%' AND until < $1 LIMIT $2)`, stale},
+		{"mfa_enrollments", "expires_at", "expires_at < $1", stale},
+		{"mfa_devices", "expires_at", "expires_at < $1", now},
+		{"mfa_attempts", "until", "key LIKE 'network/%' AND until < $1", stale},
 	} {
-		rows, err := s.db.Exec(ctx, each.query, each.before.Unix(), limit)
+		rows, err := s.db.Exec(ctx, "DELETE FROM "+each.table+" WHERE "+s.db.Some(each.table, each.by, each.where, limit), each.before.Unix())
 		if err != nil {
 			return removed, err
 		}
 		removed += int(rows)
 	}
-	return removed, nil
+	return removed, s.db.Rest(ctx, time.Since(began))
+}
+
+// pruneCodes removes sets that were never confirmed, with their codes: in this order, so that none is confirmed meanwhile.
+func (s *Store) pruneCodes(ctx context.Context, stale time.Time, limit int) (removed int, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		var sets []string
+		if err := s.db.Select(ctx, &sets, "DELETE FROM mfa_recovery_sets WHERE "+
+			s.db.Some("mfa_recovery_sets", "created_at", "NOT active AND created_at < $1", limit)+" RETURNING id", stale.Unix()); err != nil {
+			return err
+		}
+		for _, id := range sets {
+			if _, err := s.db.Exec(ctx, `DELETE FROM mfa_recovery_codes WHERE set_id = $1`, id); err != nil {
+				return err
+			}
+		}
+		removed = len(sets)
+		return nil
+	})
+	return removed, err
 }
 
 // SealedSecrets returns sealed secrets of everybody, by place and row.
