@@ -24,6 +24,7 @@ import (
 // cluster is a private PostgreSQL server.
 type cluster struct {
 	port  int
+	data  string // the folder of its files
 	admin *sql.DB
 	alive *os.File // the supervisor ends the server when the last copy of this end of the pipe is closed
 
@@ -33,7 +34,7 @@ type cluster struct {
 }
 
 // server starts the cluster on first use. One per process: a start takes a second.
-var server = sync.OnceValues(start)
+var server = sync.OnceValues(func() (*cluster, error) { return start(hasty...) })
 
 var errNoPrograms = errors.New("PostgreSQL server programs not found: run `make deps`")
 
@@ -51,7 +52,11 @@ kill $watcher 2>/dev/null
 cd / && rm -rf "$folder"
 `
 
-func start() (*cluster, error) {
+// hasty are the settings of a server for tests. A power cut is no concern of theirs, so nothing is synced; commits stay
+// synchronous as in production.
+var hasty = []string{"fsync=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB", "max_wal_size=1GB"}
+
+func start(settings ...string) (*cluster, error) {
 	programs, err := findPrograms()
 	if err != nil {
 		return nil, err
@@ -63,7 +68,7 @@ func start() (*cluster, error) {
 	// Another process may take the free port before the server does.
 	for range 5 {
 		var c *cluster
-		if c, err = startOnce(programs, who); err == nil {
+		if c, err = startOnce(programs, who, settings); err == nil {
 			return c, nil
 		}
 	}
@@ -110,7 +115,7 @@ func account() (*syscall.Credential, error) {
 	return nil, errors.New("dbxtest: PostgreSQL does not run as root, and there is no account postgres or nobody")
 }
 
-func startOnce(programs string, who *syscall.Credential) (*cluster, error) {
+func startOnce(programs string, who *syscall.Credential, settings []string) (*cluster, error) {
 	folder, err := os.MkdirTemp("", "idp-postgres-")
 	if err != nil {
 		return nil, err
@@ -139,12 +144,12 @@ func startOnce(programs string, who *syscall.Credential) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A power cut is no concern of tests, so nothing is synced; commits stay synchronous as in production.
-	cmd := command("/bin/sh", "-c", supervise, "sh", folder, filepath.Join(programs, "postgres"), "-D", data,
-		"-k", folder, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-		"-c", "full_page_writes=off", "-c", "autovacuum=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB",
-		"-c", "max_wal_size=1GB")
-	return run(cmd, folder, port)
+	args := []string{"-c", supervise, "sh", folder, filepath.Join(programs, "postgres"), "-D", data, "-k", folder,
+		"-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	return run(command("/bin/sh", args...), folder, port)
 }
 
 // run starts the supervisor and waits until the server answers.
@@ -189,7 +194,7 @@ func run(cmd *exec.Cmd, folder string, port int) (*cluster, error) {
 		text, _ := io.ReadAll(io.NewSectionReader(log, 0, 1<<20))
 		return nil, fmt.Errorf("the server does not answer\n%s", text)
 	}
-	return &cluster{port: port, admin: admin, alive: write, templates: make(map[string]string)}, nil
+	return &cluster{port: port, data: filepath.Join(folder, "data"), admin: admin, alive: write, templates: make(map[string]string)}, nil
 }
 
 func freePort() (int, error) {
