@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -121,6 +122,10 @@ func (f *Flow) decide(w http.ResponseWriter, r *http.Request) {
 			Action: "consent", Actor: who.account.Subject, Subject: who.account.Subject, Client: req.Client().ID, Result: "allowed",
 		})
 	})
+	if errors.Is(err, oauth.ErrNoRequest) { // answered by another click meanwhile
+		f.gone(w, r)
+		return
+	}
 	if err != nil {
 		f.Fail(w, r, err)
 		return
