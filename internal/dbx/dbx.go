@@ -20,6 +20,8 @@ type DB struct {
 
 	mu    sync.RWMutex
 	stmts map[string]*sqlx.Stmt
+
+	joints sync.Map // texts that were put together once, by their parts
 }
 
 // Wrap returns a DB over a handle that the caller opened and will close.
@@ -46,6 +48,9 @@ func (db *DB) Close() error {
 
 // Get reads one row into dest (a struct with db tags, or a scalar). No row is [sql.ErrNoRows].
 func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
+	if rows, ok := db.readAhead(ctx, query, args); ok {
+		return rows.get(db, dest)
+	}
 	stmt, err := db.prepared(ctx, query)
 	if err != nil {
 		return err
@@ -55,6 +60,9 @@ func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) erro
 
 // Select reads all rows into dest, a pointer to a slice.
 func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
+	if rows, ok := db.readAhead(ctx, query, args); ok {
+		return rows.all(db, dest)
+	}
 	stmt, err := db.prepared(ctx, query)
 	if err != nil {
 		return err
@@ -65,6 +73,9 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 // SelectOnce is Select for a text that was put together for the occasion: it is not kept prepared, for there may be very
 // many of its kind, and PostgreSQL plans it for these arguments.
 func (db *DB) SelectOnce(ctx context.Context, dest any, query string, args ...any) error {
+	if c := companionsOf(ctx, db); c != nil {
+		return c.refuse()
+	}
 	if tx := db.txOf(ctx); tx != nil {
 		return tx.SelectContext(ctx, dest, query, args...)
 	}
@@ -74,6 +85,10 @@ func (db *DB) SelectOnce(ctx context.Context, dest any, query string, args ...an
 // Exec runs a statement and returns how many rows it touched: the answer to "was I the one?" of every conditional
 // statement.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if c := companionsOf(ctx, db); c != nil {
+		return c.add(query, args)
+	}
+	db.forgetAhead(ctx)
 	stmt, err := db.prepared(ctx, query)
 	if err != nil {
 		return 0, err
@@ -87,6 +102,9 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 
 // prepared returns query's statement, prepared once for the process and bound to the transaction in ctx, if any.
 func (db *DB) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	if c := companionsOf(ctx, db); c != nil {
+		return nil, c.refuse()
+	}
 	db.mu.RLock()
 	stmt := db.stmts[query]
 	db.mu.RUnlock()

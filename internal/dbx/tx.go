@@ -38,9 +38,10 @@ func (db *DB) Tx(ctx context.Context) *sqlx.Tx {
 // committed when fn returns nil and rolled back otherwise, also when fn panics. On PostgreSQL fn runs again after a
 // serialization failure or a deadlock, so it must not have effects outside the database.
 func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
-	if db.txOf(ctx) != nil {
+	if db.txOf(ctx) != nil || companionsOf(ctx, db) != nil {
 		return fn(ctx)
 	}
+	db.forgetAhead(ctx)
 	for attempt := 1; ; attempt++ {
 		err := db.once(ctx, fn)
 		if attempt == 4 || !retryable(err) {
@@ -62,6 +63,10 @@ func (db *DB) AfterCommit(ctx context.Context, fn func()) {
 		tx.after = append(tx.after, fn)
 		return
 	}
+	if c := companionsOf(ctx, db); c != nil {
+		c.after = append(c.after, fn)
+		return
+	}
 	fn()
 }
 
@@ -76,6 +81,7 @@ func jitter(most time.Duration) time.Duration {
 // transaction around it. Counting an attempt needs this. On SQLite, which has one writer, it must not be used for
 // writing inside an open transaction.
 func (db *DB) Apart(ctx context.Context) context.Context {
+	ctx = context.WithValue(ctx, companionsKey{db.sqlx}, (*companions)(nil))
 	return context.WithValue(ctx, txKey{db.sqlx}, (*transaction)(nil))
 }
 
