@@ -25,6 +25,7 @@ type Config struct {
 	AllowInsecureHTTP bool     `yaml:"allow_insecure_http"` // accept an http PublicURL off loopback
 	Listen            string   `yaml:"listen"`              // address of the public listener
 	MetricsListen     string   `yaml:"metrics_listen"`      // address of the listener for /metrics; "": off
+	Profiling         bool     `yaml:"profiling"`           // show profiles of the program on that listener
 	DatabaseURL       string   `yaml:"database_url"`        // sqlite:PATH or postgres://…
 	KeysetFile        string   `yaml:"keyset_file"`         // keyset for secrets at rest; made when missing
 	KeyRotation       Duration `yaml:"key_rotation"`        // how long a signing key signs; 0: until somebody rotates
@@ -131,6 +132,7 @@ func settings() []setting {
 		{"IDP_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
 		{"IDP_LISTEN", text(func(c *Config) *string { return &c.Listen })},
 		{"IDP_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
+		{"IDP_PROFILING", boolean(func(c *Config) *bool { return &c.Profiling })},
 		{"IDP_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 		{"IDP_KEYSET_FILE", text(func(c *Config) *string { return &c.KeysetFile })},
 		{"IDP_TLS_CERT_FILE", text(func(c *Config) *string { return &c.TLSCertFile })},
@@ -226,6 +228,8 @@ func (c *Config) Validate() error {
 		return errors.New("tls_cert_file and tls_key_file go together")
 	case c.KeyRotation != 0 && c.KeyRotation < Duration(24*time.Hour):
 		return fmt.Errorf("key_rotation: %v is neither 0 (by hand) nor 24h or more: a key is published for two days after it", time.Duration(c.KeyRotation))
+	case c.Profiling && c.MetricsListen == "":
+		return errors.New("profiling: profiles are shown on the listener for metrics alone: set metrics_listen")
 	case c.SMTPURL != "" && c.SMTPFrom == "":
 		return errors.New("smtp_from: an address is needed with smtp_url")
 	case strings.Contains(c.MFA.Issuer, ":") || strings.TrimSpace(c.MFA.Issuer) == "":

@@ -103,9 +103,10 @@ func (p *IdP) open(ctx context.Context) (err error) {
 	if err := migrate(ctx, p.cfg.DatabaseURL); err != nil {
 		return err
 	}
-	if p.db, err = dbx.Open(ctx, p.cfg.DatabaseURL); err != nil {
+	if p.db, err = dbx.OpenObserved(ctx, p.cfg.DatabaseURL, p.observer()); err != nil {
 		return err
 	}
+	p.countPool()
 	if p.keys, err = p.loadKeys(ctx); err != nil {
 		p.db.Close()
 	}

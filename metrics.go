@@ -1,9 +1,12 @@
 package idp
 
 import (
+	"maps"
 	"net/http"
 	"runtime"
-	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,8 +20,9 @@ type figures struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec   // by route and status class
 	took     *prometheus.HistogramVec // likewise
-	factors  *prometheus.CounterVec   // by the kind of an mfa event
-	signIns  *prometheus.CounterVec   // by what was given and the result
+	routes   found[[6]atomic.Pointer[answers]]
+	factors  *prometheus.CounterVec // by the kind of an mfa event
+	signIns  *prometheus.CounterVec // by what was given and the result
 }
 
 func newFigures(version string) *figures {
@@ -29,7 +33,7 @@ func newFigures(version string) *figures {
 		registry: prometheus.NewRegistry(),
 		requests: counter("idp_http_requests_total", "Answered requests by route and class of status.", "route", "status"),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "idp_http_request_duration_seconds", Help: "Time from a request to its answer.", Buckets: prometheus.DefBuckets,
+			Name: "idp_http_request_duration_seconds", Help: "Time from a request to its answer.", Buckets: requestBuckets,
 		}, []string{"route", "status"}),
 		factors: counter("idp_mfa_events_total", "What happened to second factors, by the kind of event in the audit log.", "kind"),
 		signIns: counter("idp_sign_ins_total", "Passwords and passkeys alone by result: accepted, refused, throttled, sealed, busy, failed.", "with", "result"),
@@ -44,14 +48,71 @@ func newFigures(version string) *figures {
 	return f
 }
 
+// requestBuckets tell a token, about a millisecond, from a page, and that from one that hashes a password, in seconds.
+var requestBuckets = []float64{.0005, .001, .002, .003, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
+
+// answers are the figures of one route and class of status.
+type answers struct {
+	requests prometheus.Counter
+	took     prometheus.Observer
+}
+
+// classes of status, by the first digit.
+var classes = [6]string{"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
 // request counts one answer to a request for a pattern of the mux, "" when none matched.
 func (f *figures) request(route string, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
-	class := strconv.Itoa(status/100) + "xx"
-	f.requests.WithLabelValues(route, class).Inc()
-	f.took.WithLabelValues(route, class).Observe(took.Seconds())
+	class := min(max(status/100, 0), len(classes)-1)
+	place := &f.routes.of(route, newRoute)[class]
+	a := place.Load()
+	if a == nil {
+		a = &answers{f.requests.WithLabelValues(route, classes[class]), f.took.WithLabelValues(route, classes[class])}
+		place.Store(a) // who comes at the same moment stores the same figures
+	}
+	a.requests.Inc()
+	a.took.Observe(took.Seconds())
+}
+
+func newRoute(string) *[6]atomic.Pointer[answers] { return new([6]atomic.Pointer[answers]) }
+
+// found is a map from a label to its figures that is read without a lock and without an allocation, for labels that are
+// few and stay: it is copied for each new one.
+type found[T any] struct {
+	all atomic.Pointer[map[string]*T]
+	mu  sync.Mutex
+}
+
+// of returns what label has, made by fresh the first time.
+func (m *found[T]) of(label string, fresh func(string) *T) *T {
+	if all := m.all.Load(); all != nil {
+		if t := (*all)[label]; t != nil {
+			return t
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	more := make(map[string]*T)
+	if all := m.all.Load(); all != nil {
+		if t := (*all)[label]; t != nil {
+			return t
+		}
+		maps.Copy(more, *all)
+	}
+	t := fresh(label)
+	more[strings.Clone(label)] = t
+	m.all.Store(&more)
+	return t
+}
+
+// len returns how many labels there are.
+func (m *found[T]) len() int {
+	if all := m.all.Load(); all != nil {
+		return len(*all)
+	}
+	return 0
 }
 
 func (f *figures) factor(kind string) { f.factors.WithLabelValues(kind).Inc() }
@@ -68,10 +129,15 @@ func (f *figures) signIn(with string, status int) {
 	f.signIns.WithLabelValues(with, result).Inc()
 }
 
-// Metrics shows counts, durations and the state of the process in Prometheus' text format. It belongs on a listener that
-// the public does not reach.
+// Metrics shows counts, durations and the state of the process in Prometheus' text format and, with [Config.Profiling], the
+// runtime's profiles below /debug/pprof/. It belongs on a listener that the public does not reach.
 func (p *IdP) Metrics() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.figures.registry, promhttp.HandlerOpts{}))
+	if p.cfg.Profiling {
+		runtime.SetBlockProfileRate(int(time.Millisecond)) // cheap enough to leave on
+		runtime.SetMutexProfileFraction(100)
+		mux.HandleFunc("GET /debug/pprof/{profile}", p.profile)
+	}
 	return mux
 }
