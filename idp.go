@@ -57,7 +57,7 @@ type IdP struct {
 	mailing bool
 	untold  atomic.Bool // a letter was not written, as nothing is mailed
 	figures *figures
-	lives   snapshot[lives]
+	rules   snapshot[account.Policy]
 	brand   snapshot[brand.Brand]
 	clock   databaseClock
 	flow    *login.Flow
@@ -161,7 +161,9 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	}
 	p.Consents = &consent.Store{DB: p.db, Now: p.now}
 
+	p.wireRules()
 	hasher := account.NewHasher(account.Params{MemoryKiB: p.cfg.HashMemory})
+	hasher.Address = func(ctx context.Context) string { return audit.RequestOf(ctx).Address }
 	names, err := p.keys.Derive("account names")
 	if err != nil {
 		return err
@@ -169,7 +171,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	if p.Accounts, err = account.New(account.Config{
 		DB: p.db, Hasher: hasher, Key: names, MinPassword: p.cfg.Limits.MinPassword, Words: []string{p.cfg.Product},
 		Limits: account.Limits{Person: p.cfg.Limits.Password.Policy(), Address: p.cfg.Limits.Address.Policy()},
-		Now:    p.now, Observe: p.accountChanged,
+		Now:    p.now, Observe: p.accountChanged, Rules: p.rules.get,
 	}); err != nil {
 		return err
 	}
@@ -181,7 +183,6 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 		DB: p.db, Cookies: cookie.Jar{Secure: p.cfg.secure()}, Key: forms, Now: p.now,
 		Address: func(r *http.Request) string { return audit.RequestOf(r.Context()).Address },
 	}
-	p.lives = snapshot[lives]{what: "how long sessions last", db: p.db, log: p.log, read: p.readLives}
 	p.Sessions.Lives = p.sessionLives
 	// What was issued in a session ends with it, however that ended.
 	p.Sessions.Ended = func(ctx context.Context, s session.Session) error { return p.OAuth.RevokeSession(ctx, s.ID) }
@@ -198,7 +199,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
-		Mailing: p.mailing, NewBrowser: p.newBrowser, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail, Withheld: withheld,
+		Mailing: p.mailing, NewBrowser: p.newBrowser, Ahead: p.aheadOfSignIn, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail, Withheld: withheld,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL, NotFound: p.noPage},
 	}
 	p.offerPasskeys(flow)
@@ -209,7 +210,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	// Whatever starts first, the keys that are made then are the provider's own deed.
 	if p.OAuth, err = oauth.New(audit.WithActor(ctx, audit.Server), oauth.Config{
 		Issuer: p.cfg.PublicURL, DB: p.db, Seal: p.keys, Secret: p.keys.Derive, Interaction: flow,
-		Cookies: p.Sessions.Cookies, Now: p.now, Log: slog.New(identified{p.log.Handler()}), Claims: p.claims, Alive: p.alive,
+		Cookies: p.Sessions.Cookies, Now: p.now, Log: slog.New(identified{p.log.Handler()}), Claims: p.claims, Alive: p.alive, Ahead: aheadOfGrant,
 		ACRValues: p.levels(), ErrorPage: p.oauthProblem, Audit: p.oauthHappened, ClientGone: p.Consents.RevokeClient,
 		Outbound: oauth.NewOutbound(networks), Registration: p.cfg.DynamicRegistration, RequireNonce: p.cfg.RequireDPoPNonce,
 		KeyLife: time.Duration(p.cfg.KeyRotation), Reserved: []string{console.ClientID},

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/focushq/idp/internal/throttle"
 )
 
 const (
 	saltSize = 16
 	keySize  = 32
-	// queueFor is how long a hash waits for its turn: whoever waited longer has given up on the page.
-	queueFor = 2 * time.Second
 	// maxMemoryKiB and maxTime bound what a stored hash can ask for, in case somebody wrote one into the database.
 	maxMemoryKiB = 1 << 20
 	maxTime      = 64
@@ -50,42 +50,51 @@ func (p Params) orDefaults() Params {
 	return p
 }
 
-// Hasher runs argon2id, at most one hash per core at a time: without that bound some hundred simultaneous sign-ins
-// take all memory. It is safe for concurrent use; a process has one.
+// Hasher runs argon2id, few at a time: without that bound some hundred simultaneous sign-ins take all memory, and whatever
+// is quick would wait for a processor. It is safe for concurrent use; a process has one.
 type Hasher struct {
+	// Address returns the IP address that a call comes from, for a fair share of turns per network. Nil: it is not known.
+	Address func(context.Context) string
+
 	params Params
-	slots  chan struct{}
+	gate   *gate
 	runs   atomic.Int64
 }
 
 // NewHasher returns a Hasher that makes new hashes with p. Existing ones keep the costs they were made with until the
-// next sign-in.
+// next sign-in. Of the processors that Go uses (GOMAXPROCS) hashes leave one to others: a goroutine that computes keeps
+// its own for 10 ms at a time, each of which somebody with a token would wait for, several times.
 func NewHasher(p Params) *Hasher {
-	return &Hasher{params: p.orDefaults(), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	return &Hasher{params: p.orDefaults(), gate: newGate(max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
 // Runs returns how many hashes were computed since the start.
 func (h *Hasher) Runs() int64 { return h.runs.Load() }
 
-// Gate waits for a turn to run a costly hash and returns what ends the turn; [ErrBusy] after two seconds. Others who
-// run such hashes in this process share it.
+// Gate waits for a turn to run a costly hash and returns what ends the turn. [ErrBusy] comes after two seconds, and at once
+// when more wait than can be served in them; who has a network to themselves does not wait for those of another one. Others
+// who run such hashes in this process share it.
 func (h *Hasher) Gate(ctx context.Context) (release func(), err error) {
-	release = func() { <-h.slots }
-	select {
-	case h.slots <- struct{}{}:
-		return release, nil
-	default:
+	return h.gate.enter(ctx, h.queue(ctx))
+}
+
+// queue returns where ctx waits.
+func (h *Hasher) queue(ctx context.Context) queue {
+	if q, ok := ctx.Value(queueKey{}).(queue); ok {
+		return q
 	}
-	timer := time.NewTimer(queueFor)
-	defer timer.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return release, nil
-	case <-timer.C:
-		return nil, ErrBusy
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	address := ""
+	if h.Address != nil {
+		address = h.Address(ctx)
 	}
+	return queue{name: throttle.NetworkKey(address, time.Time{})}
+}
+
+type queueKey struct{}
+
+// inPerson lets the hashes of ctx wait in the line of subject, and not in that of their network.
+func inPerson(ctx context.Context, subject string) context.Context {
+	return context.WithValue(ctx, queueKey{}, queue{name: subject, person: true})
 }
 
 // Hash returns password's hash with a fresh salt in PHC form: $argon2id$v=19$m=…,t=…,p=…$salt$hash.

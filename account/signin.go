@@ -50,8 +50,13 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 	network := s.networkKey(address)
 	if known { // somebody else in the same network must not lock it either
 		network = ""
+		ctx = inPerson(ctx, r.Subject)
 	}
-	defer s.turns.take(ctx, key)()
+	end, err := s.turns.take(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	counts := []struct {
 		key    string
 		policy throttle.Policy

@@ -16,15 +16,15 @@ type turns struct {
 }
 
 // turnFor is how long a try waits for its turn: a dozen hashes on a busy machine, and less than a page may take.
-const turnFor = 15 * time.Second
+const turnFor = 4 * time.Second
 
 type turn struct {
 	taken chan struct{} // holds one value while somebody's turn lasts
 	users int           // who has it or waits for it
 }
 
-// take waits for key's turn and returns what ends it.
-func (t *turns) take(ctx context.Context, key string) (end func()) {
+// take waits for key's turn and returns what ends it, or [ErrBusy] when it did not come.
+func (t *turns) take(ctx context.Context, key string) (end func(), err error) {
 	t.mu.Lock()
 	if t.all == nil {
 		t.all = make(map[string]*turn)
@@ -44,12 +44,14 @@ func (t *turns) take(ctx context.Context, key string) (end func()) {
 		return func() {
 			<-mine.taken
 			t.leave(key, mine)
-		}
+		}, nil
 	case <-timer.C:
+		err = ErrBusy
 	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	t.leave(key, mine)
-	return func() {}
+	return nil, err
 }
 
 func (t *turns) leave(key string, mine *turn) {

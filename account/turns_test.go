@@ -2,8 +2,9 @@ package account
 
 import (
 	"context"
+	"errors"
 	"testing"
-	"time"
+	"testing/synctest"
 )
 
 func TestGoodPasswordsAtOnceAreNoGuessing(t *testing.T) {
@@ -22,22 +23,37 @@ func TestGoodPasswordsAtOnceAreNoGuessing(t *testing.T) {
 }
 
 func TestTurns(t *testing.T) {
-	var all turns
-	end := all.take(t.Context(), "ada")
-	all.take(t.Context(), "bob")() // others don't wait
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	all.take(gone, "ada")() // whoever went away doesn't either, and ends nobody's turn
-	next := make(chan func())
-	go func() { next <- all.take(context.Background(), "ada") }()
-	select {
-	case <-next:
-		t.Fatal("two turns at once")
-	case <-time.After(20 * time.Millisecond):
-	}
-	end()
-	(<-next)()
-	if len(all.all) != 0 {
-		t.Errorf("%d turns are kept", len(all.all))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var all turns
+		end, _ := all.take(t.Context(), "ada")
+		if other, err := all.take(t.Context(), "bob"); err != nil { // others don't wait
+			t.Fatal(err)
+		} else {
+			other()
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := all.take(gone, "ada"); !errors.Is(err, context.Canceled) { // whoever went away doesn't either, and ends nobody's turn
+			t.Error(err)
+		}
+		if _, err := all.take(t.Context(), "ada"); !errors.Is(err, ErrBusy) { // nor for ever
+			t.Error(err)
+		}
+		next := make(chan func())
+		go func() {
+			end, _ := all.take(t.Context(), "ada")
+			next <- end
+		}()
+		synctest.Wait()
+		select {
+		case <-next:
+			t.Fatal("two turns at once")
+		default:
+		}
+		end()
+		(<-next)()
+		if len(all.all) != 0 {
+			t.Errorf("%d turns are kept", len(all.all))
+		}
+	})
 }

@@ -39,8 +39,8 @@ type Config struct {
 	// nil: nobody is told.
 	Observe func(context.Context, Event) error
 
-	// Gate is taken around each Argon2id run (19 MiB of memory) and released after it; share it with the password
-	// hasher. Its error is returned as it is. nil: no bound.
+	// Gate is taken around Argon2id (19 MiB of memory), be it one run or the ten of a set of codes, one after the other,
+	// and released after it; share it with the password hasher. Its error is returned as it is. nil: no bound.
 	Gate func(context.Context) (release func(), err error)
 
 	// HashMemory is the memory of an Argon2id run over a recovery code, in KiB; zero: 19 MiB. It stays as it is for the life

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base32"
-	"errors"
 	"strconv"
 	"strings"
 	"unicode"
@@ -27,15 +26,6 @@ var recoveryEncoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding
 // run is compared with all its codes.
 func argon(memory uint32) func(code string, salt []byte) []byte {
 	return func(code string, salt []byte) []byte { return argon2.IDKey([]byte(code), salt, 2, memory, 1, 32) }
-}
-
-func (s *Service) hash(ctx context.Context, code string, salt []byte) ([]byte, error) {
-	release, err := s.config.Gate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return s.kdf(code, salt), nil
 }
 
 func newRecoveryCode() string { return recoveryEncoding.EncodeToString(random(recoveryLen)) }
@@ -87,14 +77,8 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, owner Owner, enrollment 
 	}
 	salt := random(saltLen)
 	made := CodeSet{ID: newID(), Owner: owner, Enrollment: enrollment, CreatedAt: s.config.Now()}
-	for n := range RecoveryCodeCount {
-		code := newRecoveryCode()
-		hash, err := s.hash(ctx, code, salt)
-		if err != nil {
-			return nil, "", err
-		}
-		codes = append(codes, formatRecovery(code))
-		made.Codes = append(made.Codes, CodeRecord{N: n, Hash: hash})
+	if codes, made.Codes, err = s.newCodes(ctx, salt); err != nil {
+		return nil, "", err
 	}
 	// The salt is sealed: without the key a dump of the store is not enough to try codes, however weak they were.
 	if made.Salt, err = s.seal(PlaceCodes, made.ID, owner.Subject, salt); err != nil {
@@ -105,6 +89,21 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, owner Owner, enrollment 
 		return nil, "", err
 	}
 	return codes, made.ID, nil
+}
+
+// newCodes makes a set's codes and their hashes, in one turn: who had to come ten times would hardly end where many wait.
+func (s *Service) newCodes(ctx context.Context, salt []byte) (codes []string, records []CodeRecord, err error) {
+	release, err := s.config.Gate(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	for n := range RecoveryCodeCount {
+		code := newRecoveryCode()
+		codes = append(codes, formatRecovery(code))
+		records = append(records, CodeRecord{N: n, Hash: s.kdf(code, salt)})
+	}
+	return codes, records, nil
 }
 
 // mayHaveCodes refuses recovery codes before there is a factor that they could stand in for.
@@ -121,11 +120,8 @@ func (s *Service) mayHaveCodes(ctx context.Context, owner Owner, enrollment stri
 
 // Enrolled reports whether the person has a factor of any kind: [Service.Status] for those who need no more.
 func (s *Service) Enrolled(ctx context.Context, subject string) (bool, error) {
-	err := s.enrolled(ctx, subject)
-	if errors.Is(err, ErrNotEnrolled) {
-		return false, nil
-	}
-	return err == nil, err
+	brief, err := s.Brief(ctx, subject)
+	return len(brief.Factors) > 0, err
 }
 
 // enrolled returns ErrNotEnrolled for somebody without a factor.
