@@ -46,23 +46,36 @@ func Up(ctx context.Context, db *sqlx.DB, streams ...string) error {
 }
 
 func upAll(ctx context.Context, db *sqlx.DB, files fs.FS, streams []string) error {
-	providers := make([]*goose.Provider, len(streams))
-	for i, stream := range streams {
-		provider, err := open(db, files, stream)
+	states, err := look(ctx, db, files, streams)
+	if err != nil {
+		return err
+	}
+	// Most starts find nothing to do. The library that applies files takes megabytes for its buffers, and as many round trips as
+	// there are streams: it is left alone then.
+	behind := states[:0]
+	for _, s := range states {
+		if s.Current > s.Target {
+			return newer(s.Stream, s.Current, s.Target)
+		}
+		if s.Current < s.Target {
+			behind = append(behind, s)
+		}
+	}
+	for _, s := range behind {
+		provider, err := open(db, files, s.Stream)
 		if err != nil {
 			return err
 		}
-		if _, err := pending(ctx, provider, stream); err != nil {
-			return err
-		}
-		providers[i] = provider
-	}
-	for i, stream := range streams {
-		if err := up(ctx, db, providers[i], stream); err != nil {
+		if err := up(ctx, db, provider, s.Stream); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// newer is the error of a stream that stands beyond what the program knows.
+func newer(stream string, version, target int64) error {
+	return fmt.Errorf("%w: %s stands at %d, the program knows %d", ErrNewer, stream, version, target)
 }
 
 // up applies one stream. A starter that loses a race on SQLite, where there is no lock to wait for, has its
@@ -98,7 +111,7 @@ func pending(ctx context.Context, provider *goose.Provider, stream string) (*Sta
 	case err != nil:
 		return nil, fmt.Errorf("migrations: %s: %w", stream, err)
 	case current > target:
-		return nil, fmt.Errorf("%w: %s stands at %d, the program knows %d", ErrNewer, stream, current, target)
+		return nil, newer(stream, current, target)
 	case current == target:
 		return nil, nil
 	}

@@ -14,22 +14,21 @@ import (
 // Look returns where the given streams stand, as [Status] does, and changes nothing: not even a table for the versions is
 // made where there is none.
 func Look(ctx context.Context, db *sqlx.DB, streams ...string) ([]State, error) {
-	return look(ctx, db, streams)
+	return look(ctx, db, files, streams)
 }
 
 // LookIn is [Look] as the transaction sees the database.
 func LookIn(ctx context.Context, tx *sqlx.Tx, streams ...string) ([]State, error) {
-	return look(ctx, tx, streams)
+	return look(ctx, tx, files, streams)
 }
 
 // reader is a database or a transaction of one.
 type reader interface {
 	DriverName() string
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
-	GetContext(ctx context.Context, dest any, query string, args ...any) error
 }
 
-func look(ctx context.Context, db reader, streams []string) ([]State, error) {
+func look(ctx context.Context, db reader, files fs.FS, streams []string) ([]State, error) {
 	query := `SELECT name FROM sqlite_master WHERE type = 'table'`
 	if db.DriverName() == "postgres" {
 		query = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`
@@ -39,19 +38,29 @@ func look(ctx context.Context, db reader, streams []string) ([]State, error) {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}
 	var out []State
+	var queries []string
 	for _, stream := range streams {
-		target, err := newest(stream)
+		target, err := newest(files, stream)
 		if err != nil {
 			return nil, err
 		}
-		state := State{Stream: stream, Target: target}
+		out = append(out, State{Stream: stream, Target: target})
 		if slices.Contains(tables, "schema_"+stream) {
-			err = db.GetContext(ctx, &state.Current, "SELECT COALESCE(MAX(version_id), 0) FROM schema_"+stream)
-			if err != nil {
-				return nil, fmt.Errorf("migrations: %s: %w", stream, err)
-			}
+			queries = append(queries, fmt.Sprintf("SELECT %d AS at, COALESCE(MAX(version_id), 0) AS version FROM schema_%s", len(out)-1, stream))
 		}
-		out = append(out, state)
+	}
+	if len(queries) == 0 {
+		return out, nil
+	}
+	var versions []struct {
+		At      int
+		Version int64
+	}
+	if err := db.SelectContext(ctx, &versions, strings.Join(queries, " UNION ALL ")); err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	for _, v := range versions {
+		out[v.At].Current = v.Version
 	}
 	return out, nil
 }
@@ -83,12 +92,12 @@ func Known(versions map[string]int64) error {
 		if !slices.Contains(Streams(), stream) {
 			return fmt.Errorf("%w: it has a part called %q", ErrNewer, stream)
 		}
-		target, err := newest(stream)
+		target, err := newest(files, stream)
 		if err != nil {
 			return err
 		}
 		if version > target {
-			return fmt.Errorf("%w: %s stands at %d, the program knows %d", ErrNewer, stream, version, target)
+			return newer(stream, version, target)
 		}
 	}
 	return nil
@@ -103,7 +112,7 @@ var (
 // Tables returns the tables that a stream has at a version, in the order in which they are made: none refers to a later
 // one. The table of the versions is not among them.
 func Tables(stream string, version int64) ([]string, error) {
-	names, err := sources(stream)
+	names, err := sources(files, stream)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +137,7 @@ func Tables(stream string, version int64) ([]string, error) {
 }
 
 // sources returns the files of a stream, the oldest first.
-func sources(stream string) ([]string, error) {
+func sources(files fs.FS, stream string) ([]string, error) {
 	names, err := fs.Glob(files, stream+"/*.sql")
 	if err != nil || len(names) == 0 {
 		return nil, fmt.Errorf("migrations: there is no part %q", stream)
@@ -137,8 +146,8 @@ func sources(stream string) ([]string, error) {
 	return names, nil
 }
 
-func newest(stream string) (int64, error) {
-	names, err := sources(stream)
+func newest(files fs.FS, stream string) (int64, error) {
+	names, err := sources(files, stream)
 	if err != nil {
 		return 0, err
 	}
