@@ -24,6 +24,7 @@ type Config struct {
 	PublicURL         string   `yaml:"public_url"`          // the one URL that issuer, links and cookies derive from
 	AllowInsecureHTTP bool     `yaml:"allow_insecure_http"` // accept an http PublicURL off loopback
 	Listen            string   `yaml:"listen"`              // address of the public listener
+	ShutdownDelay     Duration `yaml:"shutdown_delay"`      // how long a program that was told to stop serves on, while it says that it is not ready
 	MetricsListen     string   `yaml:"metrics_listen"`      // address of the listener for /metrics; "": off
 	Profiling         bool     `yaml:"profiling"`           // show profiles of the program on that listener
 	DatabaseURL       string   `yaml:"database_url"`        // sqlite:PATH or postgres://…
@@ -131,6 +132,7 @@ func settings() []setting {
 	return []setting{
 		{"IDP_PUBLIC_URL", text(func(c *Config) *string { return &c.PublicURL })},
 		{"IDP_LISTEN", text(func(c *Config) *string { return &c.Listen })},
+		{"IDP_SHUTDOWN_DELAY", func(c *Config, v string) error { return c.ShutdownDelay.set(v) }},
 		{"IDP_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
 		{"IDP_PROFILING", boolean(func(c *Config) *bool { return &c.Profiling })},
 		{"IDP_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
@@ -230,6 +232,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("key_rotation: %v is neither 0 (by hand) nor 24h or more: a key is published for two days after it", time.Duration(c.KeyRotation))
 	case c.Profiling && c.MetricsListen == "":
 		return errors.New("profiling: profiles are shown on the listener for metrics alone: set metrics_listen")
+	case c.ShutdownDelay < 0 || c.ShutdownDelay > Duration(5*time.Minute):
+		return fmt.Errorf("shutdown_delay: %v is not between 0 and 5m", time.Duration(c.ShutdownDelay))
 	case c.SMTPURL != "" && c.SMTPFrom == "":
 		return errors.New("smtp_from: an address is needed with smtp_url")
 	case strings.Contains(c.MFA.Issuer, ":") || strings.TrimSpace(c.MFA.Issuer) == "":

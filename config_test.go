@@ -200,6 +200,7 @@ func TestLoadConfigRefuses(t *testing.T) {
 		{"IDP_ALLOW_INSECURE_HTTP", "perhaps"}, {"IDP_DYNAMIC_REGISTRATION", "perhaps"}, {"IDP_REQUIRE_DPOP_NONCE", "2"},
 		{"IDP_KEY_ROTATION", "monthly"}, {"IDP_KEY_ROTATION", "1h"}, {"IDP_OUTBOUND_NETWORKS", "everybody"}, {"IDP_OUTBOUND_NETWORKS", "0.0.0.0/0"},
 		{"IDP_PRODUCT_FILE", "/nowhere/at/all"}, {"IDP_MFA_ISSUER", "a:b"},
+		{"IDP_SHUTDOWN_DELAY", "soon"}, {"IDP_SHUTDOWN_DELAY", "-1s"}, {"IDP_SHUTDOWN_DELAY", "1h"},
 	} {
 		if _, err := idp.LoadConfig("", environment(env...), nil); err == nil {
 			t.Errorf("%v is accepted", env)
@@ -221,13 +222,14 @@ func TestLoadConfigAccepts(t *testing.T) {
 }
 
 func TestLoadConfigReadsTheEnvironment(t *testing.T) {
-	c, err := idp.LoadConfig("", environment("IDP_KEY_ROTATION", "0", "IDP_OUTBOUND_NETWORKS", "10.0.0.0/8, fd00::/8",
+	c, err := idp.LoadConfig("", environment("IDP_KEY_ROTATION", "0", "IDP_SHUTDOWN_DELAY", "5s", "IDP_OUTBOUND_NETWORKS", "10.0.0.0/8, fd00::/8",
 		"IDP_DYNAMIC_REGISTRATION", "true", "IDP_REQUIRE_DPOP_NONCE", "1", "IDP_MFA_PASSKEYS", "off",
 		"IDP_AUDIT_RETENTION", "24h", "IDP_AUDIT_WEBHOOK_URL", "https://siem.example", "IDP_AUDIT_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := idp.Defaults()
+	want.ShutdownDelay = idp.Duration(5 * time.Second)
 	want.KeyRotation, want.OutboundNetworks = 0, []string{"10.0.0.0/8", "fd00::/8"}
 	want.MFA.Passkeys = idp.PasskeysOff
 	want.AuditRetention, want.AuditWebhookURL = idp.Duration(24*time.Hour), "https://siem.example"

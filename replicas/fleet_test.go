@@ -46,30 +46,22 @@ type fleet struct {
 	program  string // what [fleet.start] starts
 	folder   string
 	env      []string
-	requests *http.Client // keeps connections for a race, follows nothing
+	requests *http.Client
 }
 
 // start runs a fleet until the test ends. Its database is empty but for the schema, its own signing keys and the client "app".
 func start(t testing.TB, p plan) *fleet {
 	t.Helper()
-	f := &fleet{t: t, front: newFront(t), folder: t.TempDir()}
+	f := &fleet{t: t, front: newFront(t), folder: t.TempDir(), requests: plain(t)}
 	var err error
 	if f.program, err = program(); err != nil {
 		t.Fatal(err)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 256
-	t.Cleanup(transport.CloseIdleConnections)
-	f.requests = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	database, keyset := "sqlite:"+filepath.Join(f.folder, "idp.db"), filepath.Join(f.folder, "keyset.json")
+	database := "sqlite:" + filepath.Join(f.folder, "idp.db")
 	if !p.sqlite {
 		database = dbxtest.PostgresURL(t, migrations.Streams()...)
 	}
-	if err := os.WriteFile(filepath.Join(f.folder, "idp.yaml"), []byte(p.settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f.env = append(p.env, "IDP_LISTEN=127.0.0.1:0", "IDP_PUBLIC_URL="+f.front.URL, "IDP_DATABASE_URL="+database, "IDP_KEYSET_FILE="+keyset,
-		"PATH="+os.Getenv("PATH"))
+	keyset := f.prepare(database, p)
 	f.Server = idptest.Start(t, func(c *idp.Config) {
 		c.DatabaseURL, c.KeysetFile, c.PublicURL = database, keyset, f.front.URL
 		if p.hash {
@@ -84,6 +76,26 @@ func start(t testing.TB, p plan) *fleet {
 	f.app = f.client("app")
 	f.grow(max(p.processes, 2))
 	return f
+}
+
+// prepare writes down what processes are started with, and returns where their keyset is.
+func (f *fleet) prepare(database string, p plan) (keyset string) {
+	f.t.Helper()
+	keyset = filepath.Join(f.folder, "keyset.json")
+	if err := os.WriteFile(filepath.Join(f.folder, "idp.yaml"), []byte(p.settings), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	f.env = append(p.env, "IDP_LISTEN=127.0.0.1:0", "IDP_PUBLIC_URL="+f.front.URL, "IDP_DATABASE_URL="+database, "IDP_KEYSET_FILE="+keyset,
+		"PATH="+os.Getenv("PATH"))
+	return keyset
+}
+
+// plain returns a client that keeps as many connections as a race needs, and follows nothing.
+func plain(t testing.TB) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // client registers a confidential client of that id, without a consent page; edit may change more.
@@ -102,7 +114,7 @@ func (f *fleet) client(id string, edit ...func(*oauth.Client)) *idptest.Client {
 func (f *fleet) grow(n int) {
 	f.t.Helper()
 	var begun []*replica
-	for range n {
+	for range n { // none waits for another one
 		begun = append(begun, f.start())
 	}
 	for _, r := range begun {
@@ -128,7 +140,7 @@ type replica struct {
 	t      testing.TB
 	cmd    *exec.Cmd
 	out    *bufio.Reader
-	said   bytes.Buffer // what it printed before it listened
+	said   record // what it printed since it listens
 	log    record
 	end    sync.Once
 	ended  error
@@ -191,7 +203,7 @@ func (r *replica) listening() {
 	}
 	address, _, _ = strings.Cut(address, ",")
 	r.origin = "http://" + strings.TrimSpace(address)
-	go io.Copy(io.Discard, r.out)
+	go io.Copy(&r.said, r.out)
 }
 
 // stop asks the process to end, as whatever runs it does, and waits until it has.

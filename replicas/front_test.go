@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,13 @@ func (f *front) only(origins ...string) {
 		u, _ := url.Parse(origin) // of a running replica
 		f.in = append(f.in, u)
 	}
+}
+
+// has reports whether a replica is in rotation.
+func (f *front) has(origin string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.in, func(u *url.URL) bool { return u.String() == origin })
 }
 
 // watch keeps those in rotation that say that they are ready, until ctx ends; among lists who there is at the moment.

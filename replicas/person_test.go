@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	callback = "https://app.example/callback"            // where a browser leaves the provider
+	callback = "https://app.example/callback" // where a browser leaves the provider
 	verifier = "a-verifier-that-is-long-enough-for-PKCE" + "-0123456789"
 )
 

@@ -75,7 +75,7 @@ func (c *demoCmd) Run(a *app) error {
 		}
 	}
 	c.welcome(a, cfg.PublicURL, rpURL)
-	return serveAll(a, all, p.Run)
+	return serveAll(a, all, 0, p.Run)
 }
 
 // config returns the demo's configuration and what removes its data afterwards.

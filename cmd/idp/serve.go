@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/focushq/idp"
@@ -49,7 +50,7 @@ func (c *serveCmd) Run(a *app) error {
 		fmt.Fprintf(a.out, "no administrator yet: make the first one within 24 hours at\n\n    %s\n\n(a link printed before is void)\n", link)
 	}
 	defer a.log.Info("stop")
-	return serveAll(a, all, p.Run)
+	return serveAll(a, all, time.Duration(cfg.ShutdownDelay), p.Run)
 }
 
 // listen opens the public listener and, where one is wanted, that for metrics.
@@ -83,8 +84,9 @@ type served struct {
 	certificate *filePair // nil: plain http
 }
 
-// serveAll serves all of them beside the background work until a is done, then lets open requests finish.
-func serveAll(a *app, all []served, background func(context.Context)) error {
+// serveAll serves all of them beside the background work until a is done. It serves on for the delay, in which proxies and
+// balancers notice that this one is not ready any more and send nobody here, and then lets open requests finish.
+func serveAll(a *app, all []served, delay time.Duration, background func(context.Context)) error {
 	ctx, cancel := context.WithCancel(a)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -93,9 +95,10 @@ func serveAll(a *app, all []served, background func(context.Context)) error {
 	wg.Go(func() { background(ctx) })
 
 	failed := make(chan error, len(all))
+	var leaving atomic.Bool
 	var servers []*http.Server
 	for _, s := range all {
-		server := newServer(s.handler, a.log)
+		server := newServer(farewell(s.handler, &leaving), a.log)
 		servers = append(servers, server)
 		go func() {
 			if s.certificate != nil {
@@ -109,6 +112,11 @@ func serveAll(a *app, all []served, background func(context.Context)) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		leaving.Store(true)
+		select {
+		case <-time.After(delay):
+		case err = <-failed:
+		}
 	case err = <-failed:
 	}
 	grace, end := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -120,6 +128,22 @@ func serveAll(a *app, all []served, background func(context.Context)) error {
 		return nil
 	}
 	return err
+}
+
+// farewell is handler until its server is leaving. Then readiness is denied, and the answer to each request closes its
+// connection (of HTTP/2: once all requests on it are answered): those that are open in the end are of nobody who still sends
+// requests here, and cutting them cuts nothing off.
+func farewell(handler http.Handler, leaving *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close")
+			if r.URL.Path == "/readyz" {
+				http.Error(w, "stopping", http.StatusServiceUnavailable)
+				return
+			}
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -196,7 +197,7 @@ func TestStopLetsOpenRequestsFinish(t *testing.T) {
 	a := &app{Context: ctx, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ended := make(chan error)
 	go func() {
-		ended <- serveAll(a, []served{{listener: listener, handler: handler}}, func(ctx context.Context) { <-ctx.Done() })
+		ended <- serveAll(a, []served{{listener: listener, handler: handler}}, 0, func(ctx context.Context) { <-ctx.Done() })
 	}()
 	answer := make(chan string)
 	go func() {
@@ -227,6 +228,44 @@ func TestStopLetsOpenRequestsFinish(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStopSaysSoFirst: who was told to stop says for a while that it is not ready, while it serves on, and closes the
+// connections that its answers go through.
+func TestStopSaysSoFirst(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	ctx, stop := context.WithCancel(t.Context())
+	a := &app{Context: ctx, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	ended := make(chan error)
+	go func() {
+		ended <- serveAll(a, []served{{listener: listener, handler: handler}}, time.Minute, func(ctx context.Context) { <-ctx.Done() })
+	}()
+	get := func(path string) *http.Response {
+		response, err := http.Get("http://" + listener.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response
+	}
+	if response := get("/readyz"); response.StatusCode != http.StatusOK || response.Close {
+		t.Errorf("before: %d, closes %v", response.StatusCode, response.Close)
+	}
+	stop()
+	for get("/readyz").StatusCode != http.StatusServiceUnavailable {
+		time.Sleep(time.Millisecond)
+	}
+	if response := get("/login"); response.StatusCode != http.StatusOK || !response.Close {
+		t.Errorf("after: %d, closes %v", response.StatusCode, response.Close)
+	}
+	listener.Close() // nothing is left to serve on for
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 }

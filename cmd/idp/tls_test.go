@@ -64,7 +64,7 @@ func serveTLS(t *testing.T, certFile, keyFile string, log io.Writer) string {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) })
 	ended := make(chan error)
 	go func() {
-		ended <- serveAll(a, []served{{listener, handler, c}}, func(ctx context.Context) { <-ctx.Done() })
+		ended <- serveAll(a, []served{{listener, handler, c}}, 0, func(ctx context.Context) { <-ctx.Done() })
 	}()
 	t.Cleanup(func() {
 		stop()
