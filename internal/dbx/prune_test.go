@@ -1,6 +1,8 @@
 package dbx_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -52,5 +54,32 @@ func TestPruneAttemptsDeletesSomeAtATime(t *testing.T) {
 	must(t, db.Get(t.Context(), &left, "SELECT count(*) FROM tries"))
 	if most != 500 || all != 2500 || left != 500 {
 		t.Errorf("at most %d in one statement, %d together, %d left", most, all, left)
+	}
+}
+
+// Two replicas prune one table: neither waits for what the other is deleting, and a batch that is taken back is the next one's.
+func TestPruneGoesPastWhatOthersHold(t *testing.T) {
+	db := dbxtest.Postgres(t)
+	must(t, exec(t.Context(), db, "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT UNIQUE, n BIGINT NOT NULL)"))
+	fill(t, db, 700)
+	back := errors.New("died")
+	err := db.InTx(dbx.Unhurried(t.Context()), func(ctx context.Context) error {
+		n, err := db.Exec(ctx, "DELETE FROM things WHERE "+db.Some("things", "id", "n = 1", 300))
+		must(t, err)
+		must(t, db.Rest(ctx, time.Hour)) // not here: it would keep others waiting
+		must(t, db.Prune(dbx.Unhurried(t.Context()), "things", "id", "n = $1", 1))
+		var left int
+		must(t, db.Get(db.Apart(ctx), &left, "SELECT count(*) FROM things"))
+		if n != 300 || left != 301 {
+			t.Errorf("one holds %d, beside which %d are left", n, left)
+		}
+		return back
+	})
+	if !errors.Is(err, back) {
+		t.Fatal(err)
+	}
+	must(t, db.Prune(t.Context(), "things", "id", "n = $1", 1))
+	if left := ids(t, db); left != "kept" {
+		t.Errorf("%.100s is left", left)
 	}
 }
