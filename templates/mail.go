@@ -38,47 +38,59 @@ func (l Letter) Greeted() string {
 	return l.Person
 }
 
-type mailTemplates struct {
-	text *text.Template
-	html *template.Template
+// mails are the sentences and templates of mails, in more languages than the pages.
+type mails struct {
+	texts *catalogue
+	text  map[string]*text.Template     // by language
+	html  map[string]*template.Template // likewise
 }
 
-func (s *Set) parseMails(files layered, lang string) (*mailTemplates, error) {
-	plain, err := text.New("mail_notice.txt").Funcs(text.FuncMap(s.funcs(s.mailed, lang))).ParseFS(files, "mail_notice.txt")
+func (s *Set) parseMails(files layered) (*mails, error) {
+	texts, err := loadCatalogue(files, pageMessages, mailMessages)
 	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
+		return nil, err
 	}
-	page, err := template.New("mail_notice.html").Funcs(s.funcs(s.mailed, lang)).ParseFS(files, "mail_notice.html")
-	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
+	m := &mails{texts, map[string]*text.Template{}, map[string]*template.Template{}}
+	for _, lang := range texts.languages() {
+		funcs := s.funcs(texts, lang)
+		if m.text[lang], err = text.New("mail_notice.txt").Funcs(text.FuncMap(funcs)).ParseFS(files, "mail_notice.txt"); err != nil {
+			return nil, fmt.Errorf("templates: %w", err)
+		}
+		if m.html[lang], err = parsed(template.New("mail_notice.html").Funcs(funcs).ParseFS(files, "mail_notice.html")); err != nil {
+			return nil, err
+		}
 	}
-	return &mailTemplates{plain, page}, nil
+	return m, nil
 }
 
 // Mail returns the mail called name: mfa_on, mfa_off, mfa_off_demanded, authenticator_added, authenticator_removed, codes_replaced, codes_made,
 // recovery_used, recovery_used_last, new_browser, new_browser_passkey, device_remembered, device_copied, clock_moved, password_changed, password_compromised, email_changed, app_ended, mfa_reset, warned, warned_recovery, sealed,
 // sealed_recovery, unsealed, passkey_added, passkey_removed, passkey_cloned, mfa_on_passkey, warned_passkey, sealed_passkey; trial tells of nothing; reset and invite carry a link. The subject is one line.
 func (s *Set) Mail(ctx context.Context, name string, data Letter) (subject, plain, html string, err error) {
-	lang := s.mailed.closest(data.Language)
-	if !s.mailed.ids["mail."+name+".subject"] {
+	mails, err := s.mails()
+	if err != nil {
+		return "", "", "", err
+	}
+	lang := mails.texts.closest(data.Language)
+	if !mails.texts.ids["mail."+name+".subject"] {
 		return "", "", "", fmt.Errorf("%w: mail %s", ErrUnknown, name)
 	}
 	brand := s.brand(ctx)
 	help := brand.Help
 	if help == defaultHelp {
-		help = s.mailed.text(lang, "mail.help")
+		help = mails.texts.text(lang, "mail.help")
 	}
 	letter := struct {
 		Kind, Lang, Product, Help, HelpURL string
 		Data                               Letter
 	}{name, lang, brand.Name, help, brand.HelpURL, data}
 	var body, page bytes.Buffer
-	if err := s.mails[lang].text.Execute(&body, letter); err != nil {
+	if err := mails.text[lang].Execute(&body, letter); err != nil {
 		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
 	}
-	if err := s.mails[lang].html.Execute(&page, letter); err != nil {
+	if err := mails.html[lang].Execute(&page, letter); err != nil {
 		return "", "", "", fmt.Errorf("templates: mail %s: %w", name, err)
 	}
-	subject = s.mailed.text(lang, "mail."+name+".subject", "Product", brand.Name)
+	subject = mails.texts.text(lang, "mail."+name+".subject", "Product", brand.Name)
 	return strings.Join(strings.Fields(subject), " "), body.String(), page.String(), nil
 }

@@ -118,11 +118,15 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 			t.Errorf("%.40q: %v %s", test.wanted, err, text)
 		}
 	}
-	for id := range s.mailed.ids {
+	mails, err := s.mails()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range mails.texts.ids {
 		if !strings.HasPrefix(id, "mail.") || id == "mail.browser" { // which is the same word
 			continue
 		}
-		if s.mailed.text("de", id, "Count", 2) == s.mailed.text("en", id, "Count", 2) {
+		if mails.texts.text("de", id, "Count", 2) == mails.texts.text("en", id, "Count", 2) {
 			t.Errorf("%s is said in English", id)
 		}
 	}

@@ -79,11 +79,11 @@ func (c *catalogue) add(layer fs.FS, name string) error {
 // readMessages reads one file of sentences.
 func readMessages(layer fs.FS, name string) (*i18n.MessageFile, error) {
 	if layer == embedded {
-		files, err := builtIn()
-		if err == nil && files[name] == nil {
-			err = fs.ErrNotExist
+		parse := builtIn()[name]
+		if parse == nil {
+			return nil, fs.ErrNotExist
 		}
-		return files[name], err
+		return parse()
 	}
 	return parseMessages(layer, name)
 }
@@ -96,22 +96,17 @@ func parseMessages(layer fs.FS, name string) (*i18n.MessageFile, error) {
 	return i18n.ParseMessageFileBytes(text, path.Base(name), map[string]i18n.UnmarshalFunc{"yaml": yaml.Unmarshal})
 }
 
-// builtIn are our own files of sentences by name. They are parsed once: pages and mails share most of them, and parsing
-// is most of the time that a command takes.
-var builtIn = sync.OnceValues(func() (map[string]*i18n.MessageFile, error) {
-	files := map[string]*i18n.MessageFile{}
+// builtIn are our own files of sentences by name. Each is parsed once, when it is first needed: pages and mails share most of
+// them, and parsing is most of the time that a command takes.
+var builtIn = sync.OnceValue(func() map[string]func() (*i18n.MessageFile, error) {
+	files := map[string]func() (*i18n.MessageFile, error){}
 	for _, pattern := range []string{pageMessages, mailMessages} {
-		names, err := fs.Glob(embedded, pattern)
-		if err != nil {
-			return nil, err
-		}
+		names, _ := fs.Glob(embedded, pattern) // the patterns are right
 		for _, name := range names {
-			if files[name], err = parseMessages(embedded, name); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
+			files[name] = sync.OnceValues(func() (*i18n.MessageFile, error) { return parseMessages(embedded, name) })
 		}
 	}
-	return files, nil
+	return files
 })
 
 // The files of sentences that pages speak, and those of more languages for mails.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed *.html *.txt *.css *.js *.svg messages/*.yaml mails/*.yaml
@@ -31,14 +32,14 @@ type Options struct {
 	Log      *slog.Logger // told when a page cannot be rendered; default slog.Default()
 }
 
-// Set holds every page and mail, parsed once per language. It is safe for concurrent use.
+// Set holds every page and mail, parsed once per language, when it is first shown: a process that has been started and issues
+// tokens holds none of the console's pages. It is safe for concurrent use.
 type Set struct {
 	opts   Options
 	assets *assets
 	texts  *catalogue
-	mailed *catalogue                               // those of mails, in more languages
-	pages  map[string]map[string]*template.Template // by language, then by page
-	mails  map[string]*mailTemplates                // by language
+	pages  map[string]map[string]func() (*template.Template, error) // by language, then by page
+	mails  func() (*mails, error)
 }
 
 // View is what a page shows and carries apart from its data; a middleware puts it into the request's context.
@@ -78,7 +79,8 @@ func ViewOf(ctx context.Context) View {
 	return v
 }
 
-// New parses all templates and messages; an error names the file that is wrong.
+// New reads the messages and finds all templates. Those of Options.Override are parsed at once, with the built-in ones that
+// they go into: an error names the file that is wrong. That the built-in ones alone are right is known before.
 func New(o Options) (*Set, error) {
 	if o.Product == "" {
 		o.Product = "Identity provider"
@@ -94,58 +96,78 @@ func New(o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	mailed, err := loadCatalogue(files, pageMessages, mailMessages)
-	if err != nil {
-		return nil, err
-	}
 	assets, err := loadAssets(files)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{opts: o, assets: assets, texts: texts, mailed: mailed,
-		pages: map[string]map[string]*template.Template{}, mails: map[string]*mailTemplates{}}
+	s := &Set{opts: o, assets: assets, texts: texts, pages: map[string]map[string]func() (*template.Template, error){}}
 	for _, lang := range texts.languages() {
-		if s.pages[lang], err = s.parsePages(files, lang); err != nil {
+		if s.pages[lang], err = s.findPages(files, lang); err != nil {
 			return nil, err
 		}
 	}
-	for _, lang := range mailed.languages() {
-		if s.mails[lang], err = s.parseMails(files, lang); err != nil {
-			return nil, err
-		}
+	s.mails = sync.OnceValues(func() (*mails, error) { return s.parseMails(files) })
+	if o.Override != nil {
+		return s, s.parseAll()
 	}
 	return s, nil
 }
 
-func (s *Set) parsePages(files layered, lang string) (map[string]*template.Template, error) {
+// parseAll parses what would be parsed when it is first shown.
+func (s *Set) parseAll() error {
+	for _, pages := range s.pages {
+		for _, page := range pages {
+			if _, err := page(); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := s.mails()
+	return err
+}
+
+// findPages returns what parses the pages in a language, each of them once.
+func (s *Set) findPages(files layered, lang string) (map[string]func() (*template.Template, error), error) {
 	names, err := files.glob("*.html")
 	if err != nil {
 		return nil, err
 	}
-	base, err := template.New("layout.html").Funcs(s.funcs(s.texts, lang)).ParseFS(files, "layout.html", "parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	console, err := template.Must(base.Clone()).ParseFS(files, "admin.html") // another layout, and parts of its own
-	if err != nil {
-		return nil, fmt.Errorf("templates: %w", err)
-	}
-	pages := map[string]*template.Template{}
+	around := sync.OnceValues(func() (*template.Template, error) {
+		return parsed(template.New("layout.html").Funcs(s.funcs(s.texts, lang)).ParseFS(files, "layout.html", "parts.html"))
+	})
+	console := sync.OnceValues(func() (*template.Template, error) { // another layout, and parts of its own
+		return parsedInto(around, files, "admin.html")
+	})
+	pages := map[string]func() (*template.Template, error){}
 	for _, name := range names {
-		around := base
+		layout := around
 		switch {
 		case name == "layout.html" || name == "parts.html" || name == "admin.html" || strings.HasPrefix(name, "mail_"):
 			continue
 		case strings.HasPrefix(name, "admin_"):
-			around = console
+			layout = console
 		}
-		page, err := template.Must(around.Clone()).ParseFS(files, name)
-		if err != nil {
-			return nil, fmt.Errorf("templates: %w", err)
-		}
-		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			return parsedInto(layout, files, name)
+		})
 	}
 	return pages, nil
+}
+
+// parsedInto parses a file into a copy of the layout around it.
+func parsedInto(layout func() (*template.Template, error), files fs.FS, name string) (*template.Template, error) {
+	around, err := layout()
+	if err != nil {
+		return nil, err
+	}
+	return parsed(template.Must(around.Clone()).ParseFS(files, name))
+}
+
+func parsed(t *template.Template, err error) (*template.Template, error) {
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	return t, nil
 }
 
 // Render writes page with data and the headers that belong to it. Nothing is written before the page is complete: an
@@ -175,9 +197,13 @@ func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page st
 }
 
 func (s *Set) execute(out *bytes.Buffer, v *root) error {
-	page, ok := s.pages[v.Lang][v.Page]
+	parse, ok := s.pages[v.Lang][v.Page]
 	if !ok {
 		return fmt.Errorf("%w: %s", ErrUnknown, v.Page)
+	}
+	page, err := parse()
+	if err != nil {
+		return err
 	}
 	return page.ExecuteTemplate(out, "layout", v)
 }

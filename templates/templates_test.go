@@ -20,6 +20,13 @@ func newSet(t *testing.T, o Options) *Set {
 	return s
 }
 
+// What is parsed when it is first shown is right.
+func TestAllTemplatesParse(t *testing.T) {
+	if err := newSet(t, Options{}).parseAll(); err != nil {
+		t.Error(err)
+	}
+}
+
 func render(t *testing.T, s *Set, page string, data any) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
