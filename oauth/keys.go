@@ -33,6 +33,8 @@ type keyring struct {
 	now   func() time.Time
 	audit func(context.Context, Event) error
 
+	verified verified
+
 	mu     sync.RWMutex
 	keys   map[string]*signingKey // by kid
 	newest map[string]KeyRow      // by alg, revoked ones too
@@ -45,7 +47,8 @@ type keyring struct {
 type signingKey struct {
 	KeyRow
 	public  jose.JSONWebKey
-	signers map[string]jose.Signer // by typ
+	private crypto.Signer
+	heads   map[string]string // by typ
 }
 
 // ErrOtherKeyset says that a signing key was not sealed by the keyset at hand, or was moved or changed since.
@@ -118,7 +121,7 @@ func (k *keyring) load(ctx context.Context) error {
 			continue
 		}
 		if old := known[row.KID]; old != nil {
-			keys[row.KID] = &signingKey{KeyRow: row, public: old.public, signers: old.signers}
+			keys[row.KID] = &signingKey{KeyRow: row, public: old.public, private: old.private, heads: old.heads}
 			continue
 		}
 		if keys[row.KID], err = k.openRow(ctx, row); err != nil {
@@ -161,24 +164,11 @@ func (k *keyring) openRow(ctx context.Context, row KeyRow) (*signingKey, error) 
 	if !ok {
 		return nil, fmt.Errorf("oauth: signing key %s: a %T does not sign", row.KID, parsed)
 	}
-	key := &signingKey{
-		KeyRow:  row,
-		public:  jose.JSONWebKey{Key: private.Public(), KeyID: row.KID, Algorithm: row.Alg, Use: "sig"},
-		signers: map[string]jose.Signer{},
-	}
-	for _, typ := range []string{typID, typAccess, typLogout, typUserinfo} {
-		signer, err := jose.NewSigner(
-			jose.SigningKey{
-				Algorithm: jose.SignatureAlgorithm(row.Alg),
-				Key:       jose.JSONWebKey{Key: private, KeyID: row.KID, Algorithm: row.Alg},
-			},
-			(&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
-		if err != nil {
-			return nil, fmt.Errorf("oauth: signing key %s: %w", row.KID, err)
-		}
-		key.signers[typ] = signer
-	}
-	return key, nil
+	return &signingKey{
+		KeyRow: row,
+		public: jose.JSONWebKey{Key: private.Public(), KeyID: row.KID, Algorithm: row.Alg, Use: "sig"}, private: private,
+		heads: heads(row.Alg, row.KID),
+	}, nil
 }
 
 // current returns the youngest key of alg that signs already. If there is none, because a clock went back or is behind
