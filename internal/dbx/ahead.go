@@ -63,6 +63,11 @@ func (db *DB) GetAhead(ctx context.Context, dest any, lookups []Lookup, query st
 			}
 		}
 	}
+	ctx, v, err := db.enter(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
 	stmt, err := db.prepared(ctx, db.ahead(query, len(args), lookups))
 	if err != nil {
 		return err
@@ -124,6 +129,9 @@ func scanAhead(rows *sqlx.Rows, dest any, lookups []Lookup) ([]reading, error) {
 	return found, nil
 }
 
+// readingAhead is how the texts of GetAhead begin.
+const readingAhead = "WITH ahead AS ("
+
 // ahead returns the text of query, which has n arguments, and the lookups.
 func (db *DB) ahead(query string, n int, lookups []Lookup) string {
 	key := query
@@ -137,7 +145,7 @@ func (db *DB) ahead(query string, n int, lookups []Lookup) string {
 		return text.(string)
 	}
 	var b strings.Builder
-	b.WriteString("WITH ahead AS (" + query + ") SELECT ahead.*")
+	b.WriteString(readingAhead + query + ") SELECT ahead.*")
 	for _, l := range lookups {
 		args := make([]string, len(l.Args))
 		for i, a := range l.Args {

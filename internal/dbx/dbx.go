@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/jmoiron/sqlx"
@@ -22,11 +23,17 @@ type DB struct {
 	stmts map[string]*sqlx.Stmt
 
 	joints sync.Map // texts that were put together once, by their parts
+
+	news *news // of what other processes change
+
+	gates  *gates // which a statement outside a transaction waits at; nil: nowhere
+	pooled bool
 }
 
 // Wrap returns a DB over a handle that the caller opened and will close.
 func Wrap(db *sqlx.DB) *DB {
-	return &DB{sqlx: db, stmts: make(map[string]*sqlx.Stmt)}
+	us, _ := db.DB.Driver().(ours)
+	return &DB{sqlx: db, stmts: make(map[string]*sqlx.Stmt), news: newNews(), gates: us.gates, pooled: us.pooled}
 }
 
 // SQLX returns the handle below, for packages that take one (mfasql, migrations).
@@ -35,8 +42,9 @@ func (db *DB) SQLX() *sqlx.DB { return db.sqlx }
 // Postgres reports whether the engine is PostgreSQL; otherwise it is SQLite.
 func (db *DB) Postgres() bool { return db.sqlx.DriverName() == "postgres" }
 
-// Close closes the statements and the database.
+// Close waits for [DB.Background] and closes the statements and the database.
 func (db *DB) Close() error {
+	db.news.close()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for _, stmt := range db.stmts {
@@ -51,6 +59,11 @@ func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) erro
 	if rows, ok := db.readAhead(ctx, query, args); ok {
 		return rows.get(db, dest)
 	}
+	ctx, v, err := db.enter(ctx, !reads(query))
+	if err != nil {
+		return err
+	}
+	defer v.leave()
 	stmt, err := db.prepared(ctx, query)
 	if err != nil {
 		return err
@@ -63,6 +76,11 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 	if rows, ok := db.readAhead(ctx, query, args); ok {
 		return rows.all(db, dest)
 	}
+	ctx, v, err := db.enter(ctx, !reads(query))
+	if err != nil {
+		return err
+	}
+	defer v.leave()
 	stmt, err := db.prepared(ctx, query)
 	if err != nil {
 		return err
@@ -79,6 +97,12 @@ func (db *DB) SelectOnce(ctx context.Context, dest any, query string, args ...an
 	if tx := db.txOf(ctx); tx != nil {
 		return tx.SelectContext(ctx, dest, query, args...)
 	}
+	_, v, err := db.enter(ctx, !reads(query))
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	// By the caller's own context: what is put together for the occasion may take long, and be given up.
 	return db.sqlx.SelectContext(ctx, dest, query, args...)
 }
 
@@ -89,6 +113,11 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 		return c.add(query, args)
 	}
 	db.forgetAhead(ctx)
+	ctx, v, err := db.enter(ctx, !reads(query))
+	if err != nil {
+		return 0, err
+	}
+	defer v.leave()
 	stmt, err := db.prepared(ctx, query)
 	if err != nil {
 		return 0, err
@@ -165,7 +194,8 @@ func IsDangling(err error) bool {
 // when it is sent again.
 func IsBusy(err error) bool {
 	if pq.As(err, pqerror.QueryCanceled, pqerror.LockNotAvailable, pqerror.TooManyConnections, pqerror.TRSerializationFailure,
-		pqerror.TRDeadlockDetected) != nil || errors.Is(err, context.DeadlineExceeded) {
+		pqerror.TRDeadlockDetected) != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, ErrFull) {
 		return true
 	}
 	var lite *sqlite.Error

@@ -374,7 +374,7 @@ func TestSQLiteFile(t *testing.T) {
 			t.Errorf("%s has mode %o, want %o", name, info.Mode().Perm(), want)
 		}
 	}
-	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000"} {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "2000"} {
 		for range 3 { // several connections of the pool
 			var got string
 			must(t, db.SQLX().GetContext(t.Context(), &got, "PRAGMA "+pragma))

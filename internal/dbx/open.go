@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -18,10 +17,18 @@ import (
 	"modernc.org/sqlite"
 )
 
-// answerWithin bounds each read from and write to PostgreSQL: lib/pq ignores a context's deadline while the server is
-// silent, so a frozen database would otherwise hang every request, the health check included. It is longer than the
-// server's own statement_timeout, whose error says more.
+// answerWithin bounds each read from and write to PostgreSQL. It is longer than the server's own statement_timeout, whose error
+// says more.
 const answerWithin = 4 * time.Second
+
+// dialWithin bounds how long a new connection to one host may take, unless the URL says something else.
+const dialWithin = 3 * time.Second
+
+// DefaultPool is how many connections a handle has at most.
+const DefaultPool = 20
+
+// LeastPool is the least that may be set: one connection is kept for those who have one already.
+const LeastPool = 2
 
 // ErrShared says that others may read or write the file of a SQLite database.
 var ErrShared = errors.New("dbx: others may read the database")
@@ -29,34 +36,53 @@ var ErrShared = errors.New("dbx: others may read the database")
 // application is what a handle calls itself at PostgreSQL, unless its URL says something else.
 const application = "idp"
 
-// Open opens the database that rawURL names and checks that it answers.
-//
-//	sqlite:PATH                       a file, made with its folder (mode 0600, 0700) when missing; [ErrShared] when it is others' too
-//	postgres://user@host/db?sslmode=… sslmode must be given; only verify-full, verify-ca and require off loopback
-//
-// On PostgreSQL a statement ends after 3.5 seconds, and a server that says nothing for 4 seconds is given up. The caller
-// closes it.
-func Open(ctx context.Context, rawURL string) (*DB, error) {
-	return open(ctx, rawURL, answerWithin, nil)
+// Options are what a handle is opened with. The zero value is what most need.
+type Options struct {
+	Pool    int      // how many connections at most, [LeastPool] or more; 0: [DefaultPool]
+	Observe Observer // who is told of every round trip; nil: nobody
 }
+
+// Open is OpenWith without options.
+func Open(ctx context.Context, rawURL string) (*DB, error) { return OpenWith(ctx, rawURL, Options{}) }
 
 // OpenObserved is Open with somebody who is told of every round trip; nil is nobody.
 func OpenObserved(ctx context.Context, rawURL string, observe Observer) (*DB, error) {
-	return open(ctx, rawURL, answerWithin, observe)
+	return OpenWith(ctx, rawURL, Options{Observe: observe})
 }
 
-// OpenPatient is Open without a limit for a statement's time, for migrations and maintenance.
+// OpenWith opens the database that rawURL names and checks that it answers.
+//
+//	sqlite:PATH                          a file, made with its folder (mode 0600, 0700) when missing; [ErrShared] when it is others' too
+//	postgres://user@a:5432,b/db?sslmode=… one or more hosts; sslmode must be given; only verify-full, verify-ca and require off loopback
+//
+// Of several hosts it is the one that takes writes, unless target_session_attrs says something else. With pooler=transaction among
+// the parameters nothing is kept on the server between two statements outside a transaction ([DB.Pooled]).
+//
+// On PostgreSQL a statement ends after 3.5 seconds, a wait for a lock after 2, and a server that says nothing for 4 seconds is
+// given up; behind a pooler the first two are the role's settings. Whoever waits longer than 2 seconds for a connection, or for the
+// one writer of SQLite, gets [ErrFull]. The caller closes it.
+func OpenWith(ctx context.Context, rawURL string, options Options) (*DB, error) {
+	if options.Pool == 0 {
+		options.Pool = DefaultPool
+	}
+	if options.Pool < LeastPool {
+		return nil, fmt.Errorf("dbx: a pool needs %d connections at least", LeastPool)
+	}
+	return open(ctx, rawURL, options, answerWithin)
+}
+
+// OpenPatient is Open without a limit for a statement's time, and for the wait for a connection: for migrations and maintenance.
 func OpenPatient(ctx context.Context, rawURL string) (*DB, error) {
-	return open(ctx, rawURL, 0, nil)
+	return open(ctx, rawURL, Options{Pool: DefaultPool}, 0)
 }
 
-func open(ctx context.Context, rawURL string, patience time.Duration, observe Observer) (*DB, error) {
+func open(ctx context.Context, rawURL string, options Options, patience time.Duration) (*DB, error) {
 	var handle *sqlx.DB
 	var err error
 	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
-		handle, err = openSQLite(path, observe)
+		handle, err = openSQLite(path, options, patience)
 	} else {
-		handle, err = openPostgres(rawURL, patience, observe)
+		handle, err = openPostgres(rawURL, options, patience)
 	}
 	if err != nil {
 		return nil, err
@@ -68,7 +94,15 @@ func open(ctx context.Context, rawURL string, patience time.Duration, observe Ob
 	return Wrap(handle), nil
 }
 
-func openSQLite(path string, observe Observer) (*sqlx.DB, error) {
+// busyTimeout is how long SQLite waits for another process's lock; within this one the writers have a queue.
+func busyTimeout(patience time.Duration) int64 {
+	if patience == 0 {
+		return 10000
+	}
+	return enterWithin.Milliseconds()
+}
+
+func openSQLite(path string, options Options, patience time.Duration) (*sqlx.DB, error) {
 	if path == "" || strings.HasPrefix(path, ":") || strings.Contains(path, "?") {
 		return nil, fmt.Errorf("dbx: sqlite:%s: a file path is needed, without options", path)
 	}
@@ -89,35 +123,36 @@ func openSQLite(path string, observe Observer) (*sqlx.DB, error) {
 	}
 	// synchronous FULL: with NORMAL a power cut takes back every "used" mark that was acknowledged, and spent codes,
 	// steps and refresh tokens are valid again.
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_txlock=immediate" +
-		"&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
-	connector, err := sqlite.NewConnector(dsn)
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)", busyTimeout(patience)) +
+		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	inner, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("dbx: %w", err)
 	}
-	handle := sqlx.NewDb(sql.OpenDB(through(connector, observe)), "sqlite")
-	handle.SetMaxOpenConns(16)
-	handle.SetMaxIdleConns(16)
+	us := ours{Driver: inner.Driver()}
+	if patience > 0 {
+		us.gates = newGates(options.Pool, true)
+	}
+	handle := sqlx.NewDb(sql.OpenDB(through(liteConnector{inner, us}, options.Observe)), "sqlite")
+	handle.SetMaxOpenConns(options.Pool)
+	handle.SetMaxIdleConns(options.Pool)
 	return handle, nil
 }
 
-func openPostgres(rawURL string, patience time.Duration, observe Observer) (*sqlx.DB, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, fmt.Errorf("dbx: the database URL must begin with sqlite: or postgres://") // not quoted: it may hold a password
+func openPostgres(rawURL string, options Options, patience time.Duration) (*sqlx.DB, error) {
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
 	}
 	query := u.Query()
 	if query.Get("sslmode") == "" {
-		return nil, fmt.Errorf("dbx: the database URL of host %s needs an explicit sslmode", u.Hostname())
+		return nil, fmt.Errorf("dbx: the database URL of host %s needs an explicit sslmode", hostsOf(u))
 	}
-	settings := map[string]string{
-		"connect_timeout": "3", "application_name": application, "lock_timeout": "3000", "statement_timeout": "3500",
-		"idle_in_transaction_session_timeout": "30000",
+	pooled, err := pooler(query)
+	if err != nil {
+		return nil, err
 	}
-	if patience == 0 {
-		settings["lock_timeout"], settings["statement_timeout"] = "0", "0"
-	}
-	for name, value := range settings {
+	for name, value := range settings(query, patience, pooled) {
 		if !query.Has(name) {
 			query.Set(name, value)
 		}
@@ -125,21 +160,41 @@ func openPostgres(rawURL string, patience time.Duration, observe Observer) (*sql
 	u.RawQuery = query.Encode()
 	config, err := pq.NewConfig(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("dbx: the database URL of host %s is not understood", u.Hostname())
+		return nil, fmt.Errorf("dbx: the database URL of host %s is not understood", hostsOf(u))
 	}
 	if err := checkTransport(config); err != nil {
 		return nil, err
 	}
-	connector, err := pq.NewConnectorConfig(config)
+	connector, err := newConnector(config, patience, pooled)
 	if err != nil {
-		return nil, fmt.Errorf("dbx: the database URL of host %s is not understood", u.Hostname())
+		return nil, err
 	}
-	connector.Dialer(dialer{patience})
-	handle := sqlx.NewDb(sql.OpenDB(through(connector, observe)), "postgres")
-	handle.SetMaxOpenConns(20)
-	handle.SetMaxIdleConns(20)
+	if patience > 0 {
+		connector.us.gates = newGates(options.Pool, false)
+	}
+	handle := sqlx.NewDb(sql.OpenDB(through(connector, options.Observe)), "postgres")
+	handle.SetMaxOpenConns(options.Pool)
+	handle.SetMaxIdleConns(options.Pool)
 	handle.SetConnMaxIdleTime(5 * time.Minute)
 	return handle, nil
+}
+
+// settings are the parameters of a connection that its URL may set otherwise.
+func settings(query url.Values, patience time.Duration, pooled bool) map[string]string {
+	out := map[string]string{"connect_timeout": "3", "application_name": application}
+	if several := strings.Contains(query.Get("host")+query.Get("hostaddr"), ","); several {
+		// One host that is gone without a word must leave time for the next.
+		out["connect_timeout"], out["target_session_attrs"] = "2", "read-write"
+	}
+	if pooled {
+		out["binary_parameters"] = "yes" // text and arguments in one round trip
+		return out                       // a pooler refuses what it cannot keep apart for its clients
+	}
+	out["lock_timeout"], out["statement_timeout"], out["idle_in_transaction_session_timeout"] = "2000", "3500", "30000"
+	if patience == 0 {
+		out["lock_timeout"], out["statement_timeout"] = "0", "0"
+	}
+	return out
 }
 
 // checkTransport refuses an sslmode that may send secrets in the clear to another machine. It judges what the driver
@@ -168,48 +223,4 @@ func local(h pq.ConfigMultihost) bool {
 	}
 	ip, err := netip.ParseAddr(h.Host)
 	return err == nil && ip.IsLoopback()
-}
-
-// dialer gives every connection a deadline for each answer; 0 means none.
-type dialer struct{ patience time.Duration }
-
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialContext(context.Background(), network, address)
-}
-
-func (d dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	return d.DialContext(ctx, network, address)
-}
-
-// DialContext implements [pq.DialerContext].
-func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	if d.patience == 0 {
-		return conn, nil
-	}
-	return deadlineConn{conn, d.patience}, nil
-}
-
-type deadlineConn struct {
-	net.Conn
-	patience time.Duration
-}
-
-func (c deadlineConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(p)
-}
-
-func (c deadlineConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
 }

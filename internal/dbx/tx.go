@@ -3,6 +3,8 @@ package dbx
 import (
 	"context"
 	"crypto/rand"
+	"database/sql/driver"
+	"errors"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -35,8 +37,9 @@ func (db *DB) Tx(ctx context.Context) *sqlx.Tx {
 }
 
 // InTx runs fn in a transaction that rides in its context; inside another InTx it joins that one. The transaction is
-// committed when fn returns nil and rolled back otherwise, also when fn panics. On PostgreSQL fn runs again after a
-// serialization failure or a deadlock, so it must not have effects outside the database.
+// committed when fn returns nil and rolled back otherwise, also when fn panics. On PostgreSQL fn runs again after a serialization
+// failure, a deadlock, or the loss of its connection before the end was sent, so it must not have effects outside the database. An
+// end whose answer was lost is [ErrUnknown], and not tried again.
 func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 	if db.txOf(ctx) != nil || companionsOf(ctx, db) != nil {
 		return fn(ctx)
@@ -44,7 +47,7 @@ func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 	db.forgetAhead(ctx)
 	for attempt := 1; ; attempt++ {
 		err := db.once(ctx, fn)
-		if attempt == 4 || !retryable(err) {
+		if attempt == 4 || !db.retryable(err) {
 			return err
 		}
 		// Those who met in a deadlock would meet again if they came back at the same moment.
@@ -82,17 +85,29 @@ func jitter(most time.Duration) time.Duration {
 // writing inside an open transaction.
 func (db *DB) Apart(ctx context.Context) context.Context {
 	ctx = context.WithValue(ctx, companionsKey{db.sqlx}, (*companions)(nil))
+	if db.txOf(ctx) == nil {
+		return ctx
+	}
+	ctx = context.WithValue(ctx, apartKey{db.sqlx}, true)
 	return context.WithValue(ctx, txKey{db.sqlx}, (*transaction)(nil))
 }
 
 func (db *DB) once(ctx context.Context, fn func(context.Context) error) error {
-	begun, err := db.sqlx.BeginTxx(ctx, nil)
+	calm, v, err := db.enter(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer v.leave()
+	begun, err := db.sqlx.BeginTxx(calm, nil)
 	if err != nil {
 		return err
 	}
 	defer begun.Rollback() // after Commit it does nothing
 	tx := &transaction{Tx: begun}
 	if err := fn(context.WithValue(ctx, txKey{db.sqlx}, tx)); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -102,11 +117,15 @@ func (db *DB) once(ctx context.Context, fn func(context.Context) error) error {
 		fn()
 	}
 	for _, query := range tx.missed {
-		db.prepare(ctx, query) // the next transaction finds it; if this fails, that one tries again
+		db.prepare(calm, query) // the next transaction finds it; if this fails, that one tries again
 	}
 	return nil
 }
 
-func retryable(err error) bool {
-	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+// retryable reports whether a transaction that ended with err has done nothing, and may succeed when it begins anew.
+func (db *DB) retryable(err error) bool {
+	if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
+		return true
+	}
+	return db.gates != nil && errors.Is(err, driver.ErrBadConn) // by a connection of ours, which says so only when nothing was done
 }
