@@ -35,7 +35,9 @@ var passkeyScript string
 
 // PasskeyScript returns the path of the script that forms with a passkey need; [Challenge] serves it, to everybody. Its
 // name changes with its content. A page's Content-Security-Policy has to allow script-src and connect-src 'self'.
-func PasskeyScript() string { return scriptPath(short(passkeyScript)) }
+func PasskeyScript() string { return presentScript }
+
+var presentScript = scriptPath(short(passkeyScript)) // once: every request is compared with it
 
 func scriptPath(version string) string { return pathChallenge + "/passkey-" + version + ".js" }
 
