@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
-.PHONY: help deps fmt lint vuln check test race docs bench fuzz torture torture-short screens release
+.PHONY: help deps fmt lint vuln check test race docs bench gobench fuzz torture torture-short screens release
 
 # The race detector watches all packages but a few that hold it up most and have nothing to tell: SQLite's translated C, whose
 # memory it does not see, and what works on its caller's values alone: hashes, codes and the reader of YAML. Nor does it wait a
@@ -15,7 +15,7 @@ unwatched := modernc.org/sqlite/lib modernc.org/libc/... modernc.org/memory gola
 RACE := -race $(foreach package,$(unwatched),'-gcflags=$(package)=-race=false -d=checkptr=0')
 
 # What runs the whole program, and what only reads: without the race detector, which has watched the packages that they go through.
-WHOLE := '/(cmd/idp|conformance|interop|examples/.*|internal/arch|templates|e2e|replicas)$$'
+WHOLE := '/(bench|cmd/idp|conformance|interop|examples/.*|internal/arch|templates|e2e|replicas)$$'
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,7 +52,10 @@ docs: ## renews docs/security-tests.md and docs/interop.md
 	go run ./internal/secrows -write
 	go test ./interop -args -write
 
-bench: ## benchmarks
+bench: deps ## what operations cost, beside other providers: renews docs/performance.md
+	go run ./bench -write
+
+gobench: ## benchmarks of packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 torture: deps ## every experiment that breaks or races something (TestFault_…), in its long form: an hour or more

@@ -77,26 +77,31 @@ var rules = []rule{
 	{"e2e", "* idptest mfa/mfatest internal/dbxtest internal/htmlcheck", "the binary in a browser"},
 	{"conformance", "* idptest", "the official plans, over HTTPS"},
 	{"interop", "* idptest mfa/mfatest", "relying parties of others at a provider; tests only"},
+	{"bench", "* internal/dbxtest mfa/mfatest", "a command that measures the binary, with a server of its own and people who have phones"},
+	{"bench/fill", "*", "crowds, made by the assembly and multiplied in the tables"},
+	{"bench/seed", "bench/fill", "a command over bench/fill"},
+	{"bench/scale", "* bench/fill internal/dbxtest", "a command that measures the assembly over crowds, on a server of its own"},
 	{"examples/fosite", "mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations", "a stranger's server"},
 	{"examples/rp", "", "a stranger's relying party"},
 }
 
 // forTests are our packages that only tests may import, and that may import package testing.
-var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "mfa/mfapasskey/passkeytest", "idptest", "e2e", "conformance"}
+var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "mfa/mfapasskey/passkeytest", "idptest", "e2e", "conformance", "bench", "bench/fill", "bench/seed", "bench/scale"}
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
 	{"net/http", "oauth session api audit brand mfa/mfahttp login profile console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
-		"internal/mail e2e cmd/idp examples/fosite examples/rp", "domains can be tested and reused without a web server"},
+		"internal/mail e2e cmd/idp bench bench/fill bench/scale examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/danielgtaylor/huma/v2/...", "api", "one package is described by OpenAPI"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
-	{"github.com/jmoiron/sqlx", "internal/backup internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
-	{"github.com/lib/pq/...", "internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
+	{"github.com/jmoiron/sqlx", "bench/fill internal/backup internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
+	{"github.com/lib/pq/...", "bench/fill internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
 	{"modernc.org/...", "internal/dbx cmd/idp examples/fosite", "dbx tells the engines apart"},
 	{"github.com/pressly/goose/v3/...", "migrations", "one place migrates"},
 	{"github.com/tink-crypto/tink-go/v2/...", "internal/seal", "one place holds keys"},
 	{"github.com/skip2/go-qrcode", "mfa mfa/mfahttp", "one function draws QR codes"},
 	{"github.com/go-webauthn/webauthn/...", "mfa/mfapasskey", "one package knows the WebAuthn library"},
+	{"github.com/HdrHistogram/hdrhistogram-go", "bench", "one program measures latencies"},
 	{"math/rand", "", "every random number here is a secret or an identifier: crypto/rand"},
 	{"math/rand/v2", "", "as above"},
 	{"unsafe", "", "nothing here is that urgent"},

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"strings"
+	"time"
+)
+
+// The names of ours in the report.
+const (
+	onPostgres = "ours, PostgreSQL"
+	onSQLite   = "ours, SQLite"
+	cheaply    = "ours, PostgreSQL, without the hash"
+	peerName   = "oidc-provider"
+)
+
+// row is one flow at one provider.
+type row struct {
+	Flow, Title, Provider string
+	figures
+}
+
+// installation is one of ours as a whole.
+type installation struct {
+	Name       string
+	Start      float64 // milliseconds
+	Idle, Most int64   // bytes
+}
+
+// results are what a run has found.
+type results struct {
+	Machine, Go, Node, Postgres, Peer, Commit string
+	At                                        time.Time
+	Took                                      time.Duration
+
+	Rows       []row
+	Ours       []installation
+	PeerMost   int64   // bytes
+	Hash       float64 // milliseconds of the processor; 0: not measured
+	Saturation *saturation
+	Scans      []string // tables of more than a thousand rows that were read as a whole
+	Big        []string // all tables of more than a thousand rows
+}
+
+// describe notes where the run takes place.
+func (r *results) describe(ctx context.Context, postgres string) {
+	r.At, r.Go, r.Postgres = time.Now(), runtime.Version(), postgres
+	r.Node, _ = run(ctx, "", "node", "--version")
+	r.Commit, _ = run(ctx, "", "git", "describe", "--always", "--dirty")
+	r.Machine = fmt.Sprintf("%d cores", runtime.NumCPU())
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				r.Machine += ", " + strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+				return
+			}
+		}
+	}
+}
+
+// scanned notes which big tables were read as a whole.
+func (r *results) scanned(before, after map[string][2]int64) {
+	for name, now := range after {
+		if now[1] < 1000 {
+			continue
+		}
+		r.Big = append(r.Big, name)
+		if more := now[0] - before[name][0]; more > 0 {
+			r.Scans = append(r.Scans, fmt.Sprintf("%s (%d times)", name, more))
+		}
+	}
+	sort.Strings(r.Scans)
+	sort.Strings(r.Big)
+}
+
+// of returns the figures of a flow at a provider; nil: they were not taken.
+func (r *results) of(flow, provider string) *figures {
+	for i := range r.Rows {
+		if r.Rows[i].Flow == flow && r.Rows[i].Provider == provider {
+			return &r.Rows[i].figures
+		}
+	}
+	return nil
+}
