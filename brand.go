@@ -12,12 +12,15 @@ import (
 // wireBrand makes the store of how the provider presents itself, and what pages and mails show of it.
 func (p *IdP) wireBrand() {
 	p.Brand = &brand.Store{DB: p.db, Now: p.now, Observe: p.brandChanged}
-	p.brand = snapshot[brand.Brand]{what: "how pages look", db: p.db, log: p.log, read: p.Brand.Get}
+	p.brand = snapshot[brand.Brand]{what: "how pages look", topic: "brand", db: p.db, log: p.log, read: p.Brand.Get, lenient: true}
+	p.brand.hear()
 }
 
 // brandChanged records a change, which every page of this process shows from its commit on.
 func (p *IdP) brandChanged(ctx context.Context, e brand.Event) error {
-	p.brand.changed(ctx)
+	if err := p.brand.changed(ctx); err != nil {
+		return err
+	}
 	return p.Audit.Record(ctx, audit.Event{Action: e.Kind, Detail: e.Detail})
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,7 +54,8 @@ type IdP struct {
 	pages   *templates.Set
 	outbox  *mail.Outbox
 	mailing bool
-	untold  atomic.Bool // a letter was not written, as nothing is mailed
+	posted  chan struct{} // a letter waits, or somebody who wants one
+	untold  atomic.Bool   // a letter was not written, as nothing is mailed
 	figures *figures
 	rules   snapshot[account.Policy]
 	brand   snapshot[brand.Brand]
@@ -78,7 +78,7 @@ func assemble(ctx context.Context, cfg Config, open func(*IdP, context.Context) 
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now, figures: newFigures(cfg.Version)}
+	p := &IdP{cfg: cfg, log: cfg.Log, now: cfg.Now, figures: newFigures(cfg.Version), posted: make(chan struct{}, 1)}
 	if p.log == nil {
 		p.log = slog.Default()
 	}
@@ -279,45 +279,6 @@ func (p *IdP) Handler() http.Handler { return p.handler }
 
 // Close closes the database.
 func (p *IdP) Close() error { return p.db.Close() }
-
-// Run does the background work until ctx ends: it sends mail and removes what has expired. Every replica may run it.
-func (p *IdP) Run(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	p.tellOfPasskeys(ctx)
-	wg.Go(func() { every(ctx, 2*time.Second, p.Deliver) }) // by itself: a slow mail server holds nothing else up
-	wg.Go(func() { every(ctx, 2*time.Second, p.Notify) })
-	wg.Go(func() { every(ctx, 10*time.Second, p.fetchLogos) })
-	wg.Go(func() { every(ctx, time.Second, p.linkAudit) })
-	wg.Go(func() { every(ctx, 2*time.Second, p.deliverAudit) })
-	wg.Go(func() {
-		p.anchorAudit(ctx)
-		every(ctx, time.Hour, p.anchorAudit)
-	})
-	wg.Go(func() { every(ctx, time.Minute, p.renewKeys) })
-	wg.Go(func() { every(ctx, time.Minute, p.prune) })
-	wg.Go(func() {
-		p.tendPeople(ctx)
-		every(ctx, 10*time.Minute, p.tendPeople)
-	})
-	wg.Go(func() {
-		p.compareClocks(ctx)
-		every(ctx, 10*time.Minute, p.compareClocks)
-	})
-}
-
-func every(ctx context.Context, pause time.Duration, work func(context.Context)) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			work(ctx)
-		}
-	}
-}
 
 // Deliver makes the links that people wait for and sends the mail that is due. Failures are tried again later and logged.
 func (p *IdP) Deliver(ctx context.Context) {

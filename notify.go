@@ -121,9 +121,12 @@ func (p *IdP) accountChanged(ctx context.Context, e account.Event) error {
 	event := audit.Event{Action: e.Kind, Subject: e.Subject, Detail: e.Detail}
 	if e.Kind == account.EventResetAsked { // by somebody who typed that name
 		event.Actor = audit.Anonymous
+		p.post(ctx)
 	}
 	if e.Kind == account.EventPolicySet {
-		p.lives.changed(ctx)
+		if err := p.rules.changed(ctx); err != nil {
+			return err
+		}
 	}
 	err := p.Audit.Record(ctx, event)
 	letter, ok := map[string]string{
@@ -213,6 +216,7 @@ func (p *IdP) write(ctx context.Context, subject, address, name string, letter t
 		return err
 	}
 	err = p.outbox.Put(ctx, message)
+	p.post(ctx)
 	if errors.Is(err, mail.ErrInvalid) { // an address that no server takes must not keep its owner from a change
 		p.log.WarnContext(ctx, "no mail to this address", "subject", subject, "letter", name, "error", err)
 		return nil

@@ -28,17 +28,18 @@ func (p *IdP) settleFactors(ctx context.Context) error {
 	return p.Accounts.CheckFactors(ctx, p.factorsOf)
 }
 
-// lives is how long sessions last.
-type lives struct{ idle, overall time.Duration }
-
-// readLives returns what the policy says of that.
-func (p *IdP) readLives(ctx context.Context) (lives, error) {
-	policy, err := p.Accounts.Policy(ctx)
-	return lives{policy.SessionIdle, policy.SessionOverall}, err
+// wireRules makes the snapshot of the policy, which every request asks for. One that cannot be read is none: nobody gets by
+// because of it.
+func (p *IdP) wireRules() {
+	p.rules = snapshot[account.Policy]{
+		what: "the policy", topic: "policy", db: p.db, log: p.log,
+		read: func(ctx context.Context) (account.Policy, error) { return p.Accounts.Policy(ctx) },
+	}
+	p.rules.hear()
 }
 
 // sessionLives is what sessions ask, at every request.
 func (p *IdP) sessionLives(ctx context.Context) (idle, overall time.Duration, err error) {
-	now, err := p.lives.get(ctx)
-	return now.idle, now.overall, err
+	rules, err := p.rules.get(ctx)
+	return rules.SessionIdle, rules.SessionOverall, err
 }

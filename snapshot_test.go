@@ -3,7 +3,6 @@ package idp
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -18,58 +17,86 @@ func TestSnapshot(t *testing.T) {
 	db := dbxtest.SQLite(t, "brand")
 	now, stored, reads := time.Now(), 1, 0
 	var broken error
-	s := snapshot[int]{what: "a number", db: db, log: slog.New(slog.NewTextHandler(io.Discard, nil)), clock: func() time.Time { return now }}
-	s.read = func(ctx context.Context) (int, error) {
+	s := snapshot[int]{what: "a number", db: db, log: slog.New(slog.DiscardHandler), clock: func() time.Time { return now }}
+	read := func(ctx context.Context) (int, error) {
 		if db.Tx(ctx) != nil {
 			t.Error("read in a transaction, which may be undone")
 		}
 		reads++
 		return stored, broken
 	}
-	expect := func(what string, want, wantReads int) {
-		t.Helper()
-		if got, err := s.get(t.Context()); err != nil || got != want || reads != wantReads {
-			t.Errorf("%s: %d (%v) after %d reads, want %d after %d", what, got, err, reads, want, wantReads)
+	s.read = read
+	settled := func() {
+		s.mu.Lock()
+		reading := s.reading
+		s.mu.Unlock()
+		if reading != nil {
+			<-reading
 		}
 	}
-	expect("at first", 1, 1)
+	expect := func(what string, want int, wantErr error, wantReads int) {
+		t.Helper()
+		got, err := s.get(t.Context())
+		settled()
+		if !errors.Is(err, wantErr) || err == nil && got != want || reads != wantReads {
+			t.Errorf("%s: %d (%v) after %d reads, want %d (%v) after %d", what, got, err, reads, want, wantErr, wantReads)
+		}
+	}
+	const life = time.Second
+	expect("at first", 1, nil, 1)
 	stored = 2
-	expect("within a second", 1, 1)
-	now = now.Add(snapshotLife)
-	expect("a second later", 2, 2)
-	stored, broken = 3, errors.New("away")
-	now = now.Add(snapshotLife)
-	expect("while the database is away", 2, 3)
-	expect("and not asked again at once", 2, 3)
-	broken = nil
+	expect("within a second", 1, nil, 1)
+	now = now.Add(life * 4 / 5)
+	expect("towards its end, read in the background", 1, nil, 2)
+	expect("and then", 2, nil, 2)
+	stored = 3
+	now = now.Add(life)
+	expect("a second later", 3, nil, 3)
 	inTx(t, db, func(ctx context.Context) error {
-		s.changed(ctx)
-		if got, _ := s.get(ctx); got != 2 {
+		stored = 4
+		err := s.changed(ctx)
+		if got, _ := s.get(ctx); got != 3 {
 			t.Errorf("before the commit: %d", got)
 		}
-		return nil
+		return err
 	})
-	expect("at once after a change", 3, 4)
-	read := s.read
-	s.read = func(ctx context.Context) (int, error) { // changed while it is read, and asked for meanwhile
-		s.changed(ctx)
-		if got, _ := s.get(ctx); got != 3 {
-			t.Errorf("meanwhile: %d", got)
-		}
-		return read(ctx)
+	expect("at once after a change", 4, nil, 4)
+	s.drop()
+	s.read = func(ctx context.Context) (int, error) { // changed while it is read
+		value, err := read(ctx)
+		stored++
+		s.drop()
+		s.read = read
+		return value, err
 	}
-	now = now.Add(snapshotLife)
-	expect("read beside a change", 3, 5)
-	s.read = read
-	expect("and again", 3, 6)
+	expect("read beside a change", 5, nil, 6)
+
+	away := errors.New("away")
+	stored, broken = 6, away
+	now = now.Add(life * 4 / 5)
+	expect("while it is true nobody misses the database", 5, nil, 7)
+	expect("which is not asked again at once", 5, nil, 7)
+	now = now.Add(snapshotRest)
+	expect("but soon", 5, nil, 8)
+	now = now.Add(life)
+	expect("too old", 0, away, 9)
+	expect("and not asked again at once", 0, away, 9)
+	s.lenient = true
+	expect("where an old one is better than none", 5, nil, 9)
+	now = now.Add(life)
+	expect("and nobody waits", 5, nil, 10)
+	broken = nil
+	now = now.Add(life)
+	expect("still", 5, nil, 11)
+	expect("and then", 6, nil, 11)
 }
 
 // What nobody has read yet is not the zero value: that would be a policy that nobody made.
 func TestASnapshotThatIsNotKnownYet(t *testing.T) {
 	t.Parallel()
-	db := dbxtest.SQLite(t, "brand")
 	synctest.Test(t, func(t *testing.T) {
-		s := snapshot[int]{what: "a number", db: db, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		db := dbxtest.SQLite(t, "brand")
+		s := snapshot[int]{what: "a number", db: db, log: slog.New(slog.DiscardHandler)}
 		away, end := errors.New("away"), make(chan func() (int, error))
 		reads := 0
 		s.read = func(context.Context) (int, error) {
@@ -83,11 +110,6 @@ func TestASnapshotThatIsNotKnownYet(t *testing.T) {
 		answers := make(chan got)
 		ask := func(ctx context.Context) {
 			go func() {
-				defer func() {
-					if recover() != nil {
-						answers <- got{err: errUnread}
-					}
-				}()
 				value, err := s.get(ctx)
 				answers <- got{value, err}
 			}()
@@ -103,11 +125,9 @@ func TestASnapshotThatIsNotKnownYet(t *testing.T) {
 			{"a failure", func() (int, error) { return 7, away }, 0, away},
 			{"a panic", func() (int, error) { panic("odd") }, 0, errUnread},
 			{"a success", func() (int, error) { return 5, nil }, 5, nil},
-			{"a later failure", func() (int, error) { return 7, away }, 5, nil},
+			{"a later failure", func() (int, error) { return 7, away }, 0, away},
 		} {
-			ask(t.Context())
-			synctest.Wait() // this one reads
-			for range 2 {
+			for range 3 {
 				ask(t.Context())
 			}
 			ask(gone)
@@ -115,11 +135,6 @@ func TestASnapshotThatIsNotKnownYet(t *testing.T) {
 			synctest.Wait()
 			if reads != i+1 {
 				t.Fatalf("%s: %d reads", c.what, reads)
-			}
-			for ; i == 3 && waiting > 1; waiting-- { // nobody waits for a value that there is
-				if a := <-answers; a != (got{5, nil}) {
-					t.Errorf("%s, meanwhile: %+v", c.what, a)
-				}
 			}
 			if i == 0 {
 				leave()
@@ -135,9 +150,9 @@ func TestASnapshotThatIsNotKnownYet(t *testing.T) {
 				}
 			}
 			if value, err := s.get(t.Context()); value != c.value || !errors.Is(err, c.err) || reads != i+1 {
-				t.Errorf("%s, within a second: %d, %v, %d reads", c.what, value, err, reads)
+				t.Errorf("%s, at once after it: %d, %v, %d reads", c.what, value, err, reads)
 			}
-			time.Sleep(snapshotLife) // of the bubble
+			time.Sleep(time.Second) // of the bubble
 			gone = t.Context()
 		}
 	})

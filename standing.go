@@ -79,7 +79,7 @@ func (p *IdP) due(ctx context.Context, person *account.Account, looking bool) (b
 	if !person.MayBeAsked() {
 		return true, nil
 	}
-	rules, err := p.Accounts.Policy(ctx)
+	rules, err := p.Accounts.Rules(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -71,18 +71,20 @@ type alarm struct {
 }
 
 // linkAudit gives new rows of the trail their places. What was done to the trail is an error in the log, once a minute
-// while it lasts; a database that is busy or away is only a warning.
-func (p *IdP) linkAudit(ctx context.Context) {
-	_, err := p.Audit.Link(ctx)
+// while it lasts; a database that is busy or away is only a warning. It reports whether there were new rows.
+func (p *IdP) linkAudit(ctx context.Context) (busy bool) {
+	linked, err := p.Audit.Link(ctx)
+	busy = linked > 0
 	if err == nil || ctx.Err() != nil || p.alarm.text == err.Error() && p.now().Sub(p.alarm.at).Abs() < time.Minute {
-		return
+		return busy
 	}
 	p.alarm = alarm{err.Error(), p.now()}
 	if errors.As(err, new(*audit.Problem)) {
 		p.log.ErrorContext(ctx, "the audit trail: see idp audit verify", "error", err)
-		return
+		return busy
 	}
 	p.log.WarnContext(ctx, "audit rows wait for their places", "error", err)
+	return busy
 }
 
 // trailProblem says what this process has found wrong with the trail, "" for nothing.

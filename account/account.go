@@ -123,6 +123,8 @@ type Config struct {
 	Now   func() time.Time // nil: time.Now
 	// Observe hears of every change inside its transaction; an error undoes the change. Nil: nobody listens.
 	Observe func(context.Context, Event) error
+	// Rules returns the policy as the host remembers it, for [Service.Rules]. Nil: it is read each time.
+	Rules func(context.Context) (Policy, error)
 }
 
 // Service keeps the accounts in the tables of the migration stream "account". It is safe for concurrent use.

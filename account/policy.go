@@ -62,6 +62,15 @@ func (s *Service) Policy(ctx context.Context) (Policy, error) {
 	return r.policy()
 }
 
+// Rules is [Service.Policy] for whoever looks at every request: it may be what was in force up to a second ago, where
+// [Config.Rules] remembers that, and is shared, so it must not be changed.
+func (s *Service) Rules(ctx context.Context) (Policy, error) {
+	if s.cfg.Rules == nil {
+		return s.Policy(ctx)
+	}
+	return s.cfg.Rules(ctx)
+}
+
 func (r policyRow) policy() (Policy, error) {
 	p := Policy{
 		MFARequired: r.Required, MFAGrace: seconds(r.Grace), SessionIdle: seconds(r.Idle), SessionOverall: seconds(r.Overall), Version: r.Version,

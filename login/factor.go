@@ -269,7 +269,7 @@ func (f *Flow) waitsForFactor(r *http.Request, user mfahttp.User) mfahttp.Waitin
 	if err != nil || who == nil || !who.account.MayBeAsked() {
 		return out
 	}
-	rules, err := f.Accounts.Policy(r.Context())
+	rules, err := f.Accounts.Rules(r.Context())
 	if err != nil {
 		return out
 	}

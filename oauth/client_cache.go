@@ -8,49 +8,56 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ory/fosite"
 )
 
-// How long, and how many, clients are remembered.
-const (
-	snapshotLife = time.Second
-	maxSnapshots = 10_000
-)
+// maxSnapshots is how many clients are remembered.
+const maxSnapshots = 10_000
 
-// snapshots remembers the clients that were read during the last second, because every request needs one and hardly ever
-// finds it changed. What this process writes counts at once. What another one forbids counts within that second, and what
-// it newly allows at once, because nothing is refused by a snapshot: see [store.judged]. So only what is there, and
-// enabled, is remembered.
+// snapshots remembers the clients that were read during the last second, or the last ten while other processes tell of their
+// changes (see [dbx.DB.Current]), because every request needs one and hardly ever finds it changed. What this process writes
+// counts at once. What another one forbids counts within a second, and what it newly allows at once, because nothing is refused
+// by a snapshot: see [store.judged]. So only what is there, and enabled, is remembered.
 type snapshots struct {
+	// current says whether what is so old is good, and whether it should be read anew: [dbx.DB.Current].
+	current func(age time.Duration) (usable, renew bool)
 	// clock is time.Now, whose differences no change of the wall clock touches: by [Config.Now], which may be set back,
 	// a snapshot could live on.
 	clock func() time.Time
 
 	mu     sync.RWMutex
 	byID   map[string]snapshot
-	writes int64 // by this process, so far
+	writes int64 // so far, by anybody
 }
 
 type snapshot struct {
-	row    clientRow
-	client *Client
-	read   time.Time
+	row     clientRow
+	client  *Client
+	read    time.Time
+	renewed *atomic.Bool // somebody reads it anew
 }
 
-func newSnapshots() *snapshots {
-	return &snapshots{clock: time.Now, byID: make(map[string]snapshot)}
+func newSnapshots(current func(time.Duration) (bool, bool)) *snapshots {
+	return &snapshots{current: current, clock: time.Now, byID: make(map[string]snapshot)}
 }
 
-// recent returns the client id as it was within the last second, nil when that is not known.
-func (s *snapshots) recent(id string) *Client {
+// recent returns the client id as it is remembered, nil when that is not known or too old. Whoever is told to renew it, one
+// caller, should have it read anew while it is still good.
+func (s *snapshots) recent(id string) (client *Client, renew bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if found, ok := s.byID[id]; ok && s.clock().Sub(found.read) < snapshotLife {
-		return found.client
+	found, ok := s.byID[id]
+	if !ok {
+		return nil, false
 	}
-	return nil
+	usable, renew := s.current(s.clock().Sub(found.read))
+	if !usable {
+		return nil, false
+	}
+	return found.client, renew && found.renewed.CompareAndSwap(false, true)
 }
 
 // begin returns what keep wants to know of the moment before a client is read.
@@ -60,7 +67,7 @@ func (s *snapshots) begin() (read time.Time, writes int64) {
 	return s.clock(), s.writes
 }
 
-// keep remembers what was read, unless this process has written meanwhile: the row may be the one before. A row that has
+// keep remembers what was read, unless somebody has written meanwhile: the row may be the one before. A row that has
 // not changed keeps its client.
 func (s *snapshots) keep(id string, row clientRow, made func(clientRow) (*Client, error), read time.Time, writes int64) (*Client, error) {
 	s.mu.RLock()
@@ -80,23 +87,35 @@ func (s *snapshots) keep(id string, row clientRow, made func(clientRow) (*Client
 		delete(s.byID, id)
 	case writes == s.writes:
 		if len(s.byID) >= maxSnapshots {
-			clear(s.byID) // they would be old in a second
+			clear(s.byID) // they would be old soon
 		}
-		s.byID[id] = snapshot{row, client, read}
+		s.byID[id] = snapshot{row, client, read, new(atomic.Bool)}
 	}
 	return client, nil
 }
 
-// drop forgets the client id, which this process has changed.
+// drop forgets the client id, which somebody has changed; "" is all of them.
 func (s *snapshots) drop(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if id == "" {
+		clear(s.byID)
+	}
 	delete(s.byID, id)
 	s.writes++
 }
 
-// changed makes a write of the client id count in this process when its transaction is committed.
-func (c *Clients) changed(ctx context.Context, id string) {
+// changesOfClients is what processes tell each other of, see [dbx.DB.Tell].
+const changesOfClients = "client"
+
+// changed makes a write of the client id count when its transaction is committed, in this process and in others.
+func (c *Clients) changed(ctx context.Context, id string) error {
+	c.added(ctx, id)
+	return unavailable(c.db.Tell(ctx, changesOfClients, id))
+}
+
+// added is changed for a client that is new: nobody remembers it, as nobody remembers that there is none.
+func (c *Clients) added(ctx context.Context, id string) {
 	c.db.AfterCommit(ctx, func() { c.snapshots.drop(id) })
 }
 
@@ -110,13 +129,20 @@ func (c *Clients) current(ctx context.Context, id string) (*Client, error) {
 	return c.snapshots.keep(id, row, c.client, read, writes)
 }
 
-// client returns the enabled client id, as it was at most a second ago: whoever refuses something because of it asks
+// client returns the enabled client id, without what was changed during the last second: whoever refuses something because of it asks
 // judged. One that the request carries already is not looked for again.
 func (s *store) client(ctx context.Context, id string) (*Client, error) {
 	if client := ClientFrom(ctx); client != nil && client.ID == id {
 		return client, nil
 	}
-	if client := s.clients.snapshots.recent(id); client != nil {
+	client, renew := s.clients.snapshots.recent(id)
+	if renew {
+		s.db.Background(func(ctx context.Context) {
+			// A failure is met again by whoever needs it.
+			_, _ = s.clients.current(ctx, id)
+		})
+	}
+	if client != nil {
 		return client, nil
 	}
 	return s.current(ctx, id)

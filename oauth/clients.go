@@ -88,7 +88,7 @@ func (c *Clients) insert(ctx context.Context, client *Client, secret, access str
 	if err := c.bury(ctx, client.ID); err != nil { // what another client of this id was granted is not for this one
 		return err
 	}
-	c.changed(ctx, client.ID)
+	c.added(ctx, client.ID)
 	if err := c.spread(ctx, client); err != nil {
 		return err
 	}
@@ -130,7 +130,9 @@ func (c *Clients) update(ctx context.Context, client *Client) error {
 		if rows == 0 {
 			return c.missed(ctx, updated.ID)
 		}
-		c.changed(ctx, updated.ID)
+		if err := c.changed(ctx, updated.ID); err != nil {
+			return err
+		}
 		c.db.AfterCommit(ctx, func() {
 			if client.Version != 0 {
 				client.Version++
@@ -216,7 +218,9 @@ func (c *Clients) Delete(ctx context.Context, id string) error {
 		if rows == 0 {
 			return ErrNotFound
 		}
-		c.changed(ctx, id)
+		if err := c.changed(ctx, id); err != nil {
+			return err
+		}
 		for _, query := range []string{
 			`INSERT INTO oauth_gone (client_id) VALUES ($1) ON CONFLICT DO NOTHING`,
 			`DELETE FROM oauth_origins WHERE client_id = $1`,

@@ -67,7 +67,9 @@ func (c *Clients) rotate(ctx context.Context, client *Client, r Rotation) (strin
 		if rows == 0 {
 			return c.unrotated(ctx, id, r.Version)
 		}
-		c.changed(ctx, id)
+		if err := c.changed(ctx, id); err != nil {
+			return err
+		}
 		return c.audit(ctx, Event{Kind: EventClientSecret, Client: id, Detail: map[string]string{"overlap": r.Overlap.String()}})
 	})
 }
@@ -108,7 +110,9 @@ func (c *Clients) EndFormerSecret(ctx context.Context, id string, version int64)
 			}
 			return ErrNoFormerSecret
 		}
-		c.changed(ctx, id)
+		if err := c.changed(ctx, id); err != nil {
+			return err
+		}
 		return c.audit(ctx, Event{Kind: EventClientSecretEnded, Client: id})
 	})
 }

@@ -17,15 +17,18 @@ import (
 
 // Lives of signing keys. Verifiers keep a JWKS for jwksLife, so a new key waits longer than that before it signs.
 const (
-	jwksLife    = 5 * time.Minute
-	keyLead     = 3 * jwksLife
-	keyTail     = 48 * time.Hour       // how long a replaced key is still published: longer than any token it signed
-	keyHints    = 365 * 24 * time.Hour // how long a retired key still tells whose an old id_token_hint is
-	keyInterval = time.Second          // how long a replica may not know what another one has done
-	keyOutage   = time.Hour            // how long the key set is served from memory while the database is away
+	jwksLife  = 5 * time.Minute
+	keyLead   = 3 * jwksLife
+	keyTail   = 48 * time.Hour       // how long a replaced key is still published: longer than any token it signed
+	keyHints  = 365 * 24 * time.Hour // how long a retired key still tells whose an old id_token_hint is
+	keyOutage = time.Hour            // how long the key set is served from memory while the database is away
 )
 
-// keyring holds the signing keys of all algorithms, parsed once each. Replicas share the rows.
+// changesOfKeys is what processes tell each other of, see [dbx.DB.Tell].
+const changesOfKeys = "keys"
+
+// keyring holds the signing keys of all algorithms, parsed once each. Replicas share the rows, and each knows what another one
+// has done within a second (see [dbx.DB.Current]).
 type keyring struct {
 	db    *dbx.DB
 	seal  Cipher
@@ -41,6 +44,14 @@ type keyring struct {
 	loaded time.Time
 	looks  int64 // begun so far
 	look   int64 // of which the last one that ended well is this
+	needed int64 // and this is the first one that has seen all that this process knows of
+	going  *look // the look that requests wait for; nil: none
+}
+
+// look is a look at the rows for all requests that need one at the moment.
+type look struct {
+	done chan struct{} // closed at its end
+	err  error
 }
 
 // signingKey is one key with what is needed to sign and to verify.
@@ -136,15 +147,71 @@ func (k *keyring) load(ctx context.Context) error {
 	return nil
 }
 
-// fresh loads again when the last time is longer ago than age.
-func (k *keyring) fresh(ctx context.Context, age time.Duration) error {
-	k.mu.RLock()
-	old := k.now().Sub(k.loaded)
-	k.mu.RUnlock()
-	if old >= 0 && old <= age {
-		return nil
+// fresh returns when the keys are known as they are, but for what another process did during the last second. Nobody waits
+// while they are: they are loaded anew in the background, one time for all.
+func (k *keyring) fresh(ctx context.Context) error {
+	for again := true; ; again = false {
+		k.mu.RLock()
+		usable, renew := k.known()
+		k.mu.RUnlock()
+		if usable && !renew {
+			return nil
+		}
+		going := k.begin()
+		if usable {
+			return nil
+		}
+		select {
+		case <-going.done:
+		case <-ctx.Done():
+			return unavailable(ctx.Err())
+		}
+		if going.err != nil || !again {
+			return going.err
+		}
 	}
-	return k.load(ctx)
+}
+
+// known says whether the keys are known, and whether they should be loaded anew. The lock must be held.
+func (k *keyring) known() (usable, renew bool) {
+	if k.look < k.needed {
+		return false, true
+	}
+	return k.db.Current(k.now().Sub(k.loaded))
+}
+
+// begin begins a look at the rows, or returns the one that is going on.
+func (k *keyring) begin() *look {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.going != nil {
+		return k.going
+	}
+	going := &look{make(chan struct{}), errors.New("oauth: the look at the keys had no end")}
+	k.going = going
+	k.db.Background(func(ctx context.Context) {
+		defer func() {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			close(going.done)
+			k.going = nil
+		}()
+		going.err = k.load(ctx)
+	})
+	return going
+}
+
+// changed makes a change of the keys count when its transaction is committed, in this process and in others.
+func (k *keyring) changed(ctx context.Context) error {
+	k.db.AfterCommit(ctx, func() { k.drop("") })
+	return unavailable(k.db.Tell(ctx, changesOfKeys, ""))
+}
+
+// drop makes the next request wait for a new look: somebody has changed the keys.
+func (k *keyring) drop(string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.needed = k.looks + 1
 }
 
 func (k *keyring) openRow(ctx context.Context, row KeyRow) (*signingKey, error) {
@@ -200,7 +267,7 @@ func (r KeyRow) precedes(other KeyRow, now time.Time) bool {
 
 // published returns the public keys, oldest first. Those who verify tokens don't suffer from a database that is away.
 func (k *keyring) published(ctx context.Context) (*jose.JSONWebKeySet, error) {
-	err := k.fresh(ctx, keyInterval)
+	err := k.fresh(ctx)
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if err != nil && k.now().Sub(k.loaded) > keyOutage {

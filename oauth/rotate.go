@@ -123,6 +123,9 @@ func (k *Keys) Retire(ctx context.Context, kid, reason string) (made *KeyRow, er
 		if rows == 0 {
 			return ErrNoKey
 		}
+		if err := ring.changed(ctx); err != nil {
+			return err
+		}
 		detail := map[string]string{"kid": kid, "alg": key.Alg}
 		if reason != "" {
 			detail["reason"] = reason
@@ -259,6 +262,9 @@ func (k *keyring) insert(ctx context.Context, key *newKey, now, active time.Time
 			return unavailable(err)
 		}
 		made = &KeyRow{KID: key.kid, Alg: key.alg, Serial: key.serial, CreatedAt: now.Unix(), ActiveAt: active.Unix()}
+		if err := k.changed(ctx); err != nil {
+			return err
+		}
 		return k.audit(ctx, Event{Kind: EventKeyCreated, Detail: map[string]string{"kid": key.kid, "alg": key.alg}})
 	})
 	return made, err

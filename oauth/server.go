@@ -146,8 +146,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, nonceKey: keys["dpop-nonce"], userKey: keys["device-user-code"]}
 	s.clients = &Clients{db: cfg.DB, key: keys["client-secret"], http: cfg.Outbound, gone: cfg.ClientGone, now: cfg.Now,
-		audit: s.audit, log: cfg.Log, reserved: cfg.Reserved, snapshots: newSnapshots()}
+		audit: s.audit, log: cfg.Log, reserved: cfg.Reserved, snapshots: newSnapshots(cfg.DB.Current)}
+	cfg.DB.OnChange(changesOfClients, s.clients.snapshots.drop)
 	s.keys = &keyring{db: cfg.DB, seal: cfg.Seal, life: cfg.KeyLife, now: cfg.Now, audit: s.audit}
+	cfg.DB.OnChange(changesOfKeys, s.keys.drop)
 	if err := s.keys.open(ctx); err != nil {
 		return nil, err
 	}

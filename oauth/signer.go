@@ -33,7 +33,7 @@ type tokenClaims struct {
 
 // sign returns claims as a JWS of the given type by the current key of alg.
 func (k *keyring) sign(ctx context.Context, alg, typ string, claims map[string]any) (string, error) {
-	if err := k.fresh(ctx, keyInterval); err != nil {
+	if err := k.fresh(ctx); err != nil {
 		return "", err
 	}
 	key, err := k.current(alg)
@@ -83,7 +83,7 @@ func (k *keyring) verify(ctx context.Context, typ, token string) (*tokenClaims, 
 // published one, and for ID tokens a retired one too: they come back as id_token_hint alone, from people who were signed in
 // for long.
 func (k *keyring) byHead(ctx context.Context, head, typ string) (*signingKey, error) {
-	if err := k.fresh(ctx, keyInterval); err != nil {
+	if err := k.fresh(ctx); err != nil {
 		return nil, err
 	}
 	k.mu.RLock()

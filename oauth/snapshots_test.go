@@ -8,7 +8,8 @@ import (
 
 func TestSnapshots(t *testing.T) {
 	now := time.Unix(1_900_000_000, 0)
-	s := newSnapshots()
+	const life = time.Second
+	s := newSnapshots(func(age time.Duration) (bool, bool) { return age < life, age >= life/2 })
 	s.clock = func() time.Time { return now }
 	made := 0
 	client := func(row clientRow) (*Client, error) {
@@ -26,26 +27,44 @@ func TestSnapshots(t *testing.T) {
 	}
 
 	first := keep("a", clientRow{Metadata: "one"})
-	if s.recent("a") != first || s.recent("b") != nil {
+	recent := func(id string) *Client {
+		client, _ := s.recent(id)
+		return client
+	}
+	if recent("a") != first || recent("b") != nil {
 		t.Error("what was read is not remembered")
 	}
-	if now = now.Add(snapshotLife); s.recent("a") != nil {
+	now = now.Add(life / 2)
+	for n := range 3 {
+		if client, renew := s.recent("a"); client != first || renew != (n == 0) {
+			t.Errorf("getting old, call %d: %v, renew %v", n, client, renew)
+		}
+	}
+	if now = now.Add(life / 2); recent("a") != nil {
 		t.Error("older than a second")
 	}
-	if again := keep("a", clientRow{Metadata: "one"}); again != first || made != 1 || s.recent("a") != first {
+	if again := keep("a", clientRow{Metadata: "one"}); again != first || made != 1 || recent("a") != first {
 		t.Error("an unchanged row makes another client")
 	}
-	if changed := keep("a", clientRow{Metadata: "two"}); changed == first || s.recent("a") != changed {
+	if changed := keep("a", clientRow{Metadata: "two"}); changed == first || recent("a") != changed {
 		t.Error("a changed row makes none")
 	}
-	if keep("a", clientRow{Metadata: "off"}); s.recent("a") != nil {
+	if keep("a", clientRow{Metadata: "off"}); recent("a") != nil {
 		t.Error("one that is off is remembered")
 	}
 
 	read, writes := s.begin()
 	s.drop("a") // between reading and keeping
-	if late, err := s.keep("a", clientRow{Metadata: "before"}, client, read, writes); err != nil || late == nil || s.recent("a") != nil {
+	if late, err := s.keep("a", clientRow{Metadata: "before"}, client, read, writes); err != nil || late == nil || recent("a") != nil {
 		t.Errorf("what a write replaced is remembered: %v", err)
+	}
+
+	kept := keep("a", clientRow{Metadata: "one"})
+	if s.drop("b"); recent("a") != kept {
+		t.Error("another one's change forgets it")
+	}
+	if s.drop(""); recent("a") != nil {
+		t.Error("all may have changed, and it is remembered")
 	}
 
 	for n := range maxSnapshots + 1 {
