@@ -39,12 +39,7 @@ type line struct {
 	name    queue
 	used    time.Duration // of turns that are over
 	running int
-	waiting []*waiter // oldest first
-}
-
-type waiter struct {
-	n    int64      // in the order of arrival
-	turn chan error // nil: it begins
+	waiting []*place // oldest first
 }
 
 // queue names a line.
@@ -59,50 +54,96 @@ func newGate(slots int) *gate {
 
 // enter waits in the named line for a turn and returns what ends it, or [ErrBusy] when there is no room or the time is up.
 func (g *gate) enter(ctx context.Context, name queue) (leave func(), err error) {
-	l, w := g.arrive(name)
-	if l == nil {
-		return nil, ErrBusy
-	}
-	if w != nil {
-		timer := time.NewTimer(queueFor)
-		defer timer.Stop()
-		select {
-		case err = <-w.turn:
-		case <-timer.C:
-			err = g.giveUp(l, w, ErrBusy)
-		case <-ctx.Done():
-			err = g.giveUp(l, w, ctx.Err())
-		}
+	p, err := g.arrive(name)
+	if err == nil {
+		err = p.wait(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	return func() { g.leave(l, time.Since(began)) }, nil
+	return p.leave, nil
 }
 
-// arrive returns the line where a turn has begun, or where w waits for one. Nil: there is no room.
-func (g *gate) arrive(name queue) (*line, *waiter) {
+// place is where somebody stands who may do other things until they [place.wait], and must [place.leave] at last.
+type place struct {
+	g     *gate
+	line  *line
+	n     int64      // in the order of arrival
+	turn  chan error // nil: it has begun
+	began time.Time  // when the turn did
+}
+
+// arrive takes a place in the named line, or returns [ErrBusy] when there is no room.
+func (g *gate) arrive(name queue) (*place, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := g.lines[name]
 	if l == nil {
 		l = &line{name: name, used: g.clock}
 	}
+	g.arrived++
+	p := &place{g: g, line: l, n: g.arrived, turn: make(chan error, 1)}
 	if g.running < g.slots { // then nobody waits
 		g.lines[name] = l
-		g.begin(l)
-		return l, nil
+		g.begin(p)
+		return p, nil
 	}
 	if g.waiting >= g.room() && !g.makeRoom(l) {
-		return nil, nil
+		return nil, ErrBusy
 	}
 	g.lines[name] = l
-	g.arrived++
 	g.waiting++
-	w := &waiter{n: g.arrived, turn: make(chan error, 1)}
-	l.waiting = append(l.waiting, w)
-	return l, w
+	l.waiting = append(l.waiting, p)
+	return p, nil
+}
+
+// wait returns when the turn begins, or an error when it will not: the place is gone then.
+func (p *place) wait(ctx context.Context) (err error) {
+	timer := time.NewTimer(queueFor)
+	defer timer.Stop()
+	select {
+	case err = <-p.turn:
+		return err
+	case <-timer.C:
+		err = ErrBusy
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	p.leave()
+	return err
+}
+
+// leave ends the turn, or the waiting for it.
+func (p *place) leave() {
+	g, l := p.g, p.line
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(l.waiting, p); i >= 0 {
+		g.remove(l, i)
+	}
+	if p.began.IsZero() {
+		return
+	}
+	took := time.Since(p.began)
+	p.began = time.Time{}
+	g.took += (min(took, 4*g.took) - g.took) / 8 // a single long one closes no door
+	l.used += took
+	l.running--
+	g.running--
+	if next := g.next(); next != nil {
+		g.begin(next.waiting[0])
+		g.remove(next, 0)
+	}
+	g.tidy(l)
+}
+
+// begin begins p's turn.
+func (g *gate) begin(p *place) {
+	g.clock = g.share(p.line)
+	g.running++
+	p.line.running++
+	p.began = time.Now()
+	p.turn <- nil
 }
 
 // room returns how many may wait.
@@ -126,9 +167,9 @@ func (g *gate) makeRoom(l *line) bool {
 	if last < len(l.waiting) || last == len(l.waiting) && (longest.name.person || !l.name.person) {
 		return false
 	}
-	w := longest.waiting[last]
+	away := longest.waiting[last]
 	g.remove(longest, last)
-	w.turn <- ErrBusy
+	away.turn <- ErrBusy
 	return true
 }
 
@@ -146,28 +187,6 @@ func (l *line) before(other *line) bool {
 // share is what a line has had, with what it is having.
 func (g *gate) share(l *line) time.Duration { return l.used + time.Duration(l.running)*g.took }
 
-func (g *gate) begin(l *line) {
-	g.clock = g.share(l)
-	g.running++
-	l.running++
-}
-
-func (g *gate) leave(l *line, took time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.took += (min(took, 4*g.took) - g.took) / 8 // a single long one closes no door
-	l.used += took
-	l.running--
-	g.running--
-	if next := g.next(); next != nil {
-		w := next.waiting[0]
-		g.begin(next)
-		g.remove(next, 0)
-		w.turn <- nil
-	}
-	g.tidy(l)
-}
-
 // next returns the line whose turn it is.
 func (g *gate) next() (next *line) {
 	for _, l := range g.lines {
@@ -180,17 +199,6 @@ func (g *gate) next() (next *line) {
 		}
 	}
 	return next
-}
-
-// giveUp takes w out of its line and returns why. Where a turn has begun meanwhile that counts, and so does a refusal.
-func (g *gate) giveUp(l *line, w *waiter, why error) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if i := slices.Index(l.waiting, w); i >= 0 {
-		g.remove(l, i)
-		return why
-	}
-	return <-w.turn
 }
 
 func (g *gate) remove(l *line, i int) {

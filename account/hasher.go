@@ -101,37 +101,46 @@ func inPerson(ctx context.Context, subject string) context.Context {
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
-	key, err := h.run(ctx, h.params, password, salt, keySize)
+	release, err := h.Gate(ctx)
 	if err != nil {
 		return "", err
 	}
-	return encodePHC(h.params, salt, key), nil
+	defer release()
+	return encodePHC(h.params, salt, h.run(h.params, password, salt, keySize)), nil
 }
 
 // Verify reports whether password is the one that hash was made of, and whether hash should be made anew because
 // today's costs are higher. One hash is computed in any case: a missing or broken hash is as slow as a good one, and
 // matches nothing.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, outdated bool, err error) {
+	p, err := h.arrive(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	return h.verify(ctx, p, hash, password)
+}
+
+// arrive takes a place in the queue for [Hasher.verify].
+func (h *Hasher) arrive(ctx context.Context) (*place, error) { return h.gate.arrive(h.queue(ctx)) }
+
+// verify is Verify by whoever has a place in the queue, which ends with it.
+func (h *Hasher) verify(ctx context.Context, at *place, hash, password string) (ok, outdated bool, err error) {
 	p, salt, want, broken := decodePHC(hash)
 	if broken != nil {
 		p, salt, want = h.params, make([]byte, saltSize), make([]byte, keySize)
 	}
-	key, err := h.run(ctx, p, password, salt, len(want))
-	if err != nil {
+	if err := at.wait(ctx); err != nil {
 		return false, false, err
 	}
+	defer at.leave()
+	key := h.run(p, password, salt, len(want))
 	ok = subtle.ConstantTimeCompare(key, want) == 1 && broken == nil
 	return ok, ok && (p.MemoryKiB < h.params.MemoryKiB || p.Time < h.params.Time), nil
 }
 
-func (h *Hasher) run(ctx context.Context, p Params, password string, salt []byte, size int) ([]byte, error) {
-	release, err := h.Gate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
+func (h *Hasher) run(p Params, password string, salt []byte, size int) []byte {
 	h.runs.Add(1)
-	return argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, uint32(size)), nil
+	return argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, uint32(size))
 }
 
 func encodePHC(p Params, salt, key []byte) string {

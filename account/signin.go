@@ -57,27 +57,21 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 		return nil, err
 	}
 	defer end()
-	counts := []struct {
-		key    string
-		policy throttle.Policy
-		n      int
-	}{{network, s.cfg.Limits.Address, 0}, {key, s.cfg.Limits.Person, 0}}
-	apart := s.cfg.DB.Apart(ctx)
-	for i, c := range counts {
-		if c.key == "" {
-			continue
-		}
-		n, err := throttle.Reserve(apart, s.attempts, c.policy, c.key, s.now())
-		if err != nil {
-			return nil, fmt.Errorf("account: %w", err)
-		}
-		counts[i].n = n
+	place, err := s.cfg.Hasher.arrive(ctx) // whom a busy server turns away costs the database nothing
+	if err != nil {
+		return nil, err
+	}
+	defer place.leave()
+	counts, err := s.countTry(ctx, network, key)
+	if err != nil {
+		return nil, err
 	}
 	hash, disabled := "", true
 	if r != nil {
 		hash, disabled = r.Password, r.Disabled
 	}
-	ok, outdated, err := s.cfg.Hasher.Verify(ctx, hash, norm.NFC.String(password))
+	apart := s.cfg.DB.Apart(ctx)
+	ok, outdated, err := s.cfg.Hasher.verify(ctx, place, hash, norm.NFC.String(password))
 	if err != nil { // nothing was compared
 		for _, c := range counts {
 			err = errors.Join(err, s.giveBack(context.WithoutCancel(apart), c.key, c.n))
@@ -102,6 +96,36 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 		}
 	}
 	return r.account()
+}
+
+// counted is a try, the n-th of a key.
+type counted struct {
+	key    string
+	policy throttle.Policy
+	n      int
+}
+
+// countTry counts a try at the network, unless it is "", and at key, each in a transaction of its own. Those of one network
+// take turns at it: each would read what another one is about to write, and begin again.
+func (s *Service) countTry(ctx context.Context, network, key string) ([2]counted, error) {
+	counts := [2]counted{{network, s.cfg.Limits.Address, 0}, {key, s.cfg.Limits.Person, 0}}
+	apart := s.cfg.DB.Apart(ctx)
+	for i := range counts {
+		c := &counts[i]
+		if c.key == "" {
+			continue
+		}
+		end, err := s.turns.take(ctx, "count/"+c.key)
+		if err != nil {
+			return counts, err
+		}
+		c.n, err = throttle.Reserve(apart, s.attempts, c.policy, c.key, s.now())
+		end()
+		if err != nil {
+			return counts, fmt.Errorf("account: %w", err)
+		}
+	}
+	return counts, nil
 }
 
 // rehash stores the proven password under today's costs, unless it was changed meanwhile. When the hasher is busy the

@@ -126,12 +126,21 @@ func (p Policy) Refuses(n int, until time.Time, tries int, now time.Time) error 
 	return nil
 }
 
-// Pause returns the pause that follows so many tries together after the n-th.
+// slack is how far the clocks of those may be apart who count at the same moment: requests that began in different seconds,
+// replicas.
+const slack = time.Minute
+
+// Pause returns the pause that follows so many tries together after the n-th. It is negative where there is none: to wait
+// until now would be a wait for whoever's clock shows less.
 func (p Policy) Pause(n, tries int) time.Duration {
+	pause := p.After(n + tries)
 	if n == 0 {
-		return p.After(tries) + p.between(0, tries)
+		pause = p.After(tries) + p.between(0, tries)
 	}
-	return p.After(n + tries)
+	if pause == 0 {
+		return -slack
+	}
+	return pause
 }
 
 // between returns the pauses that lie between the tries that follow the n-th.

@@ -187,7 +187,7 @@ func TestTogether(t *testing.T) {
 			now = refused.Until
 			_, err = throttle.ReserveTogether(t.Context(), c, p, "key", 2, now)
 		}
-		if err != nil || c.n["key"] != tt.n+2 || c.until["key"].Sub(now) != tt.then {
+		if err != nil || c.n["key"] != tt.n+2 || max(0, c.until["key"].Sub(now)) != tt.then {
 			t.Errorf("after %d: %v, counted %d, then a pause of %v", tt.n, err, c.n["key"], c.until["key"].Sub(now))
 		}
 	}
@@ -272,5 +272,21 @@ func TestErrorText(t *testing.T) {
 		if got := tt.err.Error(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
+	}
+}
+
+// TestNobodyWaitsForAnotherClock: who counts where there is no pause makes nobody wait, whose clock shows less or who began in
+// an earlier second.
+func TestNobodyWaitsForAnotherClock(t *testing.T) {
+	policy := throttle.Policy{Waits: []throttle.Wait{{From: 10, For: time.Second}}}
+	now := time.Unix(1_790_000_000, 0)
+	for n := range 8 {
+		until := now.Add(policy.Pause(n, 1))
+		if err := policy.Refuses(n+1, until, 1, now.Add(-5*time.Second)); err != nil {
+			t.Errorf("after %d: %v", n+1, err)
+		}
+	}
+	if until := now.Add(policy.Pause(9, 1)); policy.Refuses(10, until, 1, now) == nil {
+		t.Error("no wait after the tenth")
 	}
 }
