@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -36,6 +37,7 @@ type Config struct {
 // Server answers /api/v1. It is safe for concurrent use, and any number of replicas may share a database.
 type Server struct {
 	cfg     Config
+	build   func() // makes what follows, once
 	mux     *http.ServeMux
 	api     huma.API
 	ops     map[string]*operation // by pattern
@@ -44,7 +46,8 @@ type Server struct {
 	page    []byte                // the same for people
 }
 
-// New returns a Server.
+// New returns a Server. Its operations and the document that describes them, megabytes, are made for the first request: most
+// processes of an installation never get one.
 func New(cfg Config) *Server {
 	if cfg.PerMinute == 0 {
 		cfg.PerMinute = 600
@@ -53,13 +56,15 @@ func New(cfg Config) *Server {
 		cfg.Recent = 12 * time.Hour
 	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), ops: map[string]*operation{}}
-	s.api = huma.NewAPI(s.describe(), humago.NewAdapter(s, Prefix))
-	for _, add := range []func(){
-		s.addPeople, s.addHelp, s.addHoldings, s.addMany, s.addFiles, s.addGroups, s.addFigures, s.addClients, s.addPolicy, s.addKeys, s.addBranding, s.addMail, s.addTrail,
-	} {
-		add()
-	}
-	s.addDocument() // the last one: it describes the others
+	s.build = sync.OnceFunc(func() {
+		s.api = huma.NewAPI(s.describe(), humago.NewAdapter(s, Prefix))
+		for _, add := range []func(){
+			s.addPeople, s.addHelp, s.addHoldings, s.addMany, s.addFiles, s.addGroups, s.addFigures, s.addClients, s.addPolicy, s.addKeys, s.addBranding, s.addMail, s.addTrail,
+		} {
+			add()
+		}
+		s.addDocument() // the last one: it describes the others
+	})
 	return s
 }
 
@@ -85,6 +90,7 @@ func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 
 // ServeHTTP answers a request of the API. There are no answers for other origins: browsers keep programs of other sites away.
 func (s *Server) ServeHTTP(to http.ResponseWriter, r *http.Request) {
+	s.build()
 	w := &begun{ResponseWriter: to}
 	defer s.recovered(w, r)
 	if _, pattern := s.mux.Handler(r); pattern != "" {

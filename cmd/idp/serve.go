@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,6 +94,7 @@ func serveAll(a *app, all []served, delay time.Duration, background func(context
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { background(ctx) })
+	wg.Go(debug.FreeOSMemory) // a start leaves behind several times what stays; by itself it would go as slowly as new garbage comes
 
 	failed := make(chan error, len(all))
 	var leaving atomic.Bool
