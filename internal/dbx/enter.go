@@ -60,6 +60,9 @@ func (db *DB) enter(ctx context.Context, writes bool) (context.Context, visit, e
 		return nil, visit{}, err
 	}
 	until := bound(ctx)
+	if until.IsZero() {
+		until = time.Now().Add(answerWithin)
+	}
 	calm := steady{ctx, until}
 	if db.txOf(ctx) != nil {
 		return calm, visit{}, nil
