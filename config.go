@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/mail"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 	MetricsListen     string   `yaml:"metrics_listen"`      // address of the listener for /metrics; "": off
 	Profiling         bool     `yaml:"profiling"`           // show profiles of the program on that listener
 	DatabaseURL       string   `yaml:"database_url"`        // sqlite:PATH or postgres://…
+	DatabasePool      int      `yaml:"database_pool"`       // how many connections at most; 0: 20
 	KeysetFile        string   `yaml:"keyset_file"`         // keyset for secrets at rest; made when missing
 	KeyRotation       Duration `yaml:"key_rotation"`        // how long a signing key signs; 0: until somebody rotates
 	TLSCertFile       string   `yaml:"tls_cert_file"`       // serve TLS ourselves
@@ -136,6 +138,12 @@ func settings() []setting {
 		{"IDP_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
 		{"IDP_PROFILING", boolean(func(c *Config) *bool { return &c.Profiling })},
 		{"IDP_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
+		{"IDP_DATABASE_POOL", func(c *Config, v string) (err error) {
+			if c.DatabasePool, err = strconv.Atoi(v); err != nil {
+				return fmt.Errorf("%q is no number", v)
+			}
+			return nil
+		}},
 		{"IDP_KEYSET_FILE", text(func(c *Config) *string { return &c.KeysetFile })},
 		{"IDP_TLS_CERT_FILE", text(func(c *Config) *string { return &c.TLSCertFile })},
 		{"IDP_TLS_KEY_FILE", text(func(c *Config) *string { return &c.TLSKeyFile })},
@@ -234,6 +242,8 @@ func (c *Config) Validate() error {
 		return errors.New("profiling: profiles are shown on the listener for metrics alone: set metrics_listen")
 	case c.ShutdownDelay < 0 || c.ShutdownDelay > Duration(5*time.Minute):
 		return fmt.Errorf("shutdown_delay: %v is not between 0 and 5m", time.Duration(c.ShutdownDelay))
+	case c.DatabasePool != 0 && (c.DatabasePool < dbx.LeastPool || c.DatabasePool > 1000):
+		return fmt.Errorf("database_pool: %d is not between %d and 1000 connections", c.DatabasePool, dbx.LeastPool)
 	case c.SMTPURL != "" && c.SMTPFrom == "":
 		return errors.New("smtp_from: an address is needed with smtp_url")
 	case strings.Contains(c.MFA.Issuer, ":") || strings.TrimSpace(c.MFA.Issuer) == "":

@@ -24,6 +24,10 @@ import (
 	"github.com/focushq/idp/templates"
 )
 
+// databaseTime is how long a request's statements may take together, waits for a connection included: what is left of five
+// seconds is for saying that it took too long.
+const databaseTime = 4 * time.Second
+
 // bodyLimit is more than any form of ours needs.
 const bodyLimit = 64 << 10
 
@@ -54,7 +58,11 @@ func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", info.ID)
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(seen, r.WithContext(mfa.WithAddress(audit.WithRequest(r.Context(), info), info.Address)))
+		ctx := mfa.WithAddress(audit.WithRequest(r.Context(), info), info.Address)
+		if !long(r.URL.Path) {
+			ctx = dbx.Bound(ctx, started.Add(databaseTime))
+		}
+		next.ServeHTTP(seen, r.WithContext(ctx))
 		_, route := mux.Handler(r)
 		p.figures.request(route, seen.status, time.Since(started))
 		// The path alone: queries carry codes and handles.
@@ -62,6 +70,10 @@ func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 			slog.String("path", r.URL.Path), slog.Int("status", seen.status), slog.Duration("took", time.Since(started)))
 	})
 }
+
+// long reports whether a request may need more than databaseTime with nothing wrong: administrators import people, verify the
+// trail and take it away. Each statement of theirs is bounded by itself.
+func long(path string) bool { return strings.HasPrefix(path, "/admin") || ofAPI(path) }
 
 // countSignIns counts what became of passwords, and of passkeys alone, seen from the answers to the forms that carry them.
 func (p *IdP) countSignIns(next http.Handler) http.Handler {
@@ -344,6 +356,10 @@ func (p *IdP) errorPage(w http.ResponseWriter, r *http.Request, status int, code
 	id := audit.RequestOf(r.Context()).ID
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
+		// The page says that the database does not answer: it must not wait for it.
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second/2)
+		defer cancel()
+		r = r.WithContext(ctx)
 	}
 	p.pages.Render(w, r.WithContext(templates.WithView(r.Context(), templates.View{RequestID: id, Path: r.URL.Path})), status, "error",
 		templates.Error{Status: status, Code: code, Description: description, Parameter: parameter, RequestID: id})
@@ -356,7 +372,7 @@ func (p *IdP) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the browser went away
 	}
 	p.log.ErrorContext(r.Context(), "request failed", "id", audit.RequestOf(r.Context()).ID, "method", r.Method, "path", r.URL.Path, "error", err)
-	if errors.Is(err, account.ErrBusy) || dbx.IsBusy(err) || p.ping(r.Context(), time.Second) != nil {
+	if errors.Is(err, account.ErrBusy) || dbx.IsBusy(err) || dbx.IsAway(err) || p.ping(r.Context(), time.Second) != nil {
 		p.errorPage(w, r, http.StatusServiceUnavailable, "temporarily_unavailable", "", "")
 		return
 	}

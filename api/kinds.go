@@ -122,7 +122,7 @@ func (s *Server) problem(ctx context.Context, c *call, err error) *Problem {
 			return atOnce(problem(known.kind, known.detail), err)
 		}
 	}
-	if dbx.IsBusy(err) {
+	if dbx.IsBusy(err) || dbx.IsAway(err) {
 		return problem(busy, "Try again in a moment.").retry(1)
 	}
 	s.cfg.Log.ErrorContext(ctx, "request failed", "id", requestID(ctx), "operation", c.op.id, "error", err)
