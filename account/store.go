@@ -140,8 +140,15 @@ func (s *Service) CountAdmins(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
+const selectSubject = selectAccounts + `WHERE subject = $1`
+
+// Lookup is what [Service.Active], [Service.BySubject] and [Service.Claims] will ask about subject.
+func Lookup(subject dbx.Arg) dbx.Lookup {
+	return dbx.Lookup{Query: selectSubject, Args: []dbx.Arg{subject}}
+}
+
 func (s *Service) rowOf(ctx context.Context, subject string) (*row, error) {
-	return s.row(ctx, selectAccounts+`WHERE subject = $1`, subject)
+	return s.row(ctx, selectSubject, subject)
 }
 
 // rowNamed finds at most one: a username with an @ is its owner's e-mail address.

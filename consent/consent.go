@@ -74,12 +74,18 @@ func (s *Store) Decide(ctx context.Context, subject, client string, granted, dec
 	return nil
 }
 
+const selectDecided = `SELECT client, scope, granted, decided_at FROM consents WHERE subject = $1 AND client = $2`
+
+// Lookup is what [Store.Decided] will ask.
+func Lookup(subject, client dbx.Arg) dbx.Lookup {
+	return dbx.Lookup{Query: selectDecided, Args: []dbx.Arg{subject, client}}
+}
+
 // Decided returns what subject answered client about scopes. A declined scope counts as decided: whoever leaves an
 // optional box empty is not asked again.
 func (s *Store) Decided(ctx context.Context, subject, client string, scopes []string) (Decision, error) {
 	var rows []row
-	err := s.DB.Select(ctx, &rows,
-		`SELECT client, scope, granted, decided_at FROM consents WHERE subject = $1 AND client = $2`, subject, client)
+	err := s.DB.Select(ctx, &rows, selectDecided, subject, client)
 	if err != nil {
 		return Decision{}, fmt.Errorf("consent: decided: %w", err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/focushq/idp/account"
 	"github.com/focushq/idp/audit"
-	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/oauth"
 )
 
@@ -155,17 +154,6 @@ func (t *Told) demandedBy(rules account.Policy, a *account.Account) {
 			}
 		}
 	}
-}
-
-// factorNames lists what is enrolled.
-func factorNames(status mfa.Status) (names []string) {
-	if len(status.Authenticators) > 0 {
-		names = append(names, "totp")
-	}
-	for _, other := range status.Factors {
-		names = append(names, other.Name)
-	}
-	return names
 }
 
 // tell leaves a decision with req, for the event of its answer.

@@ -41,6 +41,10 @@ type Flow struct {
 	Now      func() time.Time
 	Fail     func(http.ResponseWriter, *http.Request, error) // unknown errors: logged once, shown with the request's id
 
+	// Ahead returns a context that reads, along with the session, what a decision for that client wants to know of its person.
+	// Nil: each is read by itself.
+	Ahead func(ctx context.Context, client string) context.Context
+
 	// NewBrowser tells somebody, in the transaction of a sign-in, that it is in a browser in which they had not signed in since
 	// their password was set; with is "password" or "passkey". Of the first sign-in ever nobody is told. Nil: nobody is.
 	NewBrowser func(ctx context.Context, who *account.Account, with string) error
@@ -69,7 +73,7 @@ type person struct {
 
 // Authenticate implements [oauth.Interaction].
 func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.Request) (*oauth.Authentication, error) {
-	r = r.WithContext(inFlow(r.Context(), req))
+	r = r.WithContext(f.ahead(inFlow(r.Context(), req), req))
 	who, err := f.person(w, r)
 	if err != nil {
 		return nil, err
@@ -107,6 +111,13 @@ func (f *Flow) Authenticate(w http.ResponseWriter, r *http.Request, req *oauth.R
 	}
 	http.Redirect(w, r, path[step]+"?"+url.Values{"request": {id}}.Encode(), http.StatusSeeOther)
 	return nil, nil
+}
+
+func (f *Flow) ahead(ctx context.Context, req *oauth.Request) context.Context {
+	if f.Ahead == nil {
+		return ctx
+	}
+	return f.Ahead(ctx, req.Client().ID)
 }
 
 // person returns who is signed in at this browser, nil when nobody is. Whoever was disabled or removed meanwhile is
@@ -199,7 +210,7 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 	if !policy {
 		return nil
 	}
-	rules, err := f.Accounts.Policy(ctx)
+	rules, err := f.Accounts.Rules(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,14 +223,14 @@ func (f *Flow) personFacts(ctx context.Context, s *State, who *person, policy bo
 
 // factorFacts adds what is known of the person's second factor, and of the recovery codes that a sign-in reminds of.
 func (f *Flow) factorFacts(ctx context.Context, s *State, who *person) error {
-	status, err := f.MFA.Status(ctx, who.account.Subject)
+	brief, err := f.MFA.Brief(ctx, who.account.Subject)
 	if err != nil {
 		return err
 	}
-	s.Told.Factors, s.Told.CodesLeft = factorNames(status), status.CodesLeft
+	s.Told.Factors, s.Told.CodesLeft = brief.Factors, brief.CodesLeft
 	s.UsedCode = mfa.UsedRecoveryCode(who.session.AMR)
-	s.Enrolled, s.FewCodes = status.Enrolled, status.CodesLeft <= mfa.FewCodes
-	asked := status.CodesMadeAt
+	s.Enrolled, s.FewCodes = len(brief.Factors) > 0, brief.CodesLeft <= mfa.FewCodes
+	asked := brief.CodesMadeAt
 	if who.account.CodesAskedAt.After(asked) {
 		asked = who.account.CodesAskedAt
 	}

@@ -242,6 +242,17 @@ func (s *mapStore) Codes(ctx context.Context, subject string) (mfa.CodeSet, erro
 	return p.codes, err
 }
 
+func (s *mapStore) Holding(ctx context.Context, subject string) (mfa.Holding, error) {
+	p, err := s.read(ctx, subject)
+	out := mfa.Holding{Authenticators: len(p.apps), CodesMadeAt: p.codes.CreatedAt}
+	for _, c := range p.codes.Codes {
+		if c.UsedAt.IsZero() {
+			out.CodesLeft++
+		}
+	}
+	return out, err
+}
+
 func (s *mapStore) ActivateCodes(ctx context.Context, owner mfa.Owner, enrollment, set string) (bool, error) {
 	return s.edit(ctx, owner.Subject, func(p *person) bool {
 		made := p.newCodes

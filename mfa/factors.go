@@ -86,6 +86,38 @@ func (s *Service) Status(ctx context.Context, subject string) (Status, error) {
 	return out, nil
 }
 
+// Brief is [Status] in short: what a sign-in asks each time.
+type Brief struct {
+	Factors     []string  // "totp" and the names of registered factors; none: the person is not enrolled
+	CodesLeft   int       // unused recovery codes
+	CodesMadeAt time.Time // when their set was made; zero: there is none
+}
+
+// Brief returns in short what a person has; a subject that is not known has nothing.
+func (s *Service) Brief(ctx context.Context, subject string) (Brief, error) {
+	held, err := s.store.Holding(ctx, subject)
+	if err != nil {
+		return Brief{}, err
+	}
+	var out Brief
+	if held.Authenticators > 0 {
+		out.Factors = append(out.Factors, string(factorTOTP))
+	}
+	for _, f := range s.others {
+		enrolled, err := f.Enrolled(ctx, subject)
+		if err != nil {
+			return Brief{}, err
+		}
+		if enrolled {
+			out.Factors = append(out.Factors, f.Name())
+		}
+	}
+	if len(out.Factors) > 0 {
+		out.CodesLeft, out.CodesMadeAt = held.CodesLeft, held.CodesMadeAt
+	}
+	return out, nil
+}
+
 // Rename gives an authenticator another name of up to 64 characters: [ErrName], [ErrNotFound].
 func (s *Service) Rename(ctx context.Context, subject, id, name string) error {
 	name = strings.TrimSpace(name)

@@ -56,6 +56,8 @@ type Store interface {
 	AddCodes(ctx context.Context, set CodeSet) error
 	// Codes returns the subject's active set; one without an ID when there is none.
 	Codes(ctx context.Context, subject string) (CodeSet, error)
+	// Holding returns what stands of a subject's factors without their secrets: what a sign-in wants to know each time.
+	Holding(ctx context.Context, subject string) (Holding, error)
 	// ActivateCodes makes the owner's pending set of this enrolment ("": of none) the active one, in the place of the
 	// active one; false when that set isn't pending.
 	ActivateCodes(ctx context.Context, owner Owner, enrollment, set string) (bool, error)
@@ -142,6 +144,13 @@ func (a Advance) First() int64 {
 		return a.Step - 1
 	}
 	return a.Step
+}
+
+// Holding counts what a subject has of the factors that a [Store] keeps.
+type Holding struct {
+	Authenticators int
+	CodesLeft      int       // unused codes of the active set
+	CodesMadeAt    time.Time // when that was made; zero: there is none
 }
 
 // CodeSet is a set of recovery codes.

@@ -94,8 +94,9 @@ func (s *Server) readJWT(ctx context.Context, token string) (*access, error) {
 func (s *Server) readOpaque(ctx context.Context, token string) (*access, error) {
 	sum := sha256.Sum256([]byte(token))
 	var row accessRow
-	err := s.cfg.DB.Get(ctx, &row, `SELECT sig, grant_id, client_id, scope, audience, dpop_jkt, issued_at, expires_at
-		FROM oauth_access WHERE sig = $1`, sum[:])
+	err := s.cfg.DB.GetAhead(ctx, &row, s.store.tokenLookups(), `SELECT a.sig, a.grant_id, a.client_id, a.scope, a.audience, a.dpop_jkt,
+		a.issued_at, a.expires_at, COALESCE(g.subject, '') AS subject, COALESCE(g.session_id, '') AS session_id
+		FROM oauth_access AS a LEFT JOIN oauth_grants AS g ON g.id = a.grant_id WHERE a.sig = $1`, sum[:])
 	if dbx.IsNotFound(err) {
 		return nil, errInvalidToken
 	}
@@ -115,7 +116,7 @@ func (s *Server) readOpaque(ctx context.Context, token string) (*access, error) 
 
 // ground finds the grant of a and refuses it when that, what the client may have, or its person has ended.
 func (s *Server) ground(ctx context.Context, a *access) (err error) {
-	a.grant, err = s.store.grant(ctx, a.grantID)
+	a.grant, err = s.store.grantOf(ctx, a.client, a.grantID)
 	if errors.Is(err, fosite.ErrNotFound) || err == nil && (a.grant.RevokedAt.Valid || a.grant.ClientID != a.clientID) {
 		return errInvalidToken
 	}

@@ -90,28 +90,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		s.refuse(w, r, req, err)
 		return
 	}
-	var response fosite.AuthorizeResponder
-	err = s.store.together(r.Context(), req.leavesMarks(), func(ctx context.Context) error {
-		if err := s.consume(ctx, req); err != nil {
-			return err
-		}
-		if err := s.spendPushed(ctx, req); err != nil {
-			return err
-		}
-		var err error
-		if req.device != "" {
-			err = s.approveDevice(ctx, req, auth)
-		} else if response, err = s.issue(ctx, req, auth); err == nil {
-			err = s.noteLogin(ctx, req.client, auth)
-		}
-		if err != nil {
-			return err
-		}
-		return s.audit(ctx, Event{
-			Kind: EventAuthorized, Subject: auth.Subject, Client: req.client.ID, Session: auth.SessionID, Grant: req.GetID(),
-			Detail: req.told.with(map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR}),
-		})
-	})
+	response, err := s.grant(r.Context(), req, auth)
 	switch {
 	case errors.Is(err, ErrNoRequest):
 		s.failSuspended(w, r, err)
@@ -127,6 +106,43 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 		s.forget(w, req)
 		s.respond(w, req, response.GetParameters())
 	}
+}
+
+// grant writes what was allowed and its event, all or nothing, and returns the answer; nil for a waiting device.
+func (s *Server) grant(ctx context.Context, req *Request, auth *Authentication) (response fosite.AuthorizeResponder, err error) {
+	note := func(ctx context.Context) error {
+		if req.device == "" {
+			if err := s.noteLogin(ctx, req.client, auth); err != nil {
+				return err
+			}
+		}
+		return s.audit(ctx, Event{
+			Kind: EventAuthorized, Subject: auth.Subject, Client: req.client.ID, Session: auth.SessionID, Grant: req.GetID(),
+			Detail: req.told.with(map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR}),
+		})
+	}
+	if !req.leavesMarks() { // one statement
+		response, err = s.issue(withAlong(ctx, note), req, auth)
+		return response, unavailableUnlessRefused(err)
+	}
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		if err := s.consume(ctx, req); err != nil {
+			return err
+		}
+		if err := s.spendPushed(ctx, req); err != nil {
+			return err
+		}
+		if req.device != "" {
+			err = s.approveDevice(ctx, req, auth)
+		} else {
+			response, err = s.issue(ctx, req, auth)
+		}
+		if err != nil {
+			return err
+		}
+		return note(ctx)
+	})
+	return response, unavailableUnlessRefused(err)
 }
 
 // ask asks the host who is there. It may refuse because of what the client is to it, as any refusal not by a snapshot.

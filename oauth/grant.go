@@ -126,10 +126,15 @@ func parseRefresh(token string) (id string, generation int64, mac []byte, ok boo
 	return id, int64(binary.BigEndian.Uint32(raw[grantIDBytes:])), raw[grantIDBytes+4:], true
 }
 
+const selectGrant = `SELECT ` + grantColumns + ` FROM oauth_grants WHERE id = $1`
+
 // grant reads the grant id; fosite.ErrNotFound when there is none.
-func (s *store) grant(ctx context.Context, id string) (*grant, error) {
+func (s *store) grant(ctx context.Context, id string) (*grant, error) { return s.grantOf(ctx, nil, id) }
+
+// grantOf is grant which reads ahead what the grant stands on, when client is who has it.
+func (s *store) grantOf(ctx context.Context, client *Client, id string) (*grant, error) {
 	var g grant
-	err := s.db.Get(ctx, &g, `SELECT `+grantColumns+` FROM oauth_grants WHERE id = $1`, id)
+	err := s.db.GetAhead(ctx, &g, s.lookups(client), selectGrant, id)
 	if dbx.IsNotFound(err) {
 		return nil, because(fosite.ErrNotFound, "", "there is no such grant, or it ended long ago")
 	}
@@ -139,10 +144,27 @@ func (s *store) grant(ctx context.Context, id string) (*grant, error) {
 	return &g, nil
 }
 
+// lookups are what the host will ask about a grant of client.
+func (s *store) lookups(client *Client) []dbx.Lookup {
+	if client == nil || s.ahead == nil {
+		return nil
+	}
+	return s.ahead(client)
+}
+
+// tokenLookups are what follows on reading an opaque access token: its grant, and what the host will ask about that.
+func (s *store) tokenLookups() []dbx.Lookup {
+	lookups := []dbx.Lookup{{Query: selectGrant, Args: []dbx.Arg{dbx.Of("grant_id")}}}
+	if s.ahead != nil {
+		lookups = append(lookups, s.ahead(nil)...)
+	}
+	return lookups
+}
+
 // insertGrant stores a grant of client. Deleting a client ends its grants, so none is made for one that is gone, however
 // recently it was read: who registers its id anew must not find it.
 func (s *store) insertGrant(ctx context.Context, g *grant, client *Client) error {
-	rows, err := s.db.Exec(ctx, `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
+	rows, err := s.db.ExecWith(ctx, alongside(ctx), `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
 		auth_time, requested_at, claims, audience, code_hash, code_expires_at, code_form, created_at, expires_at)
 		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
 		WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $2 AND created_at = $18)`,
@@ -152,6 +174,20 @@ func (s *store) insertGrant(ctx context.Context, g *grant, client *Client) error
 		return errClientGone
 	}
 	return unavailable(err)
+}
+
+type alongKey struct{}
+
+// withAlong returns a context in which the grant that fosite has us insert is written together with what along writes.
+func withAlong(ctx context.Context, along func(context.Context) error) context.Context {
+	return context.WithValue(ctx, alongKey{}, along)
+}
+
+func alongside(ctx context.Context) func(context.Context) error {
+	if along, ok := ctx.Value(alongKey{}).(func(context.Context) error); ok {
+		return along
+	}
+	return func(context.Context) error { return nil }
 }
 
 // revokeGrant ends the grant id with all its tokens; kind says why. It reports whether it was the one to do so.

@@ -18,7 +18,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		s.failJSON(w, r, err)
 		return
 	}
-	about, err := s.describe(r.Context(), client, token)
+	about, err := s.describe(s.cfg.DB.Ahead(r.Context()), client, token)
 	if errors.Is(err, errInvalidToken) {
 		about, err = map[string]any{"active": false}, nil
 	}

@@ -306,10 +306,9 @@ func (s *Server) consume(ctx context.Context, req *Request) error {
 	return nil
 }
 
-// leavesMarks reports whether the answer to r writes more than a grant: it takes away what waited for it, or notes a client
-// that wants to hear of the session's end.
+// leavesMarks reports whether the answer to r takes away what waited for it.
 func (r *Request) leavesMarks() bool {
-	return r.ID != "" || r.pushed != nil || r.device != "" || r.client.hasLogoutURI()
+	return r.ID != "" || r.pushed != nil || r.device != ""
 }
 
 // requestIDForm is how Suspend makes ids.

@@ -63,7 +63,7 @@ func headerToken(r *http.Request) (scheme, token string, err error) {
 }
 
 func (s *Server) opens(r *http.Request, scheme, token, resource string) (*access, error) {
-	a, err := s.access(r.Context(), token)
+	a, err := s.access(s.cfg.DB.Ahead(r.Context()), token)
 	if err != nil {
 		return nil, err
 	}

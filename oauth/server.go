@@ -42,6 +42,11 @@ type Config struct {
 	// is a failure of ours. nil: grants end by revocation alone.
 	Alive func(ctx context.Context, standing Standing) error
 
+	// Ahead returns what Alive and Claims are going to ask about a grant of client, so that it can be read along with the grant:
+	// arguments are its columns subject, client_id and session_id. The client is nil where it is not known yet. nil: nothing is
+	// read ahead.
+	Ahead func(client *Client) []dbx.Lookup
+
 	// ACRValues are the values that acr_values may name, for discovery: aal1, aal2 and the aliases.
 	ACRValues []string
 
@@ -159,7 +164,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.loader = &loader{http: cfg.Outbound, now: cfg.Now, log: cfg.Log, sets: map[string]*keySet{}}
 	s.store = &store{
 		db: cfg.DB, clients: s.clients, refreshKey: keys["refresh-token"], grace: cfg.RefreshGrace, now: cfg.Now, audit: s.audit,
-		audited: cfg.Audit != nil,
+		ahead: cfg.Ahead,
 	}
 	s.provider = newProvider(s)
 	return s, nil

@@ -23,7 +23,7 @@ type store struct {
 	grace      time.Duration
 	now        func() time.Time
 	audit      func(context.Context, Event) error
-	audited    bool // audit writes something
+	ahead      func(*Client) []dbx.Lookup // what Alive will ask about a grant; nil: nothing is known of that
 }
 
 // errLost says that another request used the code or the refresh token first.
@@ -57,6 +57,8 @@ type accessRow struct {
 	JKT       string `db:"dpop_jkt"`
 	IssuedAt  int64  `db:"issued_at"` // 0: not known
 	ExpiresAt int64  `db:"expires_at"`
+	Subject   string `db:"subject"`    // of its grant
+	SessionID string `db:"session_id"` // likewise
 
 	registered int64 // when the client was, Unix seconds
 }
@@ -66,7 +68,7 @@ type unitKey struct{}
 // begin returns a context with a new unit of work.
 func (s *store) begin(ctx context.Context) (context.Context, *unit) {
 	u := new(unit)
-	return context.WithValue(ctx, unitKey{}, u), u
+	return context.WithValue(s.db.Ahead(ctx), unitKey{}, u), u
 }
 
 // unitOf returns the unit of ctx; one that is thrown away where there is none.
@@ -110,12 +112,12 @@ func (s *store) load(ctx context.Context, id string) (*grant, error) {
 	if u.grant != nil && u.grant.ID == id {
 		return u.grant, nil
 	}
-	g, err := s.grant(ctx, id)
+	client := caller(ctx)
+	g, err := s.grantOf(ctx, client, id)
 	if err != nil {
 		return nil, err
 	}
 	// Another client's code or token is unknown here: finding it used must not revoke what it gave to its owner.
-	client := caller(ctx)
 	if client == nil || client.ID != g.ClientID {
 		return nil, because(fosite.ErrNotFound, "", "the code or token is another client's")
 	}

@@ -47,7 +47,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 
 // tell returns what the owner of an access token may know, and who that is.
 func (s *Server) tell(r *http.Request, scheme, token string) (map[string]any, *Client, error) {
-	ctx := r.Context()
+	ctx := s.cfg.DB.Ahead(r.Context())
 	a, err := s.access(ctx, token)
 	if err != nil {
 		return nil, nil, err

@@ -77,6 +77,14 @@ type Manager struct {
 	Ended func(context.Context, Session) error
 }
 
+type aheadKey struct{}
+
+// Ahead returns a context by which [Manager.Of] also reads what will be asked about the session's person, see
+// [dbx.DB.GetAhead]: arguments are the columns id and subject.
+func (m *Manager) Ahead(ctx context.Context, lookups ...dbx.Lookup) context.Context {
+	return context.WithValue(m.DB.Ahead(ctx), aheadKey{}, lookups)
+}
+
 // Of returns the session of r's browser, or nil, nil for nobody: no cookie, a cookie of whatever shape that is not a
 // live session's. It notes the visit, at most once a minute.
 func (m *Manager) Of(r *http.Request) (*Session, error) {

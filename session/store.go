@@ -83,20 +83,28 @@ func (m *Manager) List(ctx context.Context, subject string) ([]*Session, error) 
 	return out, nil
 }
 
+const selectTimes = `SELECT expires_at, seen_at, auth_time FROM sessions WHERE id = $1 AND subject = $2`
+
+// Lookup is what [Manager.Alive] will ask.
+func Lookup(subject, id dbx.Arg) dbx.Lookup {
+	return dbx.Lookup{Query: selectTimes, Args: []dbx.Arg{id, subject}}
+}
+
 // Alive reports whether subject's session of that ID has neither ended nor run out.
 func (m *Manager) Alive(ctx context.Context, subject, id string) (bool, error) {
-	var n int
 	l, err := m.limits(ctx)
 	if err != nil {
 		return false, err
 	}
-	err = m.DB.Get(ctx, &n, `
-		SELECT count(*) FROM sessions WHERE id = $1 AND subject = $2 AND expires_at > $3 AND seen_at > $4 AND auth_time > $5`,
-		id, subject, l.now, l.seen, l.proved)
+	var r row
+	err = m.DB.Get(ctx, &r, selectTimes, id, subject)
+	if dbx.IsNotFound(err) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("session: alive: %w", err)
 	}
-	return n == 1, nil
+	return r.ExpiresAt > l.now && r.SeenAt > l.seen && r.AuthTime > l.proved, nil
 }
 
 // EndOne ends one of subject's sessions; [ErrNotFound] when subject has none of that ID.
@@ -155,7 +163,8 @@ func (m *Manager) bySecret(ctx context.Context, secret []byte) (*Session, error)
 	if err != nil {
 		return nil, err
 	}
-	err = m.DB.Get(ctx, &r, `
+	lookups, _ := ctx.Value(aheadKey{}).([]dbx.Lookup)
+	err = m.DB.GetAhead(ctx, &r, lookups, `
 		SELECT `+columns+` FROM sessions WHERE secret = $1 AND expires_at > $2 AND seen_at > $3 AND auth_time > $4`,
 		secret, l.now, l.seen, l.proved)
 	if dbx.IsNotFound(err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,17 +12,22 @@ import (
 )
 
 // ExecWith runs a conditional statement and, where it touched a row, what along writes, both or neither. It returns how many
-// rows the statement touched. On PostgreSQL outside a transaction it is one round trip and one commit instead of four, as long as
-// along does nothing but insert rows by texts that end with VALUES ($1, …); anything else of along takes a transaction.
+// rows the statement touched. Outside a transaction it is one statement when along writes nothing, and on PostgreSQL also when it
+// does nothing but insert rows by texts that end with VALUES ($1, …), and perhaps ON CONFLICT …: one round trip and one commit instead of four. Anything else
+// takes a transaction.
 //
 // Along gets a context for its statements. It must have no effects but by them and [DB.AfterCommit]: it may be called without its
 // rows being kept, and again.
 func (db *DB) ExecWith(ctx context.Context, along func(context.Context) error, query string, args ...any) (int64, error) {
-	if db.Postgres() && db.txOf(ctx) == nil {
-		db.forgetAhead(ctx)
-		rows, err := db.execTogether(ctx, along, query, args)
-		if !errors.Is(err, errApart) {
-			return rows, err
+	if db.txOf(ctx) == nil && companionsOf(ctx, db) == nil {
+		c := new(companions)
+		err := along(context.WithValue(ctx, companionsKey{db.sqlx}, c))
+		switch {
+		case c.apart:
+		case err != nil:
+			return 0, err
+		case db.Postgres() || len(c.inserts) == 0:
+			return db.execTogether(ctx, c, query, args)
 		}
 	}
 	var rows int64
@@ -72,27 +78,22 @@ func (c *companions) refuse() error {
 	return errApart
 }
 
-func (db *DB) execTogether(ctx context.Context, along func(context.Context) error, query string, args []any) (int64, error) {
-	c := new(companions)
-	err := along(context.WithValue(ctx, companionsKey{db.sqlx}, c))
-	if c.apart {
-		return 0, errApart
-	}
-	if err != nil {
-		return 0, err
-	}
-	all := append([]any(nil), args...)
-	for _, i := range c.inserts {
-		all = append(all, i.args...)
-	}
-	var rows int64
-	if err := db.Get(ctx, &rows, db.joint(query, len(args), c.inserts), all...); err != nil {
-		return 0, err
-	}
-	if rows > 0 {
-		for _, fn := range c.after {
-			fn()
+func (db *DB) execTogether(ctx context.Context, c *companions, query string, args []any) (rows int64, err error) {
+	db.forgetAhead(ctx)
+	if len(c.inserts) == 0 {
+		rows, err = db.Exec(ctx, query, args...)
+	} else {
+		all := slices.Clone(args)
+		for _, i := range c.inserts {
+			all = append(all, i.args...)
 		}
+		err = db.Get(ctx, &rows, db.joint(query, len(args), c.inserts), all...)
+	}
+	if err != nil || rows == 0 {
+		return 0, err
+	}
+	for _, fn := range c.after {
+		fn()
 	}
 	return rows, nil
 }
@@ -110,8 +111,13 @@ func (db *DB) joint(query string, n int, inserts []insertion) string {
 	b.WriteString("WITH touched AS (" + query + " RETURNING 1)")
 	for at, i := range inserts {
 		parts := values.FindStringSubmatchIndex(i.query)
+		tail := ""
+		if parts[4] >= 0 {
+			tail = i.query[parts[4]:parts[5]]
+		}
 		b.WriteString(", along" + strconv.Itoa(at) + " AS (" + i.query[:parts[0]] +
-			"SELECT " + shifted(i.query[parts[2]:parts[3]], n) + " WHERE EXISTS (SELECT 1 FROM touched))")
+			"SELECT " + shifted(i.query[parts[2]:parts[3]], n) + " WHERE EXISTS (SELECT 1 FROM touched) " +
+			shifted(tail, n) + ")")
 		n += len(i.args)
 	}
 	b.WriteString(" SELECT COUNT(*) FROM touched")
@@ -119,8 +125,8 @@ func (db *DB) joint(query string, n int, inserts []insertion) string {
 	return text.(string)
 }
 
-// values is the end of an insert of one row: parameters only, each of them once.
-var values = regexp.MustCompile(`VALUES\s*\(((?:\$\d+,\s*)*\$\d+)\)\s*$`)
+// values is the end of an insert of one row, which has parameters only.
+var values = regexp.MustCompile(`(?s)VALUES\s*\(((?:\$\d+,\s*)*\$\d+)\)\s*(ON CONFLICT .*)?$`)
 
 var parameter = regexp.MustCompile(`\$\d+`)
 

@@ -83,7 +83,8 @@ func TestTogetherIsOneRoundTrip(t *testing.T) {
 		trips.Reset()
 		_, err := db.ExecWith(ctx, func(ctx context.Context) error {
 			return db.InTx(ctx, func(ctx context.Context) error {
-				return exec(ctx, db, "INSERT INTO things (id, name, n) VALUES ($1, $1, $2)", string(rune('b'+round)), 2)
+				return exec(ctx, db, "INSERT INTO things (id, name, n) VALUES ($1, $1, $2) ON CONFLICT (id) DO UPDATE SET n = $2",
+					string(rune('b'+round)), 2)
 			})
 		}, "UPDATE things SET n = n + 1 WHERE id = $1", "a")
 		must(t, err)

@@ -44,9 +44,11 @@ func (t *Trips) All() []string {
 	return slices.Clone(t.made)
 }
 
-// Writes returns those that are not a SELECT.
+// Writes returns those that are not a SELECT, with or without what is read ahead.
 func (t *Trips) Writes() []string {
-	return slices.DeleteFunc(t.All(), func(trip string) bool { return strings.HasPrefix(trip, "SELECT ") })
+	return slices.DeleteFunc(t.All(), func(trip string) bool {
+		return strings.HasPrefix(trip, "SELECT ") || strings.HasPrefix(trip, "WITH ahead AS (SELECT ")
+	})
 }
 
 func (t *Trips) add(trip string) {

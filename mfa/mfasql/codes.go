@@ -76,6 +76,30 @@ func (s *Store) Codes(ctx context.Context, subject string) (mfa.CodeSet, error) 
 	return out, nil
 }
 
+const selectHolding = `SELECT (SELECT COUNT(*) FROM mfa_authenticators WHERE subject = $1) AS authenticators,
+	(SELECT COUNT(*) FROM mfa_recovery_codes WHERE used_at = 0 AND set_id IN
+		(SELECT id FROM mfa_recovery_sets WHERE subject = $1 AND active)) AS codes_left,
+	COALESCE((SELECT created_at FROM mfa_recovery_sets WHERE subject = $1 AND active), 0) AS codes_made_at`
+
+// Lookup is what [Store.Holding] will ask, for those who read ahead.
+func Lookup(subject dbx.Arg) dbx.Lookup {
+	return dbx.Lookup{Query: selectHolding, Args: []dbx.Arg{subject}}
+}
+
+// Holding counts what a subject has.
+func (s *Store) Holding(ctx context.Context, subject string) (mfa.Holding, error) {
+	var row struct {
+		Authenticators int
+		CodesLeft      int   `db:"codes_left"`
+		CodesMadeAt    int64 `db:"codes_made_at"`
+	}
+	err := s.db.Get(ctx, &row, selectHolding, subject)
+	if err != nil {
+		return mfa.Holding{}, err
+	}
+	return mfa.Holding{Authenticators: row.Authenticators, CodesLeft: row.CodesLeft, CodesMadeAt: fromUnix(row.CodesMadeAt)}, nil
+}
+
 // ActivateCodes puts the owner's pending set in the place of the active one.
 func (s *Store) ActivateCodes(ctx context.Context, owner mfa.Owner, enrollment, set string) (won bool, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {

@@ -303,6 +303,29 @@ func (m *memory) Codes(ctx context.Context, subject string) (out mfa.CodeSet, er
 	return out, err
 }
 
+func (m *memory) Holding(ctx context.Context, subject string) (out mfa.Holding, err error) {
+	err = m.do(ctx, func(d *data) error {
+		for _, a := range d.authenticators {
+			if a.Subject == subject {
+				out.Authenticators++
+			}
+		}
+		for _, s := range d.sets {
+			if s.Subject != subject || !s.active {
+				continue
+			}
+			out.CodesMadeAt = s.CreatedAt
+			for _, c := range s.Codes {
+				if c.UsedAt.IsZero() {
+					out.CodesLeft++
+				}
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 func (m *memory) ActivateCodes(ctx context.Context, owner mfa.Owner, enrollment, set string) (won bool, err error) {
 	err = m.do(ctx, func(d *data) error {
 		s, ok := d.sets[set]

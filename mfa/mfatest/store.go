@@ -304,6 +304,8 @@ func testCodes(t *testing.T, s mfa.Store) {
 	used := newCodes("2", "e")
 	used.Codes[7] = mfa.CodeRecord{N: 7, UsedAt: at}
 	check(t, "used without its hash", used)(s.Codes(ctx, owner.Subject))
+	check(t, "what is left", mfa.Holding{CodesLeft: len(used.Codes) - 1, CodesMadeAt: used.CreatedAt})(s.Holding(ctx, owner.Subject))
+	check(t, "nobody", mfa.Holding{})(s.Holding(ctx, "nobody"))
 
 	must(t, s.AddCodes(ctx, newCodes("3", "")))
 	check(t, "the old set lives", true)(s.UseCode(ctx, owner.Subject, "2", 0, at))
