@@ -313,6 +313,55 @@ func TestParallelDeliverersSendEachMessageOnce(t *testing.T) {
 	}
 }
 
+// A deliverer that dies while it sends, or is stopped, has left the message to the others: not at once, as nobody can know that it is
+// dead, but when its next try is due.
+func TestADelivererThatDies(t *testing.T) {
+	dbxtest.Each(t, func(t *testing.T, db *dbx.DB) {
+		clock := newClock()
+		dying := &sender{fail: func(mail.Message) error { panic("dead") }}
+		first := &mail.Outbox{DB: db, Sender: dying, Now: clock.now}
+		put(t, first, "hello")
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("it lives")
+				}
+			}()
+			_ = first.Deliver(t.Context())
+		}()
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := &sender{fail: func(mail.Message) error { stop(); return ctx.Err() }}
+		clock.pass(time.Minute)
+		if err := (&mail.Outbox{DB: db, Sender: stopped, Now: clock.now}).Deliver(ctx); err != nil {
+			t.Error(err)
+		}
+		if len(stopped.got()) != 1 {
+			t.Error("nobody took over after a minute")
+		}
+
+		// Then forty come at once, before and after the time of the third try.
+		sent := &sender{}
+		for _, c := range []struct {
+			wait time.Duration
+			sent int
+		}{{2*time.Minute - time.Second, 0}, {time.Second, 1}} {
+			clock.pass(c.wait)
+			var all sync.WaitGroup
+			for range 40 {
+				all.Go(func() {
+					if err := (&mail.Outbox{DB: db, Sender: sent, Now: clock.now}).Deliver(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if n := len(sent.got()); n != c.sent {
+				t.Errorf("sent %d times, not %d", n, c.sent)
+			}
+		}
+	}, "mail")
+}
+
 func TestWaitingMessagesAreSealed(t *testing.T) {
 	db := dbxtest.SQLite(t, "mail")
 	sent := &sender{}
