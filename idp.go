@@ -21,6 +21,7 @@ import (
 	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/mail"
 	"github.com/focushq/idp/internal/seal"
+	"github.com/focushq/idp/internal/tracing"
 	"github.com/focushq/idp/login"
 	"github.com/focushq/idp/mfa"
 	"github.com/focushq/idp/mfa/mfahttp"
@@ -57,6 +58,7 @@ type IdP struct {
 	posted  chan struct{} // a letter waits, or somebody who wants one
 	untold  atomic.Bool   // a letter was not written, as nothing is mailed
 	figures *figures
+	tracer  *tracing.Tracer // nil: nothing is traced
 	rules   snapshot[account.Policy]
 	brand   snapshot[brand.Brand]
 	clock   databaseClock
@@ -86,7 +88,11 @@ func assemble(ctx context.Context, cfg Config, open func(*IdP, context.Context) 
 		p.now = time.Now
 	}
 	p.proxies, _ = cfg.proxies() // validated above
+	if err := p.wireTracing(ctx); err != nil {
+		return nil, err
+	}
 	if err := open(p, ctx); err != nil {
+		p.endTracing()
 		return nil, err
 	}
 	for _, wire := range []func(context.Context) error{p.wireDomains, p.wireOAuth} {
@@ -103,7 +109,7 @@ func (p *IdP) open(ctx context.Context) (err error) {
 	if err := migrate(ctx, p.cfg.DatabaseURL); err != nil {
 		return err
 	}
-	if p.db, err = dbx.OpenObserved(ctx, p.cfg.DatabaseURL, p.observer()); err != nil {
+	if p.db, err = dbx.OpenWith(ctx, p.cfg.DatabaseURL, dbx.Options{Pool: p.cfg.DatabasePool, Observe: p.observer()}); err != nil {
 		return err
 	}
 	p.countPool()
@@ -120,7 +126,25 @@ func migrate(ctx context.Context, url string) error {
 		return err
 	}
 	defer db.Close()
+	if db.Pooled() {
+		return migrated(ctx, db)
+	}
 	return migrations.Up(ctx, db.SQLX(), migrations.Streams()...)
+}
+
+// migrated refuses a schema that is not up to date: behind a pooler nothing keeps two starters from changing it at once.
+func migrated(ctx context.Context, db *dbx.DB) error {
+	states, err := migrations.Look(ctx, db.SQLX(), migrations.Streams()...)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		if s.Current != s.Target {
+			return refused(fmt.Errorf("database_url: the schema (%s: %d, the program's: %d) is not the program's, and cannot be changed "+
+				"through a pooler: run `idp migrate up` with a direct connection", s.Stream, s.Current, s.Target))
+		}
+	}
+	return nil
 }
 
 // loadKeys reads the keyset, or makes one for a database that holds nothing sealed yet. A database with secrets whose
@@ -163,6 +187,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 
 	p.wireRules()
 	hasher := account.NewHasher(account.Params{MemoryKiB: p.cfg.HashMemory})
+	hasher.Observe = p.hashed
 	hasher.Address = func(ctx context.Context) string { return audit.RequestOf(ctx).Address }
 	names, err := p.keys.Derive("account names")
 	if err != nil {
@@ -244,7 +269,7 @@ func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.ready)
 	mux.HandleFunc("/", p.nothing(mux))
-	p.handler = p.wrap(mux)
+	p.handler = p.traced(p.wrap(mux), mux)
 	return nil
 }
 
@@ -277,8 +302,11 @@ func (p *IdP) letters(ctx context.Context) (console.Letters, error) {
 // Handler serves everything on the public listener.
 func (p *IdP) Handler() http.Handler { return p.handler }
 
-// Close closes the database.
-func (p *IdP) Close() error { return p.db.Close() }
+// Close sends the last traces and closes the database.
+func (p *IdP) Close() error {
+	p.endTracing()
+	return p.db.Close()
+}
 
 // Deliver makes the links that people wait for and sends the mail that is due. Failures are tried again later and logged.
 func (p *IdP) Deliver(ctx context.Context) {
@@ -334,7 +362,7 @@ func (p *IdP) prune(ctx context.Context) {
 func (p *IdP) ready(w http.ResponseWriter, r *http.Request) {
 	var offset time.Duration
 	err := within(r.Context(), 2*time.Second, func(ctx context.Context) (err error) {
-		if err := p.db.SQLX().PingContext(ctx); err != nil {
+		if err := p.db.Ping(ctx); err != nil {
 			return err
 		}
 		offset, err = p.clockOffset(ctx)
@@ -353,7 +381,7 @@ func (p *IdP) ready(w http.ResponseWriter, r *http.Request) {
 
 // ping asks whether the database answers within that time.
 func (p *IdP) ping(ctx context.Context, limit time.Duration) error {
-	return within(ctx, limit, p.db.SQLX().PingContext)
+	return within(ctx, limit, p.db.Ping)
 }
 
 // within waits for work no longer than that. The PostgreSQL driver waits on while the server is silent, whatever its

@@ -23,6 +23,7 @@ type secWire struct {
 	target  string
 
 	mu     sync.Mutex
+	delay  time.Duration // of every answer
 	cut    bool
 	frozen chan struct{} // closed when what is frozen may go on; nil: not frozen
 	open   map[net.Conn]bool
@@ -65,22 +66,25 @@ func (w *secWire) carry(client net.Conn) {
 	}
 	w.open[client], w.open[server] = true, true
 	w.mu.Unlock()
-	go w.copy(server, client)
-	w.copy(client, server)
+	go w.copy(server, client, false)
+	w.copy(client, server, true)
 	w.mu.Lock()
 	delete(w.open, client)
 	delete(w.open, server)
 	w.mu.Unlock()
 }
 
-func (w *secWire) copy(to, from net.Conn) {
+func (w *secWire) copy(to, from net.Conn, answers bool) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		w.mu.Lock()
-		frozen := w.frozen
+		frozen, delay := w.frozen, w.delay
 		w.mu.Unlock()
+		if answers {
+			time.Sleep(delay) // it is what the experiment is about
+		}
 		if frozen != nil {
 			<-frozen
 		}
@@ -112,11 +116,18 @@ func (w *secWire) Freeze() {
 	w.frozen = make(chan struct{})
 }
 
-// Mend takes Cut and Freeze back.
+// Delay makes every round trip take so much longer.
+func (w *secWire) Delay(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delay = d
+}
+
+// Mend takes Cut, Freeze and Delay back.
 func (w *secWire) Mend() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cut = false
+	w.cut, w.delay = false, 0
 	if w.frozen != nil {
 		close(w.frozen)
 		w.frozen = nil
@@ -124,18 +135,18 @@ func (w *secWire) Mend() {
 }
 
 // secOverWire is a provider whose PostgreSQL is at the other end of a wire.
-func secOverWire(t *testing.T) (*secSite, *secWire) {
+func secOverWire(t *testing.T, edit ...func(*idp.Config)) (*secSite, *secWire) {
 	t.Helper()
 	database, err := url.Parse(dbxtest.PostgresURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wire := newSecWire(t, database.Host)
-	s := secOpen(t, func(c *idp.Config) {
+	s := secOpen(t, append(edit, func(c *idp.Config) {
 		over := *database
 		over.Host = wire.address
 		c.DatabaseURL = over.String()
-	})
+	})...)
 	s.DatabaseURL = database.String() // the tests look past the wire
 	return s, wire
 }

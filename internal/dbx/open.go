@@ -190,6 +190,9 @@ func settings(query url.Values, patience time.Duration, pooled bool) map[string]
 		out["binary_parameters"] = "yes" // text and arguments in one round trip
 		return out                       // a pooler refuses what it cannot keep apart for its clients
 	}
+	// What is decided is decided by conditional statements. A server whose transactions are serializable by default would fail some of
+	// them, of people who have nothing to do with each other, the more the emptier its tables are.
+	out["default_transaction_isolation"] = "read committed"
 	out["lock_timeout"], out["statement_timeout"], out["idle_in_transaction_session_timeout"] = "2000", "3500", "30000"
 	if patience == 0 {
 		out["lock_timeout"], out["statement_timeout"] = "0", "0"

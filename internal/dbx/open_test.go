@@ -62,6 +62,14 @@ func TestOpenLimitsStatements(t *testing.T) {
 	if limit != "3500ms" {
 		t.Errorf("statement_timeout = %s, want 3500ms", limit)
 	}
+	must(t, db.Get(t.Context(), &limit, "SHOW lock_timeout"))
+	if limit != "2s" {
+		t.Errorf("lock_timeout = %s, want 2s", limit)
+	}
+	must(t, db.Get(t.Context(), &limit, "SHOW transaction_isolation"))
+	if limit != "read committed" {
+		t.Errorf("transaction_isolation = %s", limit)
+	}
 	patient, err := dbx.OpenPatient(t.Context(), address)
 	must(t, err)
 	defer patient.Close()
@@ -71,9 +79,9 @@ func TestOpenLimitsStatements(t *testing.T) {
 	}
 }
 
-// TestFrozenDatabase is experiment R-09: the database accepts and says nothing, on pooled and on new connections.
+// TestFault_R09_FrozenDatabase: the database accepts and says nothing, on pooled and on new connections.
 // Every answer comes within five seconds, and the first query after the thaw works.
-func TestFrozenDatabase(t *testing.T) {
+func TestFault_R09_FrozenDatabase(t *testing.T) {
 	u, err := url.Parse(dbxtest.PostgresURL(t))
 	must(t, err)
 	proxy := newProxy(t, u.Host)
