@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -226,5 +227,18 @@ func TestGateIsExact(t *testing.T) {
 	wait.Wait()
 	if g.running != 0 || g.waiting != 0 || len(g.lines) != 0 {
 		t.Errorf("left: %d running, %d waiting, %d lines", g.running, g.waiting, len(g.lines))
+	}
+}
+
+// TestSec_DS02_SlotsLeaveRoom: a processor is left to others, where there is more than one, and a third of the memory.
+func TestSec_DS02_SlotsLeaveRoom(t *testing.T) {
+	const unlimited = math.MaxInt64
+	for _, tt := range []struct {
+		processors, want int
+		limit            int64
+	}{{1, 1, unlimited}, {2, 1, unlimited}, {8, 7, unlimited}, {64, 63, unlimited}, {64, 4, 128 << 20}, {8, 1, 1 << 20}, {8, 7, 208 << 20}} {
+		if got := slotsFor(tt.processors, tt.limit, 19*1024); got != tt.want {
+			t.Errorf("%d processors, %d MiB: %d", tt.processors, tt.limit>>20, got)
+		}
 	}
 }

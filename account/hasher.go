@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,8 @@ func (p Params) orDefaults() Params {
 type Hasher struct {
 	// Address returns the IP address that a call comes from, for a fair share of turns per network. Nil: it is not known.
 	Address func(context.Context) string
+	// Observe is told of every run when it has ended, and when it began; the wait before is no part of it. It must be quick. May be nil.
+	Observe func(ctx context.Context, began time.Time)
 
 	params Params
 	gate   *gate
@@ -63,9 +66,16 @@ type Hasher struct {
 
 // NewHasher returns a Hasher that makes new hashes with p. Existing ones keep the costs they were made with until the
 // next sign-in. Of the processors that Go uses (GOMAXPROCS) hashes leave one to others: a goroutine that computes keeps
-// its own for 10 ms at a time, each of which somebody with a token would wait for, several times.
+// its own for 10 ms at a time, each of which somebody with a token would wait for, several times. And those that run have
+// two thirds of the memory that the process is meant to have (GOMEMLIMIT) at most.
 func NewHasher(p Params) *Hasher {
-	return &Hasher{params: p.orDefaults(), gate: newGate(max(1, runtime.GOMAXPROCS(0)-1))}
+	p = p.orDefaults()
+	return &Hasher{params: p, gate: newGate(slotsFor(runtime.GOMAXPROCS(0), debug.SetMemoryLimit(-1), p.MemoryKiB))}
+}
+
+// slotsFor returns how many hashes of so many KiB may run at a time on so many processors, with a limit in bytes.
+func slotsFor(processors int, limit int64, memoryKiB uint32) int {
+	return int(max(1, min(int64(processors-1), limit/3*2/(int64(memoryKiB)<<10))))
 }
 
 // Runs returns how many hashes were computed since the start.
@@ -75,7 +85,15 @@ func (h *Hasher) Runs() int64 { return h.runs.Load() }
 // when more wait than can be served in them; who has a network to themselves does not wait for those of another one. Others
 // who run such hashes in this process share it.
 func (h *Hasher) Gate(ctx context.Context) (release func(), err error) {
-	return h.gate.enter(ctx, h.queue(ctx))
+	leave, err := h.gate.enter(ctx, h.queue(ctx))
+	if err != nil || h.Observe == nil {
+		return leave, err
+	}
+	began := time.Now()
+	return func() {
+		leave()
+		h.Observe(ctx, began)
+	}, nil
 }
 
 // queue returns where ctx waits.
@@ -133,6 +151,9 @@ func (h *Hasher) verify(ctx context.Context, at *place, hash, password string) (
 		return false, false, err
 	}
 	defer at.leave()
+	if h.Observe != nil {
+		defer h.Observe(ctx, time.Now())
+	}
 	key := h.run(p, password, salt, len(want))
 	ok = subtle.ConstantTimeCompare(key, want) == 1 && broken == nil
 	return ok, ok && (p.MemoryKiB < h.params.MemoryKiB || p.Time < h.params.Time), nil

@@ -32,6 +32,7 @@ func (c *serveCmd) Run(a *app) error {
 	// It counts as live, and takes no memory: no page of it is ever touched.
 	ballast := make([]byte, room)
 	defer runtime.KeepAlive(ballast)
+	follow := shareMachine(a.getenv)
 
 	a.flags["IDP_LISTEN"] = c.Listen
 	cfg, err := a.config()
@@ -61,7 +62,12 @@ func (c *serveCmd) Run(a *app) error {
 		fmt.Fprintf(a.out, "no administrator yet: make the first one within 24 hours at\n\n    %s\n\n(a link printed before is void)\n", link)
 	}
 	defer a.log.Info("stop")
-	return serveAll(a, all, time.Duration(cfg.ShutdownDelay), p.Run)
+	return serveAll(a, all, time.Duration(cfg.ShutdownDelay), func(ctx context.Context) {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() { follow(ctx) })
+		p.Run(ctx)
+	})
 }
 
 // listen opens the public listener and, where one is wanted, that for metrics.
