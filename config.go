@@ -28,6 +28,7 @@ type Config struct {
 	ShutdownDelay     Duration `yaml:"shutdown_delay"`      // how long a program that was told to stop serves on, while it says that it is not ready
 	MetricsListen     string   `yaml:"metrics_listen"`      // address of the listener for /metrics; "": off
 	Profiling         bool     `yaml:"profiling"`           // show profiles of the program on that listener
+	TracingEndpoint   string   `yaml:"tracing_endpoint"`    // collector that traces are sent to; "": none
 	DatabaseURL       string   `yaml:"database_url"`        // sqlite:PATH or postgres://…
 	DatabasePool      int      `yaml:"database_pool"`       // how many connections at most; 0: 20
 	KeysetFile        string   `yaml:"keyset_file"`         // keyset for secrets at rest; made when missing
@@ -136,6 +137,7 @@ func settings() []setting {
 		{"IDP_LISTEN", text(func(c *Config) *string { return &c.Listen })},
 		{"IDP_SHUTDOWN_DELAY", func(c *Config, v string) error { return c.ShutdownDelay.set(v) }},
 		{"IDP_METRICS_LISTEN", text(func(c *Config) *string { return &c.MetricsListen })},
+		{"IDP_TRACING_ENDPOINT", text(func(c *Config) *string { return &c.TracingEndpoint })},
 		{"IDP_PROFILING", boolean(func(c *Config) *bool { return &c.Profiling })},
 		{"IDP_DATABASE_URL", text(func(c *Config) *string { return &c.DatabaseURL })},
 		{"IDP_DATABASE_POOL", func(c *Config, v string) (err error) {
@@ -264,6 +266,9 @@ func (c *Config) Validate() error {
 		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || key == "listen") {
 			return fmt.Errorf("%s: %q is no address with a port, such as 127.0.0.1:8080", key, address)
 		}
+	}
+	if err := c.validateTracing(); err != nil {
+		return err
 	}
 	if err := c.validateAudit(); err != nil {
 		return err

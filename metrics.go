@@ -23,6 +23,7 @@ type figures struct {
 	routes   found[[6]atomic.Pointer[answers]]
 	factors  *prometheus.CounterVec // by the kind of an mfa event
 	signIns  *prometheus.CounterVec // by what was given and the result
+	hashes   prometheus.Histogram   // runs of argon2id
 }
 
 func newFigures(version string) *figures {
@@ -37,13 +38,17 @@ func newFigures(version string) *figures {
 		}, []string{"route", "status"}),
 		factors: counter("idp_mfa_events_total", "What happened to second factors, by the kind of event in the audit log.", "kind"),
 		signIns: counter("idp_sign_ins_total", "Passwords and passkeys alone by result: accepted, refused, throttled, sealed, busy, failed.", "with", "result"),
+		hashes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "idp_hash_duration_seconds", Help: "One run of argon2id, for a password or a recovery code, without the wait for its turn.",
+			Buckets: []float64{.01, .02, .03, .05, .1, .2, .5, 1, 2},
+		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "idp_build_info", Help: "The running program; always 1.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	f.registry.MustRegister(f.requests, f.took, f.factors, f.signIns, build,
+	f.registry.MustRegister(f.requests, f.took, f.factors, f.signIns, f.hashes, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return f
 }

@@ -7,8 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"github.com/focushq/idp/internal/dbx"
 )
 
 // statementBuckets tell a statement that found its row in memory from one that waited for a disk or a lock, in seconds.
@@ -59,14 +57,6 @@ func (f *databaseFigures) observe(_ context.Context, name string, began time.Tim
 
 func (f *databaseFigures) statement(name string) *statementFigures {
 	return &statementFigures{f.took.WithLabelValues(name), f.failed.WithLabelValues(name)}
-}
-
-// observer returns who is told of round trips to the database: nobody unless somebody looks at metrics.
-func (p *IdP) observer() dbx.Observer {
-	if p.cfg.MetricsListen == "" {
-		return nil
-	}
-	return newDatabaseFigures(p.figures.registry).observe
 }
 
 // countPool shows the state of the pool of connections.

@@ -30,6 +30,7 @@ var rules = []rule{
 	{"internal/cookie", "", "one manner for all cookies"},
 	{"internal/cursor", "", "seals places of lists; knows no list"},
 	{"internal/mail", "internal/dbx", "the outbox is a table"},
+	{"internal/tracing", "", "sends spans; knows routes and names of statements"},
 	{"internal/backup", "internal/dbx internal/seal migrations", "rows and keys in one file; which tables there are, the schema says"},
 	{"internal/arch", "", "tests only"},
 	{"internal/secrows", "", "a program over the sources"},
@@ -67,7 +68,7 @@ var rules = []rule{
 
 	// Assembly.
 	{"", "account admin api audit brand consent console login mfa mfa/mfahttp mfa/mfapasskey mfa/mfasql migrations oauth profile session templates internal/cookie " +
-		"internal/backup internal/dbx internal/mail internal/seal internal/throttle", "the one place that wires"},
+		"internal/backup internal/dbx internal/mail internal/seal internal/throttle internal/tracing", "the one place that wires"},
 	{"cmd/idp", "*", "commands, each over the assembly"},
 
 	// For tests.
@@ -90,7 +91,7 @@ var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest",
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
-	{"net/http", "oauth session api audit brand mfa/mfahttp login profile console templates idptest internal/cookie internal/focushq internal/htmlcheck " +
+	{"net/http", "oauth session api audit brand mfa/mfahttp login profile console templates idptest internal/cookie internal/focushq internal/htmlcheck internal/tracing " +
 		"internal/mail e2e cmd/idp bench bench/fill bench/scale examples/fosite examples/rp", "domains can be tested and reused without a web server"},
 	{"github.com/danielgtaylor/huma/v2/...", "api", "one package is described by OpenAPI"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
@@ -99,6 +100,7 @@ var foreign = []struct{ pkg, only, why string }{
 	{"modernc.org/...", "internal/dbx cmd/idp examples/fosite", "dbx tells the engines apart"},
 	{"github.com/pressly/goose/v3/...", "migrations", "one place migrates"},
 	{"github.com/tink-crypto/tink-go/v2/...", "internal/seal", "one place holds keys"},
+	{"go.opentelemetry.io/otel/...", "internal/tracing", "one package traces, so that one place decides what is told"},
 	{"github.com/skip2/go-qrcode", "mfa mfa/mfahttp", "one function draws QR codes"},
 	{"github.com/go-webauthn/webauthn/...", "mfa/mfapasskey", "one package knows the WebAuthn library"},
 	{"github.com/HdrHistogram/hdrhistogram-go", "bench", "one program measures latencies"},
