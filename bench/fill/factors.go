@@ -104,8 +104,8 @@ func (f *filler) trail(ctx context.Context) error {
 	for linked := 1; failed == nil && linked > 0; {
 		linked, failed = f.p.Audit.Link(ctx)
 	}
-	if f.cfg.Log != nil && f.Trail > 0 {
-		f.cfg.Log("audit", f.Trail, time.Since(began))
+	if f.Trail > 0 {
+		f.tell("audit", f.Trail, began)
 	}
 	return failed
 }
@@ -137,9 +137,7 @@ func (f *filler) tidy(ctx context.Context) error {
 	}
 	began := time.Now()
 	_, err := f.db.SQLX().ExecContext(ctx, query)
-	if f.cfg.Log != nil {
-		f.cfg.Log(query, 0, time.Since(began))
-	}
+	f.tell(query, 0, began)
 	return err
 }
 

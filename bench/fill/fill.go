@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/focushq/idp"
@@ -19,10 +20,10 @@ import (
 type Config struct {
 	Size
 	DatabaseURL string
-	Keyset      string // a file; made when missing
-	PublicURL   string // "": that of [idp.Defaults]
-	HashMemory  uint32 // KiB of the password's hash; 0: as in production
-	Log         func(table string, rows int, took time.Duration)
+	Keyset      string                                           // a file; made when missing
+	PublicURL   string                                           // "": that of [idp.Defaults]
+	HashMemory  uint32                                           // KiB of the password's hash; 0: as in production
+	Log         func(table string, rows int, took time.Duration) // nil: nobody is told
 }
 
 // filler is one run.
@@ -35,6 +36,7 @@ type filler struct {
 	pattern  pattern
 	now      time.Time
 	password string
+	telling  sync.Mutex
 }
 
 // Fill fills a database, which must have no people yet, and returns what it then holds. Every table is filled in a transaction of
@@ -81,12 +83,38 @@ func (f *filler) all(ctx context.Context) error {
 	if f.password, err = account.NewHasher(account.Params{MemoryKiB: f.cfg.HashMemory}).Hash(ctx, Password); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{f.clients, f.person, f.people, f.factors, f.browsers, f.consents, f.grants, f.trail, f.tidy} {
+	for _, step := range []func(context.Context) error{f.clients, f.person, f.tables, f.trail, f.tidy} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tables fills what does not refer to each other, on PostgreSQL at the same time: one connection uses one processor.
+func (f *filler) tables(ctx context.Context) error {
+	parts := []func(context.Context) error{f.people, f.factors, f.browsers, f.consents, f.grants}
+	failed := make([]error, len(parts))
+	var group sync.WaitGroup
+	for i, part := range parts {
+		if !f.db.Postgres() {
+			failed[i] = part(ctx)
+			continue
+		}
+		group.Go(func() { failed[i] = part(ctx) })
+	}
+	group.Wait()
+	return errors.Join(failed...)
+}
+
+// tell tells how it goes.
+func (f *filler) tell(what string, rows int, began time.Time) {
+	if f.cfg.Log == nil {
+		return
+	}
+	f.telling.Lock()
+	defer f.telling.Unlock()
+	f.cfg.Log(what, rows, time.Since(began))
 }
 
 // people writes accounts and what they are found by.

@@ -115,9 +115,9 @@ func signIn(t *testing.T, c fill.Crowd, p *idptest.Server) {
 		b := p.Browser()
 		page := b.Get("/login").Submit("login-submit", "username", fill.Username(n), "password", fill.Password)
 		if enrolled {
-			page = page.Submit("mfa-submit", "code", (&mfatest.Phone{Key: c.Key(), Clock: p.Clock.Now}).Code(0))
+			page.Submit("mfa-submit", "code", (&mfatest.Phone{Key: c.Key(), Clock: p.Clock.Now}).Code(0))
 		}
-		if page = b.Get("/account"); c.Enrolled(n) != enrolled || page.URL.Path != "/account" {
+		if page := b.Get("/account"); c.Enrolled(n) != enrolled || page.URL.Path != "/account" {
 			t.Errorf("person %d is at %s: %s", n, page.URL, page.Text("main"))
 		}
 	}

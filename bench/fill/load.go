@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 )
 
 // copies fills a table with the rows that all passes on, in one transaction: without the indexes that are no constraints, which are
@@ -23,9 +22,14 @@ func (f *filler) copies(ctx context.Context, t *table, all func(add func([]any) 
 	if err != nil {
 		return err
 	}
-	query := fmt.Sprintf(`INSERT INTO %s (%s) VALUES (?%s)`, t.name, strings.Join(t.columns, ", "), strings.Repeat(", ?", len(t.columns)-1))
+	columns := strings.Join(t.columns, ", ")
+	places := make([]string, len(t.columns))
+	for i := range places {
+		places[i] = fmt.Sprintf("$%d", i+1)
+	}
+	query := fmt.Sprintf(`INSERT INTO %s (%s) VALUES (%s)`, t.name, columns, strings.Join(places, ", "))
 	if f.db.Postgres() {
-		query = pq.CopyIn(t.name, t.columns...)
+		query = fmt.Sprintf(`COPY %s (%s) FROM STDIN`, t.name, columns)
 	}
 	stmt, err := tx.PreparexContext(ctx, query)
 	if err != nil {
@@ -56,9 +60,7 @@ func (f *filler) copies(ctx context.Context, t *table, all func(add func([]any) 
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	if f.cfg.Log != nil {
-		f.cfg.Log(t.name, rows, time.Since(began))
-	}
+	f.tell(t.name, rows, began)
 	return nil
 }
 

@@ -164,9 +164,20 @@ type table struct {
 	rows    [][]any
 }
 
-// read reads the rows of a table for which where holds.
+// read reads the rows of a table, with all the columns that the schema gives it, for which where holds.
 func read(ctx context.Context, db *dbx.DB, name, where string, args ...any) (*table, error) {
-	rows, err := db.SQLX().QueryxContext(ctx, `SELECT * FROM `+name+` WHERE `+where, args...)
+	t := &table{name: name, at: map[string]int{}}
+	query := `SELECT name FROM pragma_table_info($1) ORDER BY cid`
+	if db.Postgres() {
+		query = `SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position`
+	}
+	if err := db.Select(ctx, &t.columns, query, name); err != nil {
+		return nil, err
+	}
+	for i, column := range t.columns {
+		t.at[column] = i
+	}
+	rows, err := db.SQLX().QueryxContext(ctx, `SELECT `+strings.Join(t.columns, ", ")+` FROM `+name+` WHERE `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -174,11 +185,6 @@ func read(ctx context.Context, db *dbx.DB, name, where string, args ...any) (*ta
 	types, err := rows.ColumnTypes()
 	if err != nil {
 		return nil, err
-	}
-	t := &table{name: name, at: map[string]int{}}
-	for i, c := range types {
-		t.columns = append(t.columns, c.Name())
-		t.at[c.Name()] = i
 	}
 	for rows.Next() {
 		row, err := rows.SliceScan()
