@@ -96,7 +96,7 @@ var foreign = []struct{ pkg, only, why string }{
 	{"github.com/danielgtaylor/huma/v2/...", "api", "one package is described by OpenAPI"},
 	{"github.com/ory/fosite/...", "oauth login examples/fosite", "one package knows the OAuth library; login its error values"},
 	{"github.com/jmoiron/sqlx", "bench/fill internal/backup internal/dbx internal/dbxtest migrations mfa/mfasql mfa/mfapasskey examples/fosite cmd/idp", "SQL goes through dbx"},
-	{"github.com/lib/pq/...", "bench/fill internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
+	{"github.com/lib/pq/...", "internal/dbx internal/dbxtest cmd/idp", "dbx tells the engines apart"},
 	{"modernc.org/...", "internal/dbx cmd/idp examples/fosite", "dbx tells the engines apart"},
 	{"github.com/pressly/goose/v3/...", "migrations", "one place migrates"},
 	{"github.com/tink-crypto/tink-go/v2/...", "internal/seal", "one place holds keys"},
