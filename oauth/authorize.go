@@ -110,22 +110,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, req *Request) {
 
 // grant writes what was allowed and its event, all or nothing, and returns the answer; nil for a waiting device.
 func (s *Server) grant(ctx context.Context, req *Request, auth *Authentication) (response fosite.AuthorizeResponder, err error) {
-	note := func(ctx context.Context) error {
-		if req.device == "" {
-			if err := s.noteLogin(ctx, req.client, auth); err != nil {
-				return err
-			}
-		}
-		return s.audit(ctx, Event{
-			Kind: EventAuthorized, Subject: auth.Subject, Client: req.client.ID, Session: auth.SessionID, Grant: req.GetID(),
-			Detail: req.told.with(map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR}),
-		})
-	}
-	if !req.leavesMarks() { // one statement
-		response, err = s.issue(withAlong(ctx, note), req, auth)
-		return response, unavailableUnlessRefused(err)
-	}
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context) (err error) {
+	err = s.cfg.DB.InOne(ctx, func(ctx context.Context) (err error) {
 		if err := s.consume(ctx, req); err != nil {
 			return err
 		}
@@ -134,13 +119,16 @@ func (s *Server) grant(ctx context.Context, req *Request, auth *Authentication) 
 		}
 		if req.device != "" {
 			err = s.approveDevice(ctx, req, auth)
-		} else {
-			response, err = s.issue(ctx, req, auth)
+		} else if response, err = s.issue(ctx, req, auth); err == nil {
+			err = s.noteLogin(ctx, req.client, auth)
 		}
 		if err != nil {
 			return err
 		}
-		return note(ctx)
+		return s.audit(ctx, Event{
+			Kind: EventAuthorized, Subject: auth.Subject, Client: req.client.ID, Session: auth.SessionID, Grant: req.GetID(),
+			Detail: req.told.with(map[string]string{"scope": strings.Join(req.GetGrantedScopes(), " "), "acr": auth.ACR}),
+		})
 	})
 	return response, unavailableUnlessRefused(err)
 }

@@ -45,7 +45,7 @@ func (s *Server) noteLogin(ctx context.Context, client *Client, auth *Authentica
 		return nil
 	}
 	until := s.cfg.Now().Add(loginLife)
-	_, err := s.cfg.DB.Exec(ctx, `INSERT INTO oauth_logins (id, session_id, client_id, subject, expires_at)
+	err := s.cfg.DB.Write(ctx, `INSERT INTO oauth_logins (id, session_id, client_id, subject, expires_at)
 		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (session_id, client_id) DO UPDATE SET expires_at = $5
 		WHERE oauth_logins.due_at = 0 AND oauth_logins.expires_at < $6`,
 		randomText(16), auth.SessionID, client.ID, auth.Subject, until.Unix(), until.Add(-24*time.Hour).Unix())

@@ -164,7 +164,7 @@ func (s *store) tokenLookups() []dbx.Lookup {
 // insertGrant stores a grant of client. Deleting a client ends its grants, so none is made for one that is gone, however
 // recently it was read: who registers its id anew must not find it.
 func (s *store) insertGrant(ctx context.Context, g *grant, client *Client) error {
-	rows, err := s.db.ExecWith(ctx, alongside(ctx), `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
+	rows, err := s.db.Exec(ctx, `INSERT INTO oauth_grants (id, client_id, subject, session_id, scope, offline, acr, amr,
 		auth_time, requested_at, claims, audience, code_hash, code_expires_at, code_form, created_at, expires_at)
 		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
 		WHERE EXISTS (SELECT 1 FROM oauth_clients WHERE id = $2 AND created_at = $18)`,
@@ -174,20 +174,6 @@ func (s *store) insertGrant(ctx context.Context, g *grant, client *Client) error
 		return errClientGone
 	}
 	return unavailable(err)
-}
-
-type alongKey struct{}
-
-// withAlong returns a context in which the grant that fosite has us insert is written together with what along writes.
-func withAlong(ctx context.Context, along func(context.Context) error) context.Context {
-	return context.WithValue(ctx, alongKey{}, along)
-}
-
-func alongside(ctx context.Context) func(context.Context) error {
-	if along, ok := ctx.Value(alongKey{}).(func(context.Context) error); ok {
-		return along
-	}
-	return func(context.Context) error { return nil }
 }
 
 // revokeGrant ends the grant id with all its tokens; kind says why. It reports whether it was the one to do so.

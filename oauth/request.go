@@ -306,11 +306,6 @@ func (s *Server) consume(ctx context.Context, req *Request) error {
 	return nil
 }
 
-// leavesMarks reports whether the answer to r takes away what waited for it.
-func (r *Request) leavesMarks() bool {
-	return r.ID != "" || r.pushed != nil || r.device != ""
-}
-
 // requestIDForm is how Suspend makes ids.
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 

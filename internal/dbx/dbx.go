@@ -23,6 +23,7 @@ type DB struct {
 	stmts map[string]*sqlx.Stmt
 
 	joints sync.Map // texts that were put together once, by their parts
+	aheads sync.Map // []aheadText by their query
 
 	news *news // of what other processes change
 
@@ -91,7 +92,7 @@ func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) e
 // SelectOnce is Select for a text that was put together for the occasion: it is not kept prepared, for there may be very
 // many of its kind, and PostgreSQL plans it for these arguments.
 func (db *DB) SelectOnce(ctx context.Context, dest any, query string, args ...any) error {
-	if c := companionsOf(ctx, db); c != nil {
+	if c := gatheredBy(ctx, db); c != nil {
 		return c.refuse()
 	}
 	if tx := db.txOf(ctx); tx != nil {
@@ -109,8 +110,8 @@ func (db *DB) SelectOnce(ctx context.Context, dest any, query string, args ...an
 // Exec runs a statement and returns how many rows it touched: the answer to "was I the one?" of every conditional
 // statement.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if c := companionsOf(ctx, db); c != nil {
-		return c.add(query, args)
+	if c := gatheredBy(ctx, db); c != nil {
+		return c.add(statement{query: query, args: args})
 	}
 	db.forgetAhead(ctx)
 	ctx, v, err := db.enter(ctx, !reads(query))
@@ -129,9 +130,19 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 	return result.RowsAffected()
 }
 
+// Write is [DB.Exec] for whom it makes no difference whether rows were touched: see [DB.InOne].
+func (db *DB) Write(ctx context.Context, query string, args ...any) error {
+	if c := gatheredBy(ctx, db); c != nil {
+		_, err := c.add(statement{query, args, true})
+		return err
+	}
+	_, err := db.Exec(ctx, query, args...)
+	return err
+}
+
 // prepared returns query's statement, prepared once for the process and bound to the transaction in ctx, if any.
 func (db *DB) prepared(ctx context.Context, query string) (*sqlx.Stmt, error) {
-	if c := companionsOf(ctx, db); c != nil {
+	if c := gatheredBy(ctx, db); c != nil {
 		return nil, c.refuse()
 	}
 	db.mu.RLock()

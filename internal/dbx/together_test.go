@@ -11,61 +11,97 @@ import (
 	"github.com/focushq/idp/internal/dbxtest"
 )
 
-// A statement and what goes along with it are kept together, or neither is, however they are sent.
-func TestExecWith(t *testing.T) {
+// What is written by one statement is written as by a transaction: all of it, or nothing.
+func TestInOne(t *testing.T) {
 	each(t, func(t *testing.T, db *dbx.DB) {
 		ctx := t.Context()
 		must(t, exec(ctx, db, "CREATE TABLE trail (id TEXT PRIMARY KEY, n BIGINT NOT NULL, raw BYTEA)"))
+		must(t, exec(ctx, db, "CREATE TABLE marks (id TEXT PRIMARY KEY)"))
 		must(t, insert(ctx, db, "a"))
 		committed := 0
-		note := func(id string, n int) func(context.Context) error {
+		note := func(id string) func(context.Context) error {
 			return func(ctx context.Context) error {
 				db.AfterCommit(ctx, func() { committed++ })
-				return exec(ctx, db, "INSERT INTO trail (id, n, raw) VALUES ($1, $2, $3)", id, n, []byte{1})
+				return exec(ctx, db, "INSERT INTO trail (id, n, raw) VALUES ($1, $2, $3)", id, 1, []byte{1})
 			}
 		}
-		const update = "UPDATE things SET n = $2 WHERE id = $1 AND n < $2"
-		touch := func(along func(context.Context) error, id string, n int) (int64, error) {
-			return db.ExecWith(ctx, along, update, id, n)
-		}
-		if n, err := touch(note("first", 1), "a", 5); n != 1 || err != nil {
-			t.Fatalf("%d rows, %v", n, err)
-		}
-		if n, err := touch(note("second", 2), "a", 5); n != 0 || err != nil {
-			t.Fatalf("%d rows, %v", n, err)
-		}
-		if _, err := touch(note("first", 3), "a", 6); !dbx.IsTaken(err) {
-			t.Errorf("an insert that cannot be: %v", err)
-		}
-		refused := errors.New("refused")
-		if _, err := touch(func(context.Context) error { return refused }, "a", 7); !errors.Is(err, refused) {
-			t.Errorf("along refuses: %v", err)
-		}
-		both := func(ctx context.Context) error { return errors.Join(note("third", 3)(ctx), note("fourth", 4)(ctx)) }
-		if n, err := touch(both, "a", 8); n != 1 || err != nil {
-			t.Errorf("two go along: %d rows, %v", n, err)
-		}
-		reads := func(ctx context.Context) error {
-			var n int
-			if err := db.Get(ctx, &n, "SELECT COUNT(*) FROM trail"); err != nil {
+		none := errors.New("no row")
+		raise := func(n int) func(context.Context) error {
+			return func(ctx context.Context) error {
+				rows, err := db.Exec(ctx, "UPDATE things SET n = $2 WHERE id = $1 AND n < $2", "a", n)
+				if err == nil && rows == 0 {
+					err = none
+				}
 				return err
 			}
-			return note("fifth", n)(ctx)
 		}
-		if n, err := touch(reads, "a", 9); n != 1 || err != nil {
-			t.Errorf("what needs a transaction: %d rows, %v", n, err)
-		}
-		nested := func(ctx context.Context) error { return db.InTx(ctx, note("sixth", 6)) }
-		must(t, db.InTx(ctx, func(ctx context.Context) error {
-			_, err := db.ExecWith(ctx, nested, update, "a", 10)
+		unmark := func(ctx context.Context) error {
+			rows, err := db.Exec(ctx, "DELETE FROM marks WHERE id = $1", "m")
+			if err == nil && rows == 0 {
+				err = none
+			}
 			return err
-		}))
-		var kept []string
-		must(t, db.Select(ctx, &kept, "SELECT id FROM trail WHERE raw IS NOT NULL ORDER BY id"))
-		var n int
-		must(t, db.Get(ctx, &n, "SELECT n FROM things WHERE id = 'a'"))
-		if strings.Join(kept, " ") != "fifth first fourth sixth third" || n != 10 || committed != 5 {
-			t.Errorf("kept %q, n = %d, %d committed", kept, n, committed)
+		}
+		mark := func(ctx context.Context) error {
+			return db.Write(ctx, "INSERT INTO marks (id) VALUES ($1) ON CONFLICT (id) DO NOTHING", "m")
+		}
+		forget := func(ctx context.Context) error { return db.Write(ctx, "DELETE FROM marks WHERE id = $1", "other") }
+		read := func(ctx context.Context) error {
+			var n int
+			return db.Get(ctx, &n, "SELECT COUNT(*) FROM trail")
+		}
+		refused := errors.New("refused")
+		refuse := func(context.Context) error { return refused }
+		type steps []func(context.Context) error
+		for n, c := range []struct {
+			name  string
+			do    steps
+			want  error
+			trail string // what is there afterwards
+		}{
+			{"nothing", nil, nil, ""},
+			{"one insert", steps{note("1")}, nil, "1"},
+			{"one that touches a row", steps{raise(1)}, nil, "1"},
+			{"one that touches none", steps{raise(1)}, none, "1"},
+			{"with an insert", steps{raise(2), note("2")}, nil, "1 2"},
+			{"touches none, with an insert", steps{raise(2), note("3")}, none, "1 2"},
+			{"the insert first", steps{note("3"), raise(2)}, none, "1 2"},
+			{"two inserts", steps{note("3"), note("4")}, nil, "1 2 3 4"},
+			{"inserts that cannot be", steps{note("5"), note("1")}, errors.New("taken"), "1 2 3 4"},
+			{"one that may touch none", steps{raise(3), mark, note("5")}, nil, "1 2 3 4 5"},
+			{"and touches none", steps{raise(4), mark, note("6")}, nil, "1 2 3 4 5 6"},
+			{"two that touch rows", steps{raise(5), unmark, note("7")}, nil, "1 2 3 4 5 6 7"},
+			{"of two one touches none", steps{raise(6), unmark, note("8")}, none, "1 2 3 4 5 6 7"},
+			{"and was undone", steps{raise(6), forget, note("8")}, nil, "1 2 3 4 5 6 7 8"},
+			{"touches none beside what may", steps{raise(6), forget, note("9")}, none, "1 2 3 4 5 6 7 8"},
+			{"one table twice", steps{raise(7), raise(8), note("9")}, nil, "1 2 3 4 5 6 7 8 9"},
+			{"reads", steps{read, raise(9), note("a")}, nil, "1 2 3 4 5 6 7 8 9 a"},
+			{"reads, touches none", steps{note("b"), raise(9), read}, none, "1 2 3 4 5 6 7 8 9 a"},
+			{"refuses", steps{note("b"), refuse}, refused, "1 2 3 4 5 6 7 8 9 a"},
+		} {
+			before := committed
+			err := db.InOne(ctx, func(ctx context.Context) error {
+				for _, step := range c.do {
+					if err := db.InTx(ctx, step); err != nil { // it joins
+						return err
+					}
+				}
+				return nil
+			})
+			if !errors.Is(err, c.want) && (c.want == nil || c.want.Error() != "taken" || !dbx.IsTaken(err)) {
+				t.Errorf("%d, %s: %v", n, c.name, err)
+			}
+			var kept []string
+			must(t, db.Select(ctx, &kept, "SELECT id FROM trail WHERE raw IS NOT NULL ORDER BY id"))
+			if got := strings.Join(kept, " "); got != c.trail {
+				t.Errorf("%s: there is %q", c.name, got)
+			}
+			if err != nil && committed != before {
+				t.Errorf("%s: something was told as committed", c.name)
+			}
+		}
+		if committed != 10 {
+			t.Errorf("%d committed", committed)
 		}
 	})
 }
@@ -77,16 +113,17 @@ func TestTogetherIsOneRoundTrip(t *testing.T) {
 	must(t, err)
 	defer db.Close()
 	must(t, exec(t.Context(), db, "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT UNIQUE, n BIGINT NOT NULL)"))
+	must(t, exec(t.Context(), db, "CREATE TABLE trail (id TEXT PRIMARY KEY, n BIGINT NOT NULL)"))
 	must(t, insert(t.Context(), db, "a"))
 	ctx := db.Ahead(t.Context())
 	for round := range 3 { // the first prepares
 		trips.Reset()
-		_, err := db.ExecWith(ctx, func(ctx context.Context) error {
-			return db.InTx(ctx, func(ctx context.Context) error {
-				return exec(ctx, db, "INSERT INTO things (id, name, n) VALUES ($1, $1, $2) ON CONFLICT (id) DO UPDATE SET n = $2",
-					string(rune('b'+round)), 2)
-			})
-		}, "UPDATE things SET n = n + 1 WHERE id = $1", "a")
+		err := db.InOne(ctx, func(ctx context.Context) error {
+			if err := exec(ctx, db, "UPDATE things SET n = n + 1 WHERE id = $1", "a"); err != nil {
+				return err
+			}
+			return exec(ctx, db, "INSERT INTO trail (id, n) VALUES ($1, $2)", string(rune('b'+round)), 2)
+		})
 		must(t, err)
 		var thing struct{ ID, Name string }
 		var n int
@@ -97,8 +134,10 @@ func TestTogetherIsOneRoundTrip(t *testing.T) {
 			t.Errorf("round %d: %d, %q", round, n, got)
 		}
 	}
-	if got := ids(t, db); got != "a b c d" {
-		t.Errorf("stored %q", got)
+	var kept int
+	must(t, db.Get(ctx, &kept, "SELECT COUNT(*) FROM trail, things WHERE things.n = 3"))
+	if kept != 3 {
+		t.Errorf("%d kept", kept)
 	}
 }
 

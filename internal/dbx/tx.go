@@ -41,7 +41,7 @@ func (db *DB) Tx(ctx context.Context) *sqlx.Tx {
 // failure, a deadlock, or the loss of its connection before the end was sent, so it must not have effects outside the database. An
 // end whose answer was lost is [ErrUnknown], and not tried again.
 func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
-	if db.txOf(ctx) != nil || companionsOf(ctx, db) != nil {
+	if db.txOf(ctx) != nil || gatheredBy(ctx, db) != nil {
 		return fn(ctx)
 	}
 	db.forgetAhead(ctx)
@@ -66,7 +66,7 @@ func (db *DB) AfterCommit(ctx context.Context, fn func()) {
 		tx.after = append(tx.after, fn)
 		return
 	}
-	if c := companionsOf(ctx, db); c != nil {
+	if c := gatheredBy(ctx, db); c != nil {
 		c.after = append(c.after, fn)
 		return
 	}
@@ -84,7 +84,7 @@ func jitter(most time.Duration) time.Duration {
 // transaction around it. Counting an attempt needs this. On SQLite, which has one writer, it must not be used for
 // writing inside an open transaction.
 func (db *DB) Apart(ctx context.Context) context.Context {
-	ctx = context.WithValue(ctx, companionsKey{db.sqlx}, (*companions)(nil))
+	ctx = context.WithValue(ctx, gatheredKey{db.sqlx}, (*gathered)(nil))
 	if db.txOf(ctx) == nil {
 		return ctx
 	}
@@ -122,10 +122,12 @@ func (db *DB) once(ctx context.Context, fn func(context.Context) error) error {
 	return nil
 }
 
+// retryable reports whether err says that the server undid a statement, or a transaction, for the sake of another one.
+func retryable(err error) bool {
+	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+}
+
 // retryable reports whether a transaction that ended with err has done nothing, and may succeed when it begins anew.
 func (db *DB) retryable(err error) bool {
-	if pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil {
-		return true
-	}
-	return db.gates != nil && errors.Is(err, driver.ErrBadConn) // by a connection of ours, which says so only when nothing was done
+	return retryable(err) || db.gates != nil && errors.Is(err, driver.ErrBadConn) // by a connection of ours, which says so only when nothing was done
 }
