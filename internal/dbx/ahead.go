@@ -3,9 +3,6 @@ package dbx
 import (
 	"context"
 	"database/sql"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -134,15 +131,12 @@ const readingAhead = "WITH ahead AS ("
 
 // ahead returns the text of query, which has n arguments, and the lookups.
 func (db *DB) ahead(query string, n int, lookups []Lookup) string {
-	key := query
-	for _, l := range lookups {
-		key += "\x00" + l.Query
-		for _, a := range l.Args {
-			key += "\x01" + a.Column
+	known, _ := db.aheads.Load(query)
+	texts, _ := known.([]aheadText)
+	for _, t := range texts {
+		if slices.EqualFunc(t.lookups, lookups, alike) {
+			return t.text
 		}
-	}
-	if text, ok := db.joints.Load(key); ok {
-		return text.(string)
 	}
 	var b strings.Builder
 	b.WriteString(readingAhead + query + ") SELECT ahead.*")
@@ -161,8 +155,20 @@ func (db *DB) ahead(query string, n int, lookups []Lookup) string {
 		b.WriteString(", (SELECT json_agg(found) FROM (" + text + ") AS found)")
 	}
 	b.WriteString(" FROM ahead")
-	text, _ := db.joints.LoadOrStore(key, b.String())
-	return text.(string)
+	// Of several that put the same one together each keeps its own.
+	db.aheads.Store(query, append(slices.Clone(texts), aheadText{lookups, b.String()}))
+	return b.String()
+}
+
+// aheadText is what was put together for these lookups, whose values may be others. There are as many as the program has.
+type aheadText struct {
+	lookups []Lookup
+	text    string
+}
+
+// alike reports whether a and b are the same part of a text.
+func alike(a, b Lookup) bool {
+	return a.Query == b.Query && slices.EqualFunc(a.Args, b.Args, func(a, b Arg) bool { return a.Column == b.Column })
 }
 
 // reading is the answer to one query, as PostgreSQL's json_agg tells it.
@@ -199,93 +205,4 @@ func (db *DB) forgetAhead(ctx context.Context) {
 		defer waiting.mu.Unlock()
 		waiting.known = nil
 	}
-}
-
-// get gives the first row to dest, like [DB.Get].
-func (r reading) get(db *DB, dest any) error {
-	rows, err := r.rows()
-	if err != nil {
-		return err
-	}
-	if len(rows) == 0 {
-		return sql.ErrNoRows
-	}
-	return db.fill(reflect.ValueOf(dest).Elem(), rows[0])
-}
-
-// all gives the rows to dest, like [DB.Select].
-func (r reading) all(db *DB, dest any) error {
-	rows, err := r.rows()
-	if err != nil {
-		return err
-	}
-	list := reflect.ValueOf(dest).Elem()
-	list.Set(reflect.MakeSlice(list.Type(), len(rows), len(rows)))
-	if len(rows) == 0 {
-		list.SetZero() // Select leaves it nil
-	}
-	for i, row := range rows {
-		if err := db.fill(list.Index(i), row); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r reading) rows() (rows []map[string]json.RawMessage, err error) {
-	if len(r.text) == 0 {
-		return nil, nil
-	}
-	if err := json.Unmarshal(r.text, &rows); err != nil {
-		return nil, fmt.Errorf("dbx: read ahead: %w", err)
-	}
-	return rows, nil
-}
-
-// fill gives the columns of a row to dest: a struct with db tags, or what the only column is.
-func (db *DB) fill(dest reflect.Value, row map[string]json.RawMessage) error {
-	if _, scans := dest.Addr().Interface().(sql.Scanner); scans || dest.Kind() != reflect.Struct {
-		if len(row) != 1 {
-			return errors.New("dbx: read ahead: one column is needed")
-		}
-		for _, value := range row {
-			return setJSON(dest, value)
-		}
-	}
-	for name, value := range row {
-		info := db.sqlx.Mapper.TypeMap(dest.Type()).GetByPath(name)
-		if info == nil {
-			return fmt.Errorf("dbx: no field for the column %s", name)
-		}
-		if err := setJSON(dest.FieldByIndex(info.Index), value); err != nil {
-			return fmt.Errorf("dbx: column %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// setJSON gives a value of json_agg to a field, as the driver would have.
-func setJSON(dest reflect.Value, value json.RawMessage) error {
-	field := dest.Addr().Interface()
-	switch into := field.(type) {
-	case *[]byte:
-		var text *string // as in \x0a1b
-		if err := json.Unmarshal(value, &text); err != nil || text == nil {
-			*into = nil
-			return err
-		}
-		raw, err := hex.DecodeString(strings.TrimPrefix(*text, `\x`))
-		*into = raw
-		return err
-	case *sql.NullInt64:
-		if *into = (sql.NullInt64{}); string(value) == "null" {
-			return nil
-		}
-		into.Valid = true
-		return json.Unmarshal(value, &into.Int64)
-	}
-	if string(value) == "null" && dest.Kind() != reflect.Pointer {
-		return errors.New("it is null")
-	}
-	return json.Unmarshal(value, field)
 }
