@@ -95,11 +95,12 @@ func (f *fleet) hopEnrolment() {
 			t.Errorf("userinfo: %d %v", a.status, claims)
 		}
 	}
+	f.must(f.front.URL, "/oauth2/revoke", asks, "token", tokens.json("refresh_token"))
 	at(t, at(t, w.Get("/oauth2/logout"), "/oauth2/logout").Submit("logout-confirm"), "/signed-out")
 	for range f.each {
 		at(t, w.Get("/account"), "/login")
 		if a, _ := f.userinfo(tokens.json("access_token")); a.status != http.StatusUnauthorized {
-			t.Errorf("userinfo after the logout: %d", a.status)
+			t.Errorf("userinfo after everything was given back: %d", a.status)
 		}
 	}
 

@@ -67,7 +67,14 @@ func (r *receipts) complete(t *testing.T, what string, want int) {
 // and starts another one.
 func (f *fleet) killed(r *receipts) {
 	f.t.Helper()
-	<-r.hung
+	until(f.t, "something sent", func() bool {
+		select {
+		case <-r.hung:
+			return true
+		default:
+			return false
+		}
+	})
 	f.each[0].kill()
 	close(r.answer)
 	f.each = nil
@@ -209,6 +216,7 @@ func TestFault_R21_KilledWhileTheTrailIsSent(t *testing.T) {
 	t.Cleanup(receiver.Close)
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret of these tests alone"))
 	f := start(t, plan{processes: 1, env: []string{"IDP_AUDIT_WEBHOOK_URL=" + receiver.URL, "IDP_AUDIT_WEBHOOK_SECRET=" + secret}})
+	until(t, "a place in the trail", func() bool { return f.count(`SELECT COUNT(*) FROM audit_delivery`) == 1 }) // what was before is not sent
 	f.AddUser("before")
 	f.killed(r)
 	f.AddUser("after")

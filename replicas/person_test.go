@@ -94,6 +94,7 @@ func (f *fleet) tabs(n int, subject string) (all []tab) {
 type answer struct {
 	status   int
 	location string
+	header   http.Header
 	body     []byte
 }
 
@@ -113,7 +114,7 @@ func (f *fleet) do(r *http.Request) (answer, error) {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header.Get("Location"), body}, err
+	return answer{response.StatusCode, response.Header.Get("Location"), response.Header, body}, err
 }
 
 // get opens a page of a replica in the tab.
