@@ -115,11 +115,11 @@ func TestRefusalsAreNoFigures(t *testing.T) {
 		"closed": closed(t.Context(), func(context.Context) error { return refused }, 2, time.Millisecond),
 		"open":   open(t.Context(), func(context.Context) error { return refused }, 1000, 5*time.Millisecond),
 	} {
-		if s.ops != 0 || s.failed == 0 || !errors.Is(s.err(), refused) {
+		if s.ops != 0 || s.failed == 0 || !errors.Is(s.err(false), refused) || s.err(true) == nil {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
-	if newSample().err() == nil {
+	if newSample().err(true) == nil {
 		t.Error("nothing was done, and that is no error")
 	}
 }

@@ -54,9 +54,10 @@ func (s *sample) merge(other *sample) {
 	s.latency.Merge(other.latency)
 }
 
-// err says that operations failed: figures of a provider that refuses are worth nothing.
-func (s *sample) err() error {
-	if s.failed == 0 && s.ops > 0 {
+// err says that operations failed: figures of a provider that refuses are worth nothing. Where some may fail, it says that none
+// succeeded.
+func (s *sample) err(mayFail bool) error {
+	if s.ops > 0 && (mayFail || s.failed == 0) {
 		return nil
 	}
 	return fmt.Errorf("%d of %d operations failed: %w", s.failed, s.failed+s.ops, s.first)

@@ -26,6 +26,7 @@ type figures struct {
 	Server, Database float64 // milliseconds of the processor
 	Arrivals         float64 // per second, at which the latencies are
 	P50, P99, P999   float64 // milliseconds
+	Failed           float64 // share of operations that failed, where that is known to happen
 	Work             *work   // of the database server, where there is one
 }
 
@@ -38,6 +39,7 @@ type trial struct {
 	op     operation
 	rounds []figures
 	ops    int64
+	failed int64
 	syncs  float64 // of the database server before the first round
 	out    figures
 }
@@ -86,7 +88,7 @@ func (t *trial) begin(ctx context.Context, f flow, warm time.Duration) (err erro
 	if t.op, err = f.prepare(ctx, t.provider, t.apps[f.app]); err != nil {
 		return err
 	}
-	if err := closed(ctx, t.op, workers, warm).err(); err != nil || t.watch == nil {
+	if err := closed(ctx, t.op, workers, warm).err(t.fails); err != nil || t.watch == nil {
 		return err
 	}
 	before, err := t.watch.done(ctx) // now that the connections have told what they did for the flow before
@@ -105,10 +107,10 @@ func (t *trial) round(ctx context.Context, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := s.err(); err != nil {
+	if err := s.err(t.fails); err != nil {
 		return err
 	}
-	t.ops += s.ops
+	t.ops, t.failed = t.ops+s.ops, t.failed+s.failed
 	per := func(i int) float64 { return float64((after[i] - before[i]).Microseconds()) / 1000 / float64(s.ops) }
 	t.rounds = append(t.rounds, figures{Rate: float64(s.ops) / s.elapsed.Seconds(), Server: per(0), Database: per(1)})
 	return nil
@@ -157,10 +159,10 @@ func (t *trial) arrivals(ctx context.Context, rate float64, d time.Duration) (er
 		}
 	}
 	s := open(ctx, t.op, rate, d)
-	if err := s.err(); err != nil {
+	if err := s.err(t.fails); err != nil {
 		return err
 	}
-	t.ops += s.ops
+	t.ops, t.failed = t.ops+s.ops, t.failed+s.failed
 	t.out.Arrivals = rate
 	at := func(percent float64) float64 { return float64(s.latency.ValueAtQuantile(percent)) / 1000 }
 	t.out.P50, t.out.P99, t.out.P999 = at(50), at(99), at(99.9)
@@ -177,6 +179,7 @@ func (t *trial) arrivals(ctx context.Context, rate float64, d time.Duration) (er
 
 // end reads how often the database server has synced: by now its connections have told.
 func (t *trial) end(ctx context.Context) error {
+	t.out.Failed = float64(t.failed) / float64(t.failed+t.ops)
 	if t.watch == nil {
 		return nil
 	}

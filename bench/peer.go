@@ -39,7 +39,7 @@ func startPeer(ctx context.Context, folder string, people int, transport *http.T
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{name: "oidc-provider", issuer: "http://" + address, hint: true, transport: transport, apps: map[string]app{}}
+	p := &provider{name: peerName, issuer: "http://" + address, hint: true, transport: transport, apps: map[string]app{}}
 	for _, a := range []app{
 		{"machine", secret, "read"}, {"es256", secret, "openid offline_access"}, {"rs256", secret, "openid offline_access"},
 	} {

@@ -33,6 +33,7 @@ type provider struct {
 	apps     map[string]app
 	people   []*person
 	hint     bool // it signs in whom login_hint names
+	fails    bool // that operations of others fail there under load is known, and a figure
 	// signIn leads a browser from the first page on to the page that the app waits for; nil: there are no pages.
 	signIn func(ctx context.Context, p *person, b *browser, first *page) (*page, error)
 
@@ -193,7 +194,7 @@ func (p *provider) signInEverybody(ctx context.Context) error {
 	return each(ctx, p.people, func(who *person) error {
 		for _, id := range []string{"es256", "rs256", "rs256-jwt", "opaque"} {
 			if a, has := p.apps[id]; has {
-				if _, err := p.authorize(ctx, a, who, who.browser, true); err != nil {
+				if _, err := p.authorize(ctx, a, who, who.browser, true); err != nil && !p.fails {
 					return err
 				}
 			}

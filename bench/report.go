@@ -36,7 +36,8 @@ func (r *results) targetTable(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %.2f | %.2f | %.3f | %s | %s |\n", r.title(g.flow), g.dex(r), peer.cpu(), ours.cpu(),
 			share(ours.cpu(), g.dex(r), g.ofDex), share(ours.cpu(), peer.cpu(), g.ofPeer))
 	}
-	b.WriteString("\n¹ measured before on two shared cores, side by side with oidc-provider, and scaled by what oidc-provider costs now\n\n")
+	b.WriteString("\n¹ where no Dex was measured in this run: what it cost before on two shared cores, side by side with oidc-provider, " +
+		"scaled by what oidc-provider costs now\n\n")
 }
 
 func (r *results) title(flow string) string {
@@ -79,7 +80,7 @@ func (r *results) otherTable(b *strings.Builder) {
 func (r *results) costTable(b *strings.Builder) {
 	b.WriteString("### Cost\n\n| flow | provider | operations/s | CPU ms, server | CPU ms, database | together |\n|---|---|---:|---:|---:|---:|\n")
 	for _, row := range r.Rows {
-		fmt.Fprintf(b, "| %s | %s | %.0f | %.3f | %.3f | %.3f |\n", row.Title, row.Provider, row.Rate, row.Server, row.Database, row.cpu())
+		fmt.Fprintf(b, "| %s | %s | %.0f | %.3f | %.3f | %.3f |\n", row.Title, row.name(), row.Rate, row.Server, row.Database, row.cpu())
 	}
 	b.WriteString("\n")
 }

@@ -16,12 +16,21 @@ const (
 	onSQLite   = "ours, SQLite"
 	cheaply    = "ours, PostgreSQL, without the hash"
 	peerName   = "oidc-provider"
+	dexName    = "Dex, PostgreSQL"
 )
 
 // row is one flow at one provider.
 type row struct {
 	Flow, Title, Provider string
 	figures
+}
+
+// name says which provider it is, and whether operations failed there.
+func (r row) name() string {
+	if r.Failed == 0 {
+		return r.Provider
+	}
+	return fmt.Sprintf("%s (%.0f %% failed)", r.Provider, r.Failed*100)
 }
 
 // installation is one of ours as a whole.

@@ -86,7 +86,7 @@ func (p plan) saturate(ctx context.Context, at *provider) (*saturation, error) {
 		out.SignIns += float64(s.ops) / s.elapsed.Seconds() / 2
 		out.Refused += float64(s.failed) / s.elapsed.Seconds() / 2
 	}
-	if err := errors.Join(quiet.err(), busy.err()); err != nil {
+	if err := errors.Join(quiet.err(false), busy.err(false)); err != nil {
 		return nil, fmt.Errorf("tokens beside sign-ins: %w", err)
 	}
 	out.Quiet, out.Busy = float64(quiet.latency.ValueAtQuantile(99))/1000, float64(busy.latency.ValueAtQuantile(99))/1000
