@@ -22,7 +22,7 @@ type DB struct {
 	mu    sync.RWMutex
 	stmts map[string]*sqlx.Stmt
 
-	joints sync.Map // texts that were put together once, by their parts
+	joints sync.Map // []jointText by their first query
 	aheads sync.Map // []aheadText by their query
 
 	news *news // of what other processes change

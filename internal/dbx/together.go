@@ -139,15 +139,21 @@ func (db *DB) writeEach(ctx context.Context, g *gathered) (all bool, err error) 
 	return err == nil, err
 }
 
+// jointText is the text that runs these. There are as many as the program has.
+type jointText struct {
+	queries []string
+	text    string
+}
+
 // joint returns the text that runs statements. Where one of them may touch nothing, inserts are made dependent on it. Where that
 // does not do, an error undoes the others: nothing else undoes a part of a statement.
 func (db *DB) joint(statements []statement) string {
-	key := ""
-	for _, s := range statements {
-		key += "\x00" + s.query
-	}
-	if text, ok := db.joints.Load(key); ok {
-		return text.(string)
+	known, _ := db.joints.Load(statements[0].query)
+	texts, _ := known.([]jointText)
+	for _, t := range texts {
+		if slices.EqualFunc(t.queries, statements, func(query string, s statement) bool { return query == s.query }) {
+			return t.text
+		}
 	}
 	var conditions []string
 	gate := true
@@ -181,8 +187,13 @@ func (db *DB) joint(statements []statement) string {
 			result += " AND 1 / (SELECT COUNT(*) FROM " + part + ") < 2" // an error where it is zero
 		}
 	}
-	text, _ := db.joints.LoadOrStore(key, "WITH "+strings.Join(parts, ", ")+" SELECT "+result)
-	return text.(string)
+	made := jointText{text: "WITH " + strings.Join(parts, ", ") + " SELECT " + result}
+	for _, s := range statements {
+		made.queries = append(made.queries, s.query)
+	}
+	// Of several that put the same one together each keeps its own.
+	db.joints.Store(statements[0].query, append(slices.Clone(texts), made))
+	return made.text
 }
 
 // dependent returns the plain insert that is made only where there is a row of condition.
