@@ -198,7 +198,7 @@ func TestLoadConfigRefuses(t *testing.T) {
 	}
 	for _, env := range [][]string{
 		{"IDP_ALLOW_INSECURE_HTTP", "perhaps"}, {"IDP_DYNAMIC_REGISTRATION", "perhaps"}, {"IDP_REQUIRE_DPOP_NONCE", "2"},
-		{"IDP_KEY_ROTATION", "monthly"}, {"IDP_KEY_ROTATION", "1h"}, {"IDP_OUTBOUND_NETWORKS", "everybody"}, {"IDP_OUTBOUND_NETWORKS", "0.0.0.0/0"},
+		{"IDP_DATABASE_POOL", "many"}, {"IDP_DATABASE_POOL", "1"}, {"IDP_DATABASE_POOL", "1001"}, {"IDP_KEY_ROTATION", "monthly"}, {"IDP_KEY_ROTATION", "1h"}, {"IDP_OUTBOUND_NETWORKS", "everybody"}, {"IDP_OUTBOUND_NETWORKS", "0.0.0.0/0"},
 		{"IDP_PRODUCT_FILE", "/nowhere/at/all"}, {"IDP_MFA_ISSUER", "a:b"},
 		{"IDP_SHUTDOWN_DELAY", "soon"}, {"IDP_SHUTDOWN_DELAY", "-1s"}, {"IDP_SHUTDOWN_DELAY", "1h"},
 	} {

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -65,7 +64,7 @@ func (c *connector) Driver() driver.Driver { return c.us }
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	first := int(c.last.Load())
 	if c.random {
-		first = rand.IntN(len(c.hosts))
+		first = int(jitter(time.Duration(len(c.hosts))))
 	}
 	var failed []error
 	for i := range c.hosts {
@@ -100,7 +99,7 @@ func (c *connector) try(ctx context.Context, host *pq.Connector) (driver.Conn, e
 	}
 	made := &serverConn{pqConn: full, wire: w, pooled: c.us.pooled}
 	if !c.patient {
-		made.dies = time.Now().Add(c.lifetime*3/4 + rand.N(c.lifetime/2))
+		made.dies = time.Now().Add(c.lifetime*3/4 + jitter(c.lifetime/2))
 	}
 	return made, nil
 }

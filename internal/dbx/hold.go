@@ -25,7 +25,7 @@ func Hold(ctx context.Context, rawURL string) (*DB, error) {
 			return nil, err
 		}
 	}
-	db, err := OpenPatient(ctx, rawURL)
+	db, err := open(ctx, rawURL, Options{Pool: LeastPool, soon: true}, 0)
 	if IsBusy(err) {
 		return nil, ErrInUse
 	}

@@ -40,6 +40,8 @@ const application = "idp"
 type Options struct {
 	Pool    int      // how many connections at most, [LeastPool] or more; 0: [DefaultPool]
 	Observe Observer // who is told of every round trip; nil: nobody
+
+	soon bool // whoever has SQLite's file is not waited for
 }
 
 // Open is OpenWith without options.
@@ -94,9 +96,12 @@ func open(ctx context.Context, rawURL string, options Options, patience time.Dur
 	return Wrap(handle), nil
 }
 
-// busyTimeout is how long SQLite waits for another process's lock; within this one the writers have a queue.
-func busyTimeout(patience time.Duration) int64 {
-	if patience == 0 {
+// busyTimeout is how long SQLite waits for another process's lock, in milliseconds; within this one the writers have a queue.
+func busyTimeout(options Options, patience time.Duration) int64 {
+	switch {
+	case options.soon:
+		return 500
+	case patience == 0:
 		return 10000
 	}
 	return enterWithin.Milliseconds()
@@ -123,7 +128,7 @@ func openSQLite(path string, options Options, patience time.Duration) (*sqlx.DB,
 	}
 	// synchronous FULL: with NORMAL a power cut takes back every "used" mark that was acknowledged, and spent codes,
 	// steps and refresh tokens are valid again.
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)", busyTimeout(patience)) +
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)", busyTimeout(options, patience)) +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 	inner, err := sqlite.NewConnector(dsn)
 	if err != nil {
