@@ -53,3 +53,25 @@ func TestClear(t *testing.T) {
 		t.Errorf("Set-Cookie: %s\nwant        %s", got, want)
 	}
 }
+
+func BenchmarkJar(b *testing.B) {
+	jar := cookie.Jar{Secure: true}
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, name := range []string{"__Host-idp_request", "__Host-idp_device", "__Host-idp_session"} {
+		r.AddCookie(&http.Cookie{Name: name, Value: "0123456789abcdef0123456789abcdef0123456789a"})
+	}
+	b.Run("get", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if jar.Get(r, "session") == "" {
+				b.Fatal("no cookie")
+			}
+		}
+	})
+	b.Run("set", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			jar.Set(httptest.NewRecorder(), "session", "v", time.Hour)
+		}
+	})
+}

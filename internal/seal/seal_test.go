@@ -178,3 +178,31 @@ func TestParallelCreatesShareOneKeyset(t *testing.T) {
 		t.Errorf("drafts left behind: %v", left)
 	}
 }
+
+func BenchmarkKeys(b *testing.B) {
+	keys, err := seal.Random()
+	if err != nil {
+		b.Fatal(err)
+	}
+	plain := make([]byte, 32)
+	sealed, err := keys.Encrypt(plain, place)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("seal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := keys.Encrypt(plain, place); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("open", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := keys.Decrypt(sealed, place); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
