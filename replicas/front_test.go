@@ -2,7 +2,6 @@ package replicas
 
 import (
 	"context"
-	"fmt"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -119,7 +118,7 @@ func until(t testing.TB, what string, done func() bool) {
 	late := time.Now().Add(30 * time.Second)
 	for ; !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(late) {
-			t.Fatal(fmt.Sprintf("%s: not after half a minute", what))
+			t.Fatalf("%s: not after half a minute", what)
 		}
 	}
 }

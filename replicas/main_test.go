@@ -13,6 +13,13 @@ import (
 var folder string
 
 func TestMain(m *testing.M) {
+	if database := os.Getenv("REPLICAS_SWEEP"); database != "" {
+		if err := sweep(database); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	var err error
 	if folder, err = os.MkdirTemp("", "idp-replicas-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
