@@ -15,8 +15,9 @@ var ErrFull = errors.New("dbx: too many wait for the database")
 // enterWithin is how long a caller waits for a connection: queueing longer helps nobody, as people and programs give up.
 const enterWithin = 2 * time.Second
 
-// waitersEach is how many may wait for one connection.
-const waitersEach = 50
+// waitersEach is how many may wait for one connection: a burst that is over in a moment is no reason to refuse anybody, and what
+// does not move is noticed by the time that it takes.
+const waitersEach = 200
 
 // gate lets so many callers in at once, first come, first served, and sends those away who would wait too long. database/sql has a
 // queue of its own, whose callers wait for ever and are served in any order.
