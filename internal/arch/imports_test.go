@@ -76,6 +76,7 @@ var rules = []rule{
 	{"internal/htmlcheck", "", "judges pages"},
 	{"idptest", "* mfa/mfatest internal/dbxtest", "a provider for relying parties' tests"},
 	{"e2e", "* idptest mfa/mfatest internal/dbxtest internal/htmlcheck", "the binary in a browser"},
+	{"replicas", "* idptest mfa/mfatest internal/dbxtest", "the binary as several processes on one database"},
 	{"conformance", "* idptest", "the official plans, over HTTPS"},
 	{"interop", "* idptest mfa/mfatest", "relying parties of others at a provider; tests only"},
 	{"bench", "* internal/dbxtest mfa/mfatest", "a command that measures the binary, with a server of its own and people who have phones"},
@@ -87,7 +88,7 @@ var rules = []rule{
 }
 
 // forTests are our packages that only tests may import, and that may import package testing.
-var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "mfa/mfapasskey/passkeytest", "idptest", "e2e", "conformance", "bench", "bench/fill", "bench/seed", "bench/scale"}
+var forTests = []string{"internal/dbxtest", "internal/htmlcheck", "mfa/mfatest", "mfa/mfapasskey/passkeytest", "idptest", "e2e", "conformance", "replicas", "bench", "bench/fill", "bench/seed", "bench/scale"}
 
 // foreign says where a package of others may be imported directly.
 var foreign = []struct{ pkg, only, why string }{
