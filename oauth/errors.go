@@ -231,7 +231,13 @@ func noStore(w http.ResponseWriter) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
-	text, err := json.Marshal(body)
+	var text []byte
+	var err error
+	if object, ok := body.(map[string]any); ok {
+		text, err = appendObject(make([]byte, 0, 512), object)
+	} else {
+		text, err = json.Marshal(body)
+	}
 	if err != nil {
 		status, text = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
 	}

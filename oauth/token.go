@@ -30,7 +30,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.refuseToken(w, r, u, because(err, ar.GetClient().GetID(), ""))
 		return
 	}
-	s.provider.WriteAccessResponse(ctx, w, ar, response)
+	writeJSON(w, http.StatusOK, response.ToMap())
 }
 
 // exchange turns a code, a refresh token or a client's own right into tokens. Nothing is written before all else has
