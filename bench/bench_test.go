@@ -32,7 +32,7 @@ func atOurs(t *testing.T, people int) *provider {
 	}
 	p.issuer, p.process = serveHere(t, o.config()), &process{pid: os.Getpid()}
 	for _, who := range p.people {
-		who.browser = newBrowser(p.transport, p.issuer, who.address)
+		who.browser = newBrowser(p.transport, who.address)
 	}
 	if p.watch, err = newWatch(t.Context(), o.databaseURL); err != nil {
 		t.Fatal(err)

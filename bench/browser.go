@@ -21,20 +21,18 @@ func newTransport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 256, MaxIdleConns: 1024, IdleConnTimeout: time.Minute, DisableCompression: true}
 }
 
-// browser keeps cookies and follows redirects as long as they stay at the provider.
+// browser keeps cookies and follows redirects as far as the app.
 type browser struct {
 	client  *http.Client
 	address string // as a proxy would report it; "": none
 }
 
-func newBrowser(transport http.RoundTripper, issuer, address string) *browser {
-	home, _ := url.Parse(issuer) // it has answered
+func newBrowser(transport http.RoundTripper, address string) *browser {
 	jar, _ := cookiejar.New(nil) // never fails without options
-	stays := func(u *url.URL) bool { return u.Host == home.Host }
 	return &browser{address: address, client: &http.Client{
 		Jar: jar, Transport: transport, Timeout: answerWithin,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if !stays(r.URL) {
+			if strings.HasPrefix(r.URL.String(), callback) {
 				return http.ErrUseLastResponse
 			}
 			if len(via) > 20 {
@@ -45,7 +43,7 @@ func newBrowser(transport http.RoundTripper, issuer, address string) *browser {
 	}}
 }
 
-// page is what a browser has arrived at. When the provider sent it elsewhere, url is that address and body is empty.
+// page is what a browser has arrived at. When that is the app, url is the address there and body is empty.
 type page struct {
 	url    *url.URL
 	status int

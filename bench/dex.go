@@ -58,7 +58,7 @@ func startDex(ctx context.Context, path, folder string, server *dbxtest.Server, 
 		return nil, err
 	}
 	for n := range people {
-		p.people = append(p.people, &person{name: fmt.Sprintf("person-%d", n), browser: newBrowser(transport, p.issuer, "")})
+		p.people = append(p.people, &person{name: fmt.Sprintf("person-%d", n), browser: newBrowser(transport, "")})
 	}
 	return p, p.discover(ctx)
 }

@@ -20,6 +20,7 @@ func main() {
 	quick := flag.Bool("quick", false, "some seconds per flow: to see that it works")
 	write := flag.Bool("write", false, "renew the measured part of docs/performance.md")
 	only := flag.String("flows", ".", "regular expression of the flows to measure")
+	hydra := flag.String("hydra", "", "path of Hydra's program, to measure it, too")
 	dex := flag.String("dex", "", "path of Dex's program, to measure it, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -33,7 +34,7 @@ func main() {
 	if *quick {
 		p = plan{people: 24, rounds: 3, round: 700 * time.Millisecond, open: 2 * time.Second, share: 0.4, starts: 3}
 	}
-	s := &session{plan: p, wanted: wanted, dex: *dex}
+	s := &session{plan: p, wanted: wanted, dex: *dex, hydra: *hydra}
 	exit(s.run(ctx, *write))
 }
 
@@ -52,7 +53,8 @@ func log(format string, args ...any) { fmt.Fprintf(os.Stderr, "bench: "+format+"
 type session struct {
 	plan   plan
 	wanted *regexp.Regexp
-	dex    string
+	dex    string // paths of programs; "": none
+	hydra  string
 
 	root, folder string // of the module; for what is needed now
 	closers      []func()
@@ -144,6 +146,15 @@ func (s *session) start(ctx context.Context) error {
 		}
 		s.onClose(dex.process.stop)
 		s.providers = append(s.providers, dex)
+	}
+	if s.hydra != "" {
+		log("starting Hydra")
+		hydra, stop, err := startHydra(ctx, s.hydra, server, s.plan.people, transport)
+		if err != nil {
+			return err
+		}
+		s.onClose(stop)
+		s.providers = append(s.providers, hydra)
 	}
 	for _, p := range s.providers {
 		log("signing %d people in at %s", len(p.people), p.name)

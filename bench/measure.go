@@ -49,7 +49,7 @@ type trial struct {
 func (p plan) measure(ctx context.Context, f flow, providers []*provider) (map[string]*figures, error) {
 	var trials []*trial
 	fail := func(t *trial, err error) (map[string]*figures, error) {
-		return nil, fmt.Errorf("%s at %s: %w", f.id, t.name, err)
+		return nil, fmt.Errorf("%s at %s: %w; it said: %s", f.id, t.name, err, t.process.said.tail())
 	}
 	for _, provider := range providers {
 		if _, has := provider.apps[f.app]; has {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	secret   = "a secret that nobody guesses, of a benchmark"
+	secret   = "a secret of a benchmark that nobody guesses"
 	password = "a long walk along the canal"
 	// cheap is what the hash of a password takes in KiB where the hash itself is not what is measured.
 	cheap = 64
@@ -143,7 +143,7 @@ func (o *ours) serve(ctx context.Context, p *provider) (time.Duration, error) {
 	}
 	took := time.Since(began)
 	for _, who := range p.people {
-		who.browser = newBrowser(p.transport, p.issuer, who.address)
+		who.browser = newBrowser(p.transport, who.address)
 	}
 	return took, p.discover(ctx)
 }

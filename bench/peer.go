@@ -47,7 +47,7 @@ func startPeer(ctx context.Context, folder string, people int, transport *http.T
 	}
 	p.apps["opaque"] = p.apps["es256"] // all its access tokens are, but those for an API
 	for n := range people {
-		p.people = append(p.people, &person{name: fmt.Sprintf("person-%d", n), browser: newBrowser(transport, p.issuer, "")})
+		p.people = append(p.people, &person{name: fmt.Sprintf("person-%d", n), browser: newBrowser(transport, "")})
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {

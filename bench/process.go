@@ -43,8 +43,11 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// tail returns the end of it.
+// tail returns the end of it, nothing of nil.
 func (o *output) tail() string {
+	if o == nil {
+		return ""
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	text := o.text.Bytes()

@@ -17,6 +17,7 @@ const (
 	cheaply    = "ours, PostgreSQL, without the hash"
 	peerName   = "oidc-provider"
 	dexName    = "Dex, PostgreSQL"
+	hydraName  = "Hydra, PostgreSQL"
 )
 
 // row is one flow at one provider.

@@ -18,7 +18,7 @@ var signInFlow = flow{"sign-in", "whole sign-in, password + code", "trusted", fu
 	people := &ring[*person]{all: p.people}
 	return func(ctx context.Context) error {
 		who := people.take()
-		_, err := p.authorize(ctx, a, who, newBrowser(p.transport, p.issuer, who.address), true)
+		_, err := p.authorize(ctx, a, who, newBrowser(p.transport, who.address), true)
 		return err
 	}, nil
 }}
@@ -98,7 +98,7 @@ func (p *provider) password() operation {
 	people := &ring[*person]{all: p.people}
 	return func(ctx context.Context) error {
 		who := people.take()
-		b := newBrowser(p.transport, p.issuer, who.address)
+		b := newBrowser(p.transport, who.address)
 		at, err := b.get(ctx, p.asks(p.apps["trusted"], who))
 		if err == nil {
 			at, err = b.submit(ctx, at, "login-submit", "username", who.name, "password", password)
