@@ -36,8 +36,8 @@ func (r *results) targetTable(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %.2f | %.2f | %.3f | %s | %s |\n", r.title(g.flow), g.dex(r), peer.cpu(), ours.cpu(),
 			share(ours.cpu(), g.dex(r), g.ofDex), share(ours.cpu(), peer.cpu(), g.ofPeer))
 	}
-	b.WriteString("\n¹ where no Dex was measured in this run: what it cost before on two shared cores, side by side with oidc-provider, " +
-		"scaled by what oidc-provider costs now\n\n")
+	fmt.Fprintf(b, "\n¹ where no Dex was measured in this run: what it cost before on two shared cores, side by side with oidc-provider, "+
+		"times %.2f, which is what oidc-provider costs now in the middle of all flows where it cost 1 then\n\n", r.scale())
 }
 
 func (r *results) title(flow string) string {

@@ -46,12 +46,13 @@ func TestReportSaysWhatWasMissed(t *testing.T) {
 	text := sampled().report()
 	for _, row := range []string{
 		"| code | 10.43 | 1.29 | 0.860 | 1/12.1, at most 1/10.0: met | 1/1.5, at most 1/1.5: met |",
+		"times 1.00,",
 		"| refresh | 7.19 | 0.90 | 0.900 | 1/8.0, at most 1/12.0: **missed**: 1.50 × as much | 1/1.0, at most 1/1.5: **missed**: 1.50 × as much |",
 		"| syncs of the database in a whole code flow | 1.20 | 2 | met |",
 		"| code | 5.00 | 2.00 | 6000 | 1.20 |",
 	} {
 		if !strings.Contains(text, row) {
-			t.Errorf("no row %s in\n%s", row, text)
+			t.Errorf("%s is not in\n%s", row, text)
 		}
 	}
 }

@@ -32,16 +32,24 @@ func (v verdict) met() string {
 	return fmt.Sprintf("**missed**: %.2f × as much", v.ratio)
 }
 
-// dex returns what Dex costs where it was measured, too, and else what it would cost on this machine, today: as much more or less
-// than then as oidc-provider.
+// scale says how much more or less oidc-provider costs here and now than then, in the middle of all flows: what is different
+// between the machines, and not what one flow happens to be asked for.
+func (r *results) scale() float64 {
+	var all []float64
+	for _, g := range goals {
+		if now := r.of(g.flow, peerName); now != nil {
+			all = append(all, now.cpu()/g.peerThen)
+		}
+	}
+	return median(all)
+}
+
+// dex returns what Dex costs where it was measured, too, and else what it would cost on this machine, today.
 func (g goal) dex(r *results) float64 {
 	if now := r.of(g.flow, dexName); now != nil {
 		return now.cpu()
 	}
-	if now := r.of(g.flow, peerName); now != nil {
-		return g.dexThen * now.cpu() / g.peerThen
-	}
-	return 0
+	return g.dexThen * r.scale()
 }
 
 // others judges what is no flow.
