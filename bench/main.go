@@ -253,7 +253,7 @@ func (s *session) signIns(ctx context.Context) (err error) {
 	}
 	log("%s", signInFlow.title)
 	p := s.plan
-	p.round, p.share = p.round/4, 0.2 // there are not so many codes
+	p.round, p.share = p.round/2, 0.2 // there are not so many codes
 	if err := s.measure(ctx, p, signInFlow, append([]*provider{s.cheap}, s.providers[:2]...)); err != nil {
 		return err
 	}
