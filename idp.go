@@ -212,7 +212,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 	// What was issued in a session ends with it, however that ended.
 	p.Sessions.Ended = func(ctx context.Context, s session.Session) error { return p.OAuth.RevokeSession(ctx, s.ID) }
 	p.MFA, err = mfa.New(mfa.Config{
-		Store: mfasql.New(p.db.SQLX()), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: time.Duration(p.cfg.MFA.RememberDevice),
+		Store: mfasql.On(p.db), Cipher: p.keys, Issuer: p.cfg.MFA.Issuer, RememberFor: time.Duration(p.cfg.MFA.RememberDevice),
 		Limits: p.cfg.Limits.codes(), Now: p.now, Observe: p.factorChanged, Gate: hasher.Gate, HashMemory: p.cfg.HashMemory,
 	})
 	if err != nil {
@@ -224,7 +224,7 @@ func (p *IdP) wireDomains(ctx context.Context) (err error) {
 func (p *IdP) wireOAuth(ctx context.Context) (err error) {
 	flow := &login.Flow{
 		Accounts: p.Accounts, Sessions: p.Sessions, Consents: p.Consents, MFA: p.MFA, Audit: p.Audit, Pages: p.pages,
-		Mailing: p.mailing, NewBrowser: p.newBrowser, Ahead: p.aheadOfSignIn, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail, Withheld: withheld,
+		Mailing: p.mailing, NewBrowser: p.newBrowser, Ahead: p.aheadOfSignIn, AheadOfFactor: p.aheadOfFactor, Levels: p.cfg.MFA.ACRAliases, Log: p.log, Now: p.now, Fail: p.fail, Withheld: withheld,
 		Factor: mfahttp.Config{MFA: p.MFA, Pages: p.pages, Cookies: mfahttp.Cookies(p.Sessions.Cookies), Now: p.now, Fail: p.fail, Origin: p.cfg.PublicURL, NotFound: p.noPage},
 	}
 	p.offerPasskeys(flow)

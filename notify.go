@@ -34,7 +34,7 @@ var letters = map[mfa.Kind]string{
 // factorChanged records what happened to a factor and tells the person, in the transaction of the change. The figures
 // count it even if that is undone: they are no audit log.
 func (p *IdP) factorChanged(ctx context.Context, e mfa.Event) error {
-	p.figures.factor(string(e.Kind))
+	p.db.AfterCommit(ctx, func() { p.figures.factor(string(e.Kind)) }) // what is written may be tried twice
 	event := audit.Event{Action: "mfa." + string(e.Kind), Subject: e.Subject, Detail: e.Detail}
 	if e.Kind == mfapasskey.Name+"_accepted" { // until then it was anybody
 		event.Actor = e.Subject

@@ -116,7 +116,7 @@ func (s *Service) SignedIn(ctx context.Context, a *Account) error {
 		return nil
 	}
 	now := s.now().Unix()
-	_, err := s.cfg.DB.Exec(ctx, `UPDATE accounts SET signed_in_at = $2 WHERE subject = $1 AND signed_in_at <= $3`,
+	err := s.cfg.DB.Write(ctx, `UPDATE accounts SET signed_in_at = $2 WHERE subject = $1 AND signed_in_at <= $3`,
 		a.Subject, now, now-int64(signedInEvery/time.Second))
 	if err != nil {
 		return fmt.Errorf("account: signed in: %w", err)

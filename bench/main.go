@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"syscall"
 	"time"
+
+	"github.com/focushq/idp/internal/dbxtest"
 )
 
 func main() {
@@ -84,6 +86,7 @@ func (s *session) run(ctx context.Context, write bool) (err error) {
 		return err
 	}
 	s.onClose(func() { os.RemoveAll(s.folder) })
+	s.results.describe(ctx)
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -108,23 +111,45 @@ func (s *session) start(ctx context.Context) error {
 	if _, err := run(ctx, s.root, "go", "build", "-o", program, "./cmd/idp"); err != nil {
 		return err
 	}
-	self, errSelf := os.Executable()
-	server, errServer := startPostgres(ctx)
-	if err := errors.Join(errSelf, errServer); err != nil {
+	self, err := os.Executable()
+	if err != nil {
 		return err
 	}
-	s.onClose(func() { server.Close() })
-	s.results.describe(ctx, server.Version)
 	for _, o := range []*ours{
-		{name: onPostgres, program: program, server: server, people: s.plan.people},
+		{name: onPostgres, program: program, people: s.plan.people},
 		{name: onSQLite, program: program, people: s.plan.people},
-		{name: cheaply, program: self, server: server, people: s.plan.people * 3 / 2, hashMemory: cheap},
+		{name: cheaply, program: self, people: s.plan.people * 3 / 2, hashMemory: cheap},
 	} {
 		o.transport = transport
 		if err := s.startOurs(ctx, o); err != nil {
 			return fmt.Errorf("%s: %w", o.name, err)
 		}
 	}
+	if err := s.startOthers(ctx, transport); err != nil {
+		return err
+	}
+	for _, p := range s.providers {
+		log("signing %d people in at %s", len(p.people), p.name)
+		if err := p.signInEverybody(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// postgres starts a server for one provider alone: what it does is that provider's doing.
+func (s *session) postgres(ctx context.Context) (*dbxtest.Server, error) {
+	server, err := startPostgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() { server.Close() })
+	s.results.Postgres = server.Version
+	return server, nil
+}
+
+// startOthers starts those that ours are measured beside.
+func (s *session) startOthers(ctx context.Context, transport *http.Transport) error {
 	folder := filepath.Join(s.root, "bench", "oidc-provider")
 	log("starting oidc-provider")
 	version, err := install(ctx, folder)
@@ -140,6 +165,10 @@ func (s *session) start(ctx context.Context) error {
 	s.providers = append(s.providers, peer)
 	if s.dex != "" {
 		log("starting Dex")
+		server, err := s.postgres(ctx)
+		if err != nil {
+			return err
+		}
 		dex, err := startDex(ctx, s.dex, s.folder, server, s.plan.people, transport)
 		if err != nil {
 			return err
@@ -149,18 +178,16 @@ func (s *session) start(ctx context.Context) error {
 	}
 	if s.hydra != "" {
 		log("starting Hydra")
+		server, err := s.postgres(ctx)
+		if err != nil {
+			return err
+		}
 		hydra, stop, err := startHydra(ctx, s.hydra, server, s.plan.people, transport)
 		if err != nil {
 			return err
 		}
 		s.onClose(stop)
 		s.providers = append(s.providers, hydra)
-	}
-	for _, p := range s.providers {
-		log("signing %d people in at %s", len(p.people), p.name)
-		if err := p.signInEverybody(ctx); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -171,8 +198,11 @@ func (s *session) startOurs(ctx context.Context, o *ours) (err error) {
 	if o.folder, err = os.MkdirTemp(s.folder, "ours-"); err != nil {
 		return err
 	}
-	if o.server != nil {
-		if o.databaseURL, err = o.server.Create(ctx, filepath.Base(o.folder)[:4]+fmt.Sprint(len(s.closers))); err != nil {
+	if o.name != onSQLite {
+		if o.server, err = s.postgres(ctx); err != nil {
+			return err
+		}
+		if o.databaseURL, err = o.server.Create(ctx, "idp"); err != nil {
 			return err
 		}
 	}

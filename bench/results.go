@@ -57,8 +57,8 @@ type results struct {
 }
 
 // describe notes where the run takes place.
-func (r *results) describe(ctx context.Context, postgres string) {
-	r.At, r.Go, r.Postgres = time.Now(), runtime.Version(), postgres
+func (r *results) describe(ctx context.Context) {
+	r.At, r.Go = time.Now(), runtime.Version()
 	r.Node, _ = run(ctx, "", "node", "--version")
 	r.Commit, _ = run(ctx, "", "git", "describe", "--always", "--dirty")
 	r.Machine = fmt.Sprintf("%d cores", runtime.NumCPU())

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // goal is what a flow on PostgreSQL may cost, as a share of what it costs at others. Then are the CPU-seconds per 1,000
 // operations that were measured side by side on two shared cores, before this program was there.
@@ -26,8 +29,11 @@ type verdict struct {
 }
 
 func (v verdict) met() string {
-	if v.ratio <= 1 {
+	switch {
+	case v.ratio <= 1:
 		return "met"
+	case math.IsInf(v.ratio, 1): // nothing at all was allowed
+		return "**missed**"
 	}
 	return fmt.Sprintf("**missed**: %.2f × as much", v.ratio)
 }
@@ -75,7 +81,11 @@ func (r *results) others() []verdict {
 			verdict{"syncs of the database in a whole code flow", fmt.Sprintf("%.2f", c.Work.Syncs), "2", c.Work.Syncs / 2})
 	}
 	if r.Big != nil {
-		out = append(out, verdict{"big tables that were read as a whole", fmt.Sprintf("%d of %d", len(r.Scans), len(r.Big)), "0", float64(len(r.Scans)) * 1000})
+		ratio := 0.0
+		if len(r.Scans) > 0 {
+			ratio = math.Inf(1)
+		}
+		out = append(out, verdict{"big tables that were read as a whole", fmt.Sprintf("%d of %d", len(r.Scans), len(r.Big)), "0", ratio})
 	}
 	return out
 }

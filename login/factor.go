@@ -33,6 +33,9 @@ func (f *Flow) mountFactor(mux *http.ServeMux) {
 // alive says at once that a sign-in is over: nobody shall give a factor for nothing.
 func (f *Flow) alive(challenge http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.AheadOfFactor != nil {
+			r = r.WithContext(f.AheadOfFactor(r.Context(), r.Method == http.MethodGet))
+		}
 		if _, ok := f.request(w, r); ok {
 			challenge.ServeHTTP(w, r)
 		}
@@ -145,14 +148,18 @@ func (f *Flow) proved(w http.ResponseWriter, r *http.Request, user mfahttp.User,
 	detail := f.wanted(r, "")
 	detail["session"], detail["amr"] = s.ID, strings.Join(amr, " ")
 	return f.recorded(w, r, audit.Event{Action: "sign_in", Actor: s.Subject, Subject: s.Subject, Result: "factor", Detail: detail},
-		func(r *http.Request) error { return f.Sessions.AddFactor(w, r, s, amr) })
+		func(r *http.Request) error {
+			mine := *s
+			return f.Sessions.AddFactor(w, r, &mine, amr)
+		})
 }
 
 // recorded changes the session and records that in one transaction. When it fails nothing has happened, and the browser
 // hears of no cookie.
 func (f *Flow) recorded(w http.ResponseWriter, r *http.Request, event audit.Event, change func(*http.Request) error) error {
 	before := w.Header().Values("Set-Cookie")
-	err := f.Sessions.DB.InTx(r.Context(), func(ctx context.Context) error {
+	err := f.Sessions.DB.InOne(r.Context(), func(ctx context.Context) error {
+		w.Header()["Set-Cookie"] = before // of a try that was undone
 		if err := change(r.WithContext(ctx)); err != nil {
 			return err
 		}

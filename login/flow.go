@@ -42,8 +42,9 @@ type Flow struct {
 	Fail     func(http.ResponseWriter, *http.Request, error) // unknown errors: logged once, shown with the request's id
 
 	// Ahead returns a context that reads, along with the session, what a decision for that client wants to know of its person.
-	// Nil: each is read by itself.
-	Ahead func(ctx context.Context, client string) context.Context
+	// Nil: each is read by itself. AheadOfFactor does so for the pages of the second factor: what one shows, or what one compares.
+	Ahead         func(ctx context.Context, client string) context.Context
+	AheadOfFactor func(ctx context.Context, shows bool) context.Context
 
 	// NewBrowser tells somebody, in the transaction of a sign-in, that it is in a browser in which they had not signed in since
 	// their password was set; with is "password" or "passkey". Of the first sign-in ever nobody is told. Nil: nobody is.

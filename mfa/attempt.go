@@ -221,6 +221,11 @@ func (s *Service) clear(ctx context.Context, subject string, f factor, cause str
 	if err != nil || n == 0 {
 		return err
 	}
+	return s.clearAt(ctx, subject, f, n, cause)
+}
+
+// clearAt is clear for who knows that so many tries were counted.
+func (s *Service) clearAt(ctx context.Context, subject string, f factor, n int, cause string) error {
 	if err := s.store.ClearAttempts(ctx, f.key(subject)); err != nil {
 		return err
 	}

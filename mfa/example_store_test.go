@@ -43,6 +43,10 @@ type tries struct {
 
 type inTx struct{} // marks a context
 
+func (s *mapStore) InOne(ctx context.Context, fn func(context.Context) error) error {
+	return s.InTx(ctx, fn)
+}
+
 func (s *mapStore) InTx(ctx context.Context, fn func(context.Context) error) error {
 	if ctx.Value(inTx{}) == s {
 		return fn(ctx)

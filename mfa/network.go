@@ -43,12 +43,9 @@ func (s *Service) payToll(ctx context.Context, subject string, tries int) ([]tol
 	policy, now := s.config.Limits.Network.policy(), s.config.Now()
 	key := throttle.NetworkKey(address, now)
 	var paid []toll
+	n, until := 0, time.Time{} // see throttle.ReserveTogether
 	for {
-		n, until, err := s.store.Attempts(ctx, key)
-		if err == nil {
-			err = policy.Refuses(n, until, tries, now)
-		}
-		if err != nil {
+		if err := policy.Refuses(n, until, tries, now); err != nil {
 			s.giveBack(ctx, paid)
 			return nil, err
 		}
@@ -59,8 +56,13 @@ func (s *Service) payToll(ctx context.Context, subject string, tries int) ([]tol
 			}
 			paid = []toll{own}
 		}
-		if won, err := s.store.CountAttempt(ctx, key, n, tries, now.Add(policy.Pause(n, tries))); err != nil || won {
+		won, err := s.store.CountAttempt(ctx, key, n, tries, now.Add(policy.Pause(n, tries)))
+		if err != nil || won {
 			return append(paid, toll{key, n + tries, tries}), err
+		}
+		if n, until, err = s.store.Attempts(ctx, key); err != nil {
+			s.giveBack(ctx, paid)
+			return nil, err
 		}
 	}
 }
@@ -94,7 +96,7 @@ func (s *Service) takeOff(ctx context.Context, t toll) {
 	for {
 		left := max(0, n-t.tries)
 		if policy.After(left) == 0 {
-			until = now
+			until = now.Add(policy.Pause(left, 0)) // past, by everybody's clock
 		}
 		won, err := s.store.CountAttempt(ctx, t.key, n, left-n, until)
 		if err != nil || won {

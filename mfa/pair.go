@@ -86,7 +86,7 @@ func (s *Service) settlePair(
 			if won {
 				drift := newDrift(offset)
 				before := time.Duration(known[i].Offset) * Period
-				return drift, nil, s.accept(ctx, subject, known[i],
+				return drift, nil, s.accept(ctx, subject, try, known[i],
 					"offset", drift.Offset.String(), "before", before.String(), "pair", "true")
 			}
 			kind, cause = CodeReplayed, ErrReplayed

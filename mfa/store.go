@@ -15,6 +15,9 @@ type Store interface {
 	// InTx runs fn in a transaction that rides in fn's context; inside another InTx it joins that one. What fn did is
 	// undone when it returns an error. A Store may run fn again after a conflict.
 	InTx(ctx context.Context, fn func(context.Context) error) error
+	// InOne is InTx for a function that reads nothing, for whom it is enough to know of each write whether it did
+	// something: a Store may do all of it in one round trip. InTx does as well.
+	InOne(ctx context.Context, fn func(context.Context) error) error
 	// Lock serialises, until the transaction ends, everything else that locks the same subject.
 	Lock(ctx context.Context, subject string) error
 

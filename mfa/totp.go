@@ -118,7 +118,7 @@ func (s *Service) VerifyTOTP(ctx context.Context, subject, code string) error {
 		return err
 	}
 	var refused *refusal
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
+	err = s.store.InOne(ctx, func(ctx context.Context) error {
 		refused, err = s.settle(ctx, subject, try, hits)
 		return err
 	})
@@ -217,12 +217,12 @@ func (s *Service) settle(ctx context.Context, subject string, try tries, hits []
 	if accepted == nil {
 		return s.refuse(ctx, subject, factorTOTP, try, kind, cause)
 	}
-	return nil, s.accept(ctx, subject, accepted.AuthenticatorRecord, moved...)
+	return nil, s.accept(ctx, subject, try, accepted.AuthenticatorRecord, moved...)
 }
 
 // accept follows upon the right code, or the right two, of an app.
-func (s *Service) accept(ctx context.Context, subject string, a AuthenticatorRecord, detail ...string) error {
-	if err := s.clear(ctx, subject, factorTOTP, "code"); err != nil {
+func (s *Service) accept(ctx context.Context, subject string, try tries, a AuthenticatorRecord, detail ...string) error {
+	if err := s.clearAt(ctx, subject, factorTOTP, try.last, "code"); err != nil {
 		return err
 	}
 	return s.emit(ctx, subject, CodeAccepted, append([]string{"name", a.Name}, detail...)...)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/focushq/idp/internal/cookie"
@@ -79,10 +80,16 @@ type Manager struct {
 
 type aheadKey struct{}
 
-// Ahead returns a context by which [Manager.Of] also reads what will be asked about the session's person, see
+// ahead is what the first look at the session reads along with it: the second one is after a change, for the session alone.
+type ahead struct {
+	lookups []dbx.Lookup
+	done    atomic.Bool
+}
+
+// Ahead returns a context by which the first [Manager.Of] also reads what will be asked about the session's person, see
 // [dbx.DB.GetAhead]: arguments are the columns id and subject.
 func (m *Manager) Ahead(ctx context.Context, lookups ...dbx.Lookup) context.Context {
-	return context.WithValue(m.DB.Ahead(ctx), aheadKey{}, lookups)
+	return context.WithValue(m.DB.Ahead(ctx), aheadKey{}, &ahead{lookups: lookups})
 }
 
 // Of returns the session of r's browser, or nil, nil for nobody: no cookie, a cookie of whatever shape that is not a
@@ -101,7 +108,7 @@ func (m *Manager) Of(r *http.Request) (*Session, error) {
 	}
 	if now := m.now(); now.Sub(s.SeenAt) >= seenEvery {
 		s.SeenAt = now
-		if err := m.touch(r.Context(), s); err != nil {
+		if err := m.touch(m.DB.Ahead(r.Context()), s); err != nil { // what was read along with the session stays true
 			return nil, err
 		}
 	}
@@ -126,7 +133,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, subject string, 
 	if slices.Contains(amr, "mfa") {
 		s.FactorAt = now
 	}
-	err = m.DB.InTx(r.Context(), func(ctx context.Context) error {
+	err = m.DB.InOne(r.Context(), func(ctx context.Context) error {
 		before, err := m.Of(r.WithContext(ctx))
 		if err != nil {
 			return err

@@ -163,7 +163,10 @@ func (m *Manager) bySecret(ctx context.Context, secret []byte) (*Session, error)
 	if err != nil {
 		return nil, err
 	}
-	lookups, _ := ctx.Value(aheadKey{}).([]dbx.Lookup)
+	var lookups []dbx.Lookup
+	if a, _ := ctx.Value(aheadKey{}).(*ahead); a != nil && !a.done.Swap(true) {
+		lookups = a.lookups
+	}
 	err = m.DB.GetAhead(ctx, &r, lookups, `
 		SELECT `+columns+` FROM sessions WHERE secret = $1 AND expires_at > $2 AND seen_at > $3 AND auth_time > $4`,
 		secret, l.now, l.seen, l.proved)

@@ -20,8 +20,9 @@ type Lookup struct {
 	Args  []Arg
 }
 
-// Arg is a text argument of a [Lookup]: a column of the row that is read before it, or a value.
-type Arg struct{ Column, Value string }
+// Arg is a text argument of a [Lookup]: a column of the row that is read before it, after a prefix, or a value. A prefix is a constant
+// of the program, without apostrophes.
+type Arg struct{ Prefix, Column, Value string }
 
 // Of is the argument that stands in that column.
 func Of(column string) Arg { return Arg{Column: column} }
@@ -48,6 +49,9 @@ func (db *DB) readings(ctx context.Context) *readings {
 // Select of the same text and arguments by a context of the same [DB.Ahead] find their answers there, until the first write or
 // transaction by such a context. Without Ahead, in a transaction, and on SQLite, it is Get.
 func (db *DB) GetAhead(ctx context.Context, dest any, lookups []Lookup, query string, args ...any) error {
+	if known, ok := db.readAhead(ctx, query, args); ok {
+		return known.get(db, dest)
+	}
 	waiting := db.readings(ctx)
 	if waiting == nil || len(lookups) == 0 || !db.Postgres() || db.txOf(ctx) != nil {
 		return db.Get(ctx, dest, query, args...)
@@ -119,7 +123,7 @@ func scanAhead(rows *sqlx.Rows, dest any, lookups []Lookup) ([]reading, error) {
 		found[i].query, found[i].args = l.Query, make([]string, len(l.Args))
 		for j, a := range l.Args {
 			if found[i].args[j] = a.Value; a.Column != "" {
-				found[i].args[j] = rows.Mapper.FieldByName(row, a.Column).String()
+				found[i].args[j] = a.Prefix + rows.Mapper.FieldByName(row, a.Column).String()
 			}
 		}
 	}
@@ -146,6 +150,8 @@ func (db *DB) ahead(query string, n int, lookups []Lookup) string {
 			if args[i] = "ahead." + a.Column; a.Column == "" {
 				n++
 				args[i] = "$" + strconv.Itoa(n)
+			} else if a.Prefix != "" {
+				args[i] = "('" + a.Prefix + "' || ahead." + a.Column + ")"
 			}
 		}
 		text := parameter.ReplaceAllStringFunc(l.Query, func(p string) string {
@@ -168,7 +174,7 @@ type aheadText struct {
 
 // alike reports whether a and b are the same part of a text.
 func alike(a, b Lookup) bool {
-	return a.Query == b.Query && slices.EqualFunc(a.Args, b.Args, func(a, b Arg) bool { return a.Column == b.Column })
+	return a.Query == b.Query && slices.EqualFunc(a.Args, b.Args, func(a, b Arg) bool { return a.Column == b.Column && a.Prefix == b.Prefix })
 }
 
 // reading is the answer to one query, as PostgreSQL's json_agg tells it.

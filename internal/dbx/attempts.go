@@ -14,13 +14,18 @@ type Attempts struct {
 	Table string // a constant of the owner, never input
 }
 
+func (a Attempts) read() string { return "SELECT n, until FROM " + a.Table + " WHERE key = $1" }
+
+// Lookup is what [Attempts.Attempts] will ask about that key.
+func (a Attempts) Lookup(key Arg) Lookup { return Lookup{Query: a.read(), Args: []Arg{key}} }
+
 // Attempts returns how often key was counted and until when it has to wait; zero for an unknown key.
 func (a Attempts) Attempts(ctx context.Context, key string) (int, time.Time, error) {
 	var row struct {
 		N     int   `db:"n"`
 		Until int64 `db:"until"`
 	}
-	err := a.DB.Get(ctx, &row, "SELECT n, until FROM "+a.Table+" WHERE key = $1", key)
+	err := a.DB.Get(ctx, &row, a.read(), key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, time.Time{}, nil
 	}
@@ -45,6 +50,12 @@ func (a Attempts) GiveBack(ctx context.Context, key string, n int, now time.Time
 	if n == 0 {
 		return nil
 	}
+	if n == 1 { // nearly always it is the only one
+		rows, err := a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE key = $1 AND n = 1", key)
+		if err != nil || rows == 1 {
+			return err
+		}
+	}
 	// In this order: of many who give back at once each takes one off, and whoever takes the last off removes the row.
 	_, err := a.DB.Exec(ctx, "UPDATE "+a.Table+" SET n = n - 1, until = CASE WHEN n = $2 THEN $3 ELSE until END "+
 		"WHERE key = $1 AND n > 0", key, n, now.Add(-time.Minute).Unix()) // others' clocks may show a little less
@@ -56,8 +67,7 @@ func (a Attempts) GiveBack(ctx context.Context, key string, n int, now time.Time
 
 // ClearAttempts forgets key.
 func (a Attempts) ClearAttempts(ctx context.Context, key string) error {
-	_, err := a.DB.Exec(ctx, "DELETE FROM "+a.Table+" WHERE key = $1", key)
-	return err
+	return a.DB.Write(ctx, "DELETE FROM "+a.Table+" WHERE key = $1", key)
 }
 
 // PruneAttempts forgets the keys whose wait ended before then.

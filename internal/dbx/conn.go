@@ -68,6 +68,9 @@ func (c *serverConn) ResetSession(ctx context.Context) error {
 func (c *serverConn) begin(ctx context.Context) {
 	c.wire.until, _ = ctx.Deadline()
 	c.wire.sent = false
+	if c.wire.patience == 0 { // what was set for connecting would stay
+		_ = c.wire.SetDeadline(c.wire.until) // fails where the connection is lost, which the statement will tell
+	}
 }
 
 // judge returns the error that database/sql and InTx draw the right conclusion from. A harmless statement may run twice.
@@ -233,4 +236,10 @@ func named(args []driver.Value) []driver.NamedValue {
 		out[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
 	}
 	return out
+}
+
+// Close implements [driver.Conn]. Whoever asked last had no more time; the farewell has.
+func (c *serverConn) Close() error {
+	c.begin(context.Background())
+	return c.pqConn.Close()
 }

@@ -97,16 +97,17 @@ func Reserve(ctx context.Context, c Counter, p Policy, key string, now time.Time
 // what they would cost one after the other: the pauses between them are waited before, and by a key that has no tries
 // yet, and so nothing to wait from, after them. Where not all of them are left before the seal, it is sealed for them.
 func ReserveTogether(ctx context.Context, c Counter, p Policy, key string, tries int, now time.Time) (int, error) {
+	n, until := 0, time.Time{} // as it stands with nearly everybody: who counts from there has looked
 	for {
-		n, until, err := c.Attempts(ctx, key)
-		if err != nil {
-			return 0, err
-		}
 		if err := p.Refuses(n, until, tries, now); err != nil {
 			return 0, err
 		}
-		if won, err := c.CountAttempt(ctx, key, n, tries, now.Add(p.Pause(n, tries))); err != nil || won {
+		won, err := c.CountAttempt(ctx, key, n, tries, now.Add(p.Pause(n, tries)))
+		if err != nil || won {
 			return n + tries, err
+		}
+		if n, until, err = c.Attempts(ctx, key); err != nil {
+			return 0, err
 		}
 	}
 }
@@ -117,10 +118,13 @@ func (p Policy) Refuses(n int, until time.Time, tries int, now time.Time) error 
 	if p.Seal > 0 && n+tries > p.Seal {
 		return &Error{Sealed: true, Left: max(0, p.Seal-n)}
 	}
-	if n > 0 {
-		until = until.Add(p.between(n, tries))
+	if between := p.between(n, tries); n > 0 && between > 0 {
+		if p.After(n) == 0 {
+			until = until.Add(slack) // when the n-th was, see Pause
+		}
+		until = until.Add(between)
 	}
-	if now.Before(until) {
+	if !until.IsZero() && now.Before(until) {
 		return &Error{Until: until}
 	}
 	return nil

@@ -174,6 +174,9 @@ func TestTogether(t *testing.T) {
 	} {
 		c, now := newCounter(), start
 		c.n["key"], c.until["key"] = tt.n, start
+		if p.After(tt.n) == 0 {
+			c.until["key"] = start.Add(p.Pause(tt.n, 0))
+		}
 		_, err := throttle.ReserveTogether(t.Context(), c, p, "key", 2, now)
 		var refused *throttle.Error
 		if errors.As(err, &refused) != (tt.want != throttle.Error{}) || refused != nil && *refused != tt.want {

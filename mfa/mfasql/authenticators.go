@@ -72,6 +72,9 @@ func (s *Store) RemoveEnrollments(ctx context.Context, subject string) (int, err
 	return int(rows), err
 }
 
+const selectAuthenticators = `SELECT id, subject, name, secret, step_offset, provisional, run, last_step,
+	added_at, last_used_at FROM mfa_authenticators WHERE subject = $1 ORDER BY added_at, id`
+
 // Authenticators returns a subject's authenticators, oldest first.
 func (s *Store) Authenticators(ctx context.Context, subject string) ([]mfa.AuthenticatorRecord, error) {
 	var rows []struct {
@@ -84,8 +87,7 @@ func (s *Store) Authenticators(ctx context.Context, subject string) ([]mfa.Authe
 		AddedAt           int64 `db:"added_at"`
 		LastUsedAt        int64 `db:"last_used_at"`
 	}
-	err := s.db.Select(ctx, &rows, `SELECT id, subject, name, secret, step_offset, provisional, run, last_step,
-		added_at, last_used_at FROM mfa_authenticators WHERE subject = $1 ORDER BY added_at, id`, subject)
+	err := s.db.Select(ctx, &rows, selectAuthenticators, subject)
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,12 @@ func (s *Store) removeCodes(ctx context.Context, subject string, active bool) er
 	return err
 }
 
+const selectSet = `SELECT id, subject, session, enrollment, salt, created_at FROM mfa_recovery_sets WHERE subject = $1 AND active`
+
+// selectCodes are those of the active set, which may be another one by then: its codes fit no salt but their own.
+const selectCodes = `SELECT n, hash, used_at FROM mfa_recovery_codes
+	WHERE set_id = (SELECT id FROM mfa_recovery_sets WHERE subject = $1 AND active) ORDER BY n`
+
 // Codes returns the subject's active set.
 func (s *Store) Codes(ctx context.Context, subject string) (mfa.CodeSet, error) {
 	var row struct {
@@ -49,8 +55,7 @@ func (s *Store) Codes(ctx context.Context, subject string) (mfa.CodeSet, error) 
 		Salt                             []byte
 		CreatedAt                        int64 `db:"created_at"`
 	}
-	err := s.db.Get(ctx, &row, `SELECT id, subject, session, enrollment, salt, created_at FROM mfa_recovery_sets
-		WHERE subject = $1 AND active`, subject)
+	err := s.db.Get(ctx, &row, selectSet, subject)
 	if dbx.IsNotFound(err) {
 		return mfa.CodeSet{}, nil
 	}
@@ -62,7 +67,7 @@ func (s *Store) Codes(ctx context.Context, subject string) (mfa.CodeSet, error) 
 		Hash   []byte
 		UsedAt int64 `db:"used_at"`
 	}
-	err = s.db.Select(ctx, &codes, `SELECT n, hash, used_at FROM mfa_recovery_codes WHERE set_id = $1 ORDER BY n`, row.ID)
+	err = s.db.Select(ctx, &codes, selectCodes, subject)
 	if err != nil {
 		return mfa.CodeSet{}, err
 	}
@@ -80,11 +85,6 @@ const selectHolding = `SELECT (SELECT COUNT(*) FROM mfa_authenticators WHERE sub
 	(SELECT COUNT(*) FROM mfa_recovery_codes WHERE used_at = 0 AND set_id IN
 		(SELECT id FROM mfa_recovery_sets WHERE subject = $1 AND active)) AS codes_left,
 	COALESCE((SELECT created_at FROM mfa_recovery_sets WHERE subject = $1 AND active), 0) AS codes_made_at`
-
-// Lookup is what [Store.Holding] will ask, for those who read ahead.
-func Lookup(subject dbx.Arg) dbx.Lookup {
-	return dbx.Lookup{Query: selectHolding, Args: []dbx.Arg{subject}}
-}
 
 // Holding counts what a subject has.
 func (s *Store) Holding(ctx context.Context, subject string) (mfa.Holding, error) {

@@ -20,6 +20,9 @@ func (s *Store) AddDevice(ctx context.Context, d mfa.DeviceRecord) error {
 	return err
 }
 
+const selectDevices = `SELECT id, subject, browser, system, secret, former, added_at, rotated_at,
+	last_used_at, expires_at FROM mfa_devices WHERE subject = $1 ORDER BY added_at DESC, id`
+
 // Devices returns a subject's devices, newest first.
 func (s *Store) Devices(ctx context.Context, subject string) ([]mfa.DeviceRecord, error) {
 	var rows []struct {
@@ -30,8 +33,7 @@ func (s *Store) Devices(ctx context.Context, subject string) ([]mfa.DeviceRecord
 		LastUsedAt                   int64 `db:"last_used_at"`
 		ExpiresAt                    int64 `db:"expires_at"`
 	}
-	err := s.db.Select(ctx, &rows, `SELECT id, subject, browser, system, secret, former, added_at, rotated_at,
-		last_used_at, expires_at FROM mfa_devices WHERE subject = $1 ORDER BY added_at DESC, id`, subject)
+	err := s.db.Select(ctx, &rows, selectDevices, subject)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,8 @@ import (
 type Store struct {
 	db    *dbx.DB
 	tries dbx.Attempts
+
+	gathers bool // see On
 }
 
 var _ mfa.Store = (*Store)(nil)
@@ -22,7 +24,21 @@ var _ mfa.Store = (*Store)(nil)
 // _txlock=immediate, a busy timeout, and synchronous=FULL: with less a power cut brings used codes back.
 func New(db *sqlx.DB) *Store {
 	wrapped := dbx.Wrap(db)
-	return &Store{db: wrapped, tries: dbx.Attempts{DB: wrapped, Table: "mfa_attempts"}}
+	return &Store{db: wrapped, tries: dbx.Attempts{DB: wrapped, Table: attemptsTable}}
+}
+
+// On is [New] over a database of this program, whose statements and limits it shares. Its host must not use [Store.Tx], or what
+// it writes in Config.Observe would not be part of [Store.InOne].
+func On(db *dbx.DB) *Store {
+	return &Store{db: db, tries: dbx.Attempts{DB: db, Table: attemptsTable}, gathers: true}
+}
+
+// InOne is InTx, by one statement where it can be.
+func (s *Store) InOne(ctx context.Context, fn func(context.Context) error) error {
+	if !s.gathers {
+		return s.db.InTx(ctx, fn)
+	}
+	return s.db.InOne(ctx, fn)
 }
 
 // InTx runs fn in a transaction that rides in its context, or joins the one of ctx.

@@ -66,6 +66,10 @@ type memoryTx struct{ cleared []string }
 
 type memoryKey struct{ m *memory }
 
+func (m *memory) InOne(ctx context.Context, fn func(context.Context) error) error {
+	return m.InTx(ctx, fn)
+}
+
 func (m *memory) InTx(ctx context.Context, fn func(context.Context) error) error {
 	if m.tx(ctx) != nil {
 		return fn(ctx)
