@@ -118,7 +118,7 @@ func (s *session) start(ctx context.Context) error {
 	for _, o := range []*ours{
 		{name: onPostgres, program: program, people: s.plan.people},
 		{name: onSQLite, program: program, people: s.plan.people},
-		{name: cheaply, program: self, people: s.plan.people * 3 / 2, hashMemory: cheap},
+		{name: cheaply, program: self, people: max(150, s.plan.people*3/2), hashMemory: cheap},
 	} {
 		o.transport = transport
 		if err := s.startOurs(ctx, o); err != nil {
