@@ -296,7 +296,9 @@ func (s *holding) InTx(ctx context.Context, fn func(context.Context) error) erro
 	return s.Store.InTx(ctx, fn)
 }
 
-func (s *holding) InOne(ctx context.Context, fn func(context.Context) error) error { return s.InTx(ctx, fn) }
+func (s *holding) InOne(ctx context.Context, fn func(context.Context) error) error {
+	return s.InTx(ctx, fn)
+}
 
 // The network's limit holds for every kind of proof that is counted, over all of them together.
 func TestSec_MF10_EveryFactorPaysAtTheNetwork(t *testing.T) {
