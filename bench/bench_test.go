@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +99,17 @@ func TestEveryFlow(t *testing.T) {
 	}
 	if err := p.password()(t.Context()); err != nil {
 		t.Error(err)
+	}
+	who := p.people[0]
+	if err := who.browser.forget(p.issuer, knownCookie); err != nil {
+		t.Error(err)
+	}
+	at, _ := url.Parse(p.issuer)
+	if left := who.browser.client.Jar.Cookies(at); len(left) != 1 || !strings.HasSuffix(left[0].Name, knownCookie) || left[0].Value == "" {
+		t.Errorf("a browser without its session keeps %v", left)
+	}
+	if _, err := p.authorize(t.Context(), p.apps["trusted"], who, who.browser, false); err == nil {
+		t.Error("a browser without its session is signed in")
 	}
 	now, most, err := memory(p.process.pid)
 	if err != nil || now <= 0 || most < now {

@@ -43,6 +43,22 @@ func newBrowser(transport http.RoundTripper, address string) *browser {
 	}}
 }
 
+// forget has the browser lose its cookies for an address, but for those whose name ends like this: what a session leaves behind.
+func (b *browser) forget(address, keep string) error {
+	at, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	var gone []*http.Cookie
+	for _, c := range b.client.Jar.Cookies(at) {
+		if !strings.HasSuffix(c.Name, keep) {
+			gone = append(gone, &http.Cookie{Name: c.Name, Path: "/", MaxAge: -1})
+		}
+	}
+	b.client.Jar.SetCookies(at, gone)
+	return nil
+}
+
 // page is what a browser has arrived at. When that is the app, url is the address there and body is empty.
 type page struct {
 	url    *url.URL

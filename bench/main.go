@@ -118,7 +118,7 @@ func (s *session) start(ctx context.Context) error {
 	for _, o := range []*ours{
 		{name: onPostgres, program: program, people: s.plan.people},
 		{name: onSQLite, program: program, people: s.plan.people},
-		{name: cheaply, program: self, people: max(150, s.plan.people*3/2), hashMemory: cheap},
+		{name: cheaply, program: self, people: max(150, s.plan.people*5/2), hashMemory: cheap},
 	} {
 		o.transport = transport
 		if err := s.startOurs(ctx, o); err != nil {
@@ -128,7 +128,7 @@ func (s *session) start(ctx context.Context) error {
 	if err := s.startOthers(ctx, transport); err != nil {
 		return err
 	}
-	for _, p := range s.providers {
+	for _, p := range append(s.providers[:len(s.providers):len(s.providers)], s.cheap) {
 		log("signing %d people in at %s", len(p.people), p.name)
 		if err := p.signInEverybody(ctx); err != nil {
 			return err
@@ -289,8 +289,10 @@ func (s *session) signIns(ctx context.Context) (err error) {
 	}
 	s.results.Hash = hashCost(8 * p.rounds)
 	log("tokens beside sign-ins")
-	s.results.Saturation, err = s.plan.saturate(ctx, s.providers[0])
-	return err
+	if s.results.Saturation, err = s.plan.saturate(ctx, s.providers[0]); err != nil {
+		return err
+	}
+	return s.measure(ctx, p, newSignInFlow, []*provider{s.cheap}) // everybody has codes again
 }
 
 // ends reads what the run has made of the providers.

@@ -75,21 +75,24 @@ func (w *watch) done(ctx context.Context) (work, error) {
 	return out, err
 }
 
-// scans returns how often each table was read as a whole, and about how many rows it has.
-func (w *watch) scans(ctx context.Context) (map[string][2]int64, error) {
-	rows, err := w.db.QueryContext(ctx, "SELECT relname, seq_scan, n_live_tup FROM pg_stat_user_tables")
+// table is what the server's statistics say of one.
+type table struct{ scans, read, live int64 } // how often it was read as a whole, how many rows of it were, how many it has
+
+// scans returns them by name.
+func (w *watch) scans(ctx context.Context) (map[string]table, error) {
+	rows, err := w.db.QueryContext(ctx, "SELECT relname, seq_scan, seq_tup_read, n_live_tup FROM pg_stat_user_tables")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	out := map[string][2]int64{}
+	out := map[string]table{}
 	for rows.Next() {
 		var name string
-		var scans, live int64
-		if err := rows.Scan(&name, &scans, &live); err != nil {
+		var t table
+		if err := rows.Scan(&name, &t.scans, &t.read, &t.live); err != nil {
 			return nil, err
 		}
-		out[name] = [2]int64{scans, live}
+		out[name] = t
 	}
 	return out, rows.Err()
 }

@@ -57,6 +57,17 @@ func TestReportSaysWhatWasMissed(t *testing.T) {
 	}
 }
 
+// TestSmallTablesMayBeReadAsAWhole: only what is read of a table that is big counts.
+func TestSmallTablesMayBeReadAsAWhole(t *testing.T) {
+	var r results
+	r.scanned(map[string]table{"grown": {scans: 3, read: 5000, live: 2}}, map[string]table{
+		"grown": {scans: 5, read: 5010, live: 9000}, "read": {scans: 1, read: 2000, live: 2000}, "small": {scans: 900, read: 9000, live: 10},
+	})
+	if len(r.Big) != 2 || len(r.Scans) != 1 || r.Scans[0] != "read (1 times, 2000 rows)" {
+		t.Errorf("%v %v", r.Big, r.Scans)
+	}
+}
+
 func TestReportReplacesItsPartAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "performance.md")
 	for _, before := range []string{"", "something old\n"} {

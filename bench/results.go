@@ -52,7 +52,7 @@ type results struct {
 	PeerMost   int64   // bytes
 	Hash       float64 // milliseconds of the processor; 0: not measured
 	Saturation *saturation
-	Scans      []string // tables of more than a thousand rows that were read as a whole
+	Scans      []string // tables of more than a thousand rows that were read as a whole when they were that big
 	Big        []string // all tables of more than a thousand rows
 }
 
@@ -72,15 +72,19 @@ func (r *results) describe(ctx context.Context) {
 	}
 }
 
-// scanned notes which big tables were read as a whole.
-func (r *results) scanned(before, after map[string][2]int64) {
+// big is how many rows a table has that is not to be read as a whole.
+const big = 1000
+
+// scanned notes which big tables were read as a whole. While a table is empty or small, reading it so is the quickest way, which
+// PostgreSQL takes; that counts when a big table's worth of rows has been read.
+func (r *results) scanned(before, after map[string]table) {
 	for name, now := range after {
-		if now[1] < 1000 {
+		if now.live < big {
 			continue
 		}
 		r.Big = append(r.Big, name)
-		if more := now[0] - before[name][0]; more > 0 {
-			r.Scans = append(r.Scans, fmt.Sprintf("%s (%d times)", name, more))
+		if rows := now.read - before[name].read; rows >= big {
+			r.Scans = append(r.Scans, fmt.Sprintf("%s (%d times, %d rows)", name, now.scans-before[name].scans, rows))
 		}
 	}
 	sort.Strings(r.Scans)

@@ -12,9 +12,26 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// signInFlow is a whole sign-in with password and code in a fresh browser, from the app and back to it. There are as many as
-// people have codes that were not used yet.
+// knownCookie is how the name of the cookie ends by which a browser is known after its session, too.
+const knownCookie = "_known"
+
+// signInFlow is a whole sign-in with password and code, from the app and back to it, of people who come back to their browser: it
+// was signed in with before, and so they get no letter about a new one. There are as many as people have codes that were not
+// used yet.
 var signInFlow = flow{"sign-in", "whole sign-in, password + code", "trusted", func(_ context.Context, p *provider, a app) (operation, error) {
+	people := &ring[*person]{all: p.people}
+	return func(ctx context.Context) error {
+		who := people.take()
+		if err := who.browser.forget(p.issuer, knownCookie); err != nil {
+			return err
+		}
+		_, err := p.authorize(ctx, a, who, who.browser, true)
+		return err
+	}, nil
+}}
+
+// newSignInFlow is the same in a browser that nobody has signed in with, about which a letter is written.
+var newSignInFlow = flow{"sign-in-new", "the same in a new browser", "trusted", func(_ context.Context, p *provider, a app) (operation, error) {
 	people := &ring[*person]{all: p.people}
 	return func(ctx context.Context) error {
 		who := people.take()

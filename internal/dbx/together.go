@@ -141,69 +141,79 @@ func (db *DB) writeEach(ctx context.Context, g *gathered) (all bool, err error) 
 
 // jointText is the text that runs these. There are as many as the program has.
 type jointText struct {
-	queries []string
-	text    string
+	statements []statement
+	text       string
 }
 
-// joint returns the text that runs statements. Where one of them may touch nothing, inserts are made dependent on it. Where that
-// does not do, an error undoes the others: nothing else undoes a part of a statement.
+// joint returns the text that runs statements. Where one of them may touch nothing, the others are made dependent on it. Where that
+// does not do, an error undoes them: nothing else undoes a part of a statement.
 func (db *DB) joint(statements []statement) string {
 	known, _ := db.joints.Load(statements[0].query)
 	texts, _ := known.([]jointText)
 	for _, t := range texts {
-		if slices.EqualFunc(t.queries, statements, func(query string, s statement) bool { return query == s.query }) {
+		if slices.EqualFunc(t.statements, statements, alikeStatements) {
 			return t.text
 		}
 	}
-	var conditions []string
-	gate := true
-	for i, s := range statements {
-		if s.conditional() {
-			conditions = append(conditions, "part"+strconv.Itoa(i))
-		} else if !s.inserts() {
-			gate = false
-		}
-	}
-	gate = gate && len(conditions) == 1
-	var parts []string
-	n := 0
-	for i, s := range statements {
-		query := s.query
-		if gate && !s.conditional() {
-			query = dependent(query, conditions[0])
-		}
-		part := "part" + strconv.Itoa(i) + " AS (" + shifted(query, n) + " RETURNING 1)"
-		if n += len(s.args); s.conditional() { // before those that depend on it
-			parts = slices.Insert(parts, 0, part)
-		} else {
-			parts = append(parts, part)
-		}
-	}
-	result := "TRUE"
-	for _, part := range conditions {
-		if gate {
-			result = "EXISTS (SELECT 1 FROM " + part + ")"
-		} else {
-			result += " AND 1 / (SELECT COUNT(*) FROM " + part + ") < 2" // an error where it is zero
-		}
-	}
-	made := jointText{text: "WITH " + strings.Join(parts, ", ") + " SELECT " + result}
+	made := jointText{text: jointly(statements)}
 	for _, s := range statements {
-		made.queries = append(made.queries, s.query)
+		made.statements = append(made.statements, statement{query: s.query, any: s.any})
 	}
 	// Of several that put the same one together each keeps its own.
 	db.joints.Store(statements[0].query, append(slices.Clone(texts), made))
 	return made.text
 }
 
-// dependent returns the plain insert that is made only where there is a row of condition.
-func dependent(insert, condition string) string {
-	at := values.FindStringSubmatchIndex(insert)
-	tail := ""
-	if at[4] >= 0 {
-		tail = " " + insert[at[4]:at[5]]
+func alikeStatements(a, b statement) bool { return a.query == b.query && a.any == b.any }
+
+func jointly(statements []statement) string {
+	first := slices.IndexFunc(statements, statement.conditional)
+	parts := make([]string, 0, len(statements))
+	touched := func(i int) string { return "1 / (SELECT COUNT(*) FROM part" + strconv.Itoa(i) + ") < 2" } // an error where it is zero
+	result, free := "TRUE", false
+	for i, n := 0, 0; i < len(statements); i++ {
+		s := statements[i]
+		query := s.query
+		if first >= 0 && i != first {
+			gated, ok := dependent(query, "part"+strconv.Itoa(first))
+			query, free = gated, free || !ok
+			if s.conditional() {
+				result += " AND " + touched(i)
+			}
+		}
+		parts = append(parts, "part"+strconv.Itoa(i)+" AS ("+shifted(query, n)+" RETURNING 1)")
+		n += len(s.args)
 	}
-	return insert[:at[0]] + "SELECT " + insert[at[2]:at[3]] + " WHERE EXISTS (SELECT 1 FROM " + condition + ")" + tail
+	switch {
+	case first < 0:
+	case free:
+		result = touched(first) + " AND " + result
+	default:
+		result = "CASE WHEN EXISTS (SELECT 1 FROM part" + strconv.Itoa(first) + ") THEN " + result + " ELSE FALSE END"
+	}
+	if first > 0 { // it stands before those that depend on it
+		part := parts[first]
+		parts = slices.Insert(slices.Delete(parts, first, first+1), 0, part)
+	}
+	return "WITH " + strings.Join(parts, ", ") + " SELECT " + result
+}
+
+// dependent returns what query does only where there is a row of condition; false, and query, when it is not clear how to say that.
+func dependent(query, condition string) (string, bool) {
+	exists := "EXISTS (SELECT 1 FROM " + condition + ")"
+	if at := values.FindStringSubmatchIndex(query); at != nil {
+		tail := ""
+		if at[4] >= 0 {
+			tail = " " + query[at[4]:at[5]]
+		}
+		return query[:at[0]] + "SELECT " + query[at[2]:at[3]] + " WHERE " + exists + tail, true
+	}
+	// The first WHERE is the statement's own, unless a part in parentheses comes before it that has one.
+	head, where, ok := strings.Cut(query, "WHERE ")
+	if !ok || strings.Contains(head, "(SELECT") || strings.Contains(where, "ON CONFLICT") {
+		return query, false
+	}
+	return head + "WHERE (" + where + ") AND " + exists, true
 }
 
 // values is the end of an insert of one row, which has parameters only.

@@ -45,7 +45,18 @@ func TestInOne(t *testing.T) {
 		mark := func(ctx context.Context) error {
 			return db.Write(ctx, "INSERT INTO marks (id) VALUES ($1) ON CONFLICT (id) DO NOTHING", "m")
 		}
-		forget := func(ctx context.Context) error { return db.Write(ctx, "DELETE FROM marks WHERE id = $1", "other") }
+		forget := func(ctx context.Context) error {
+			return db.Write(ctx, "DELETE FROM marks WHERE id = $1 OR id = $2", "other", "others")
+		}
+		copied := func(from string) func(context.Context) error { // depends on another table's row
+			return func(ctx context.Context) error {
+				rows, err := db.Exec(ctx, "INSERT INTO marks (id) SELECT $1 WHERE EXISTS (SELECT 1 FROM things WHERE id = $2)", "of "+from, from)
+				if err == nil && rows == 0 {
+					err = none
+				}
+				return err
+			}
+		}
 		read := func(ctx context.Context) error {
 			var n int
 			return db.Get(ctx, &n, "SELECT COUNT(*) FROM trail")
@@ -74,10 +85,14 @@ func TestInOne(t *testing.T) {
 			{"of two one touches none", steps{raise(6), unmark, note("8")}, none, "1 2 3 4 5 6 7"},
 			{"and was undone", steps{raise(6), forget, note("8")}, nil, "1 2 3 4 5 6 7 8"},
 			{"touches none beside what may", steps{raise(6), forget, note("9")}, none, "1 2 3 4 5 6 7 8"},
-			{"one table twice", steps{raise(7), raise(8), note("9")}, nil, "1 2 3 4 5 6 7 8 9"},
-			{"reads", steps{read, raise(9), note("a")}, nil, "1 2 3 4 5 6 7 8 9 a"},
-			{"reads, touches none", steps{note("b"), raise(9), read}, none, "1 2 3 4 5 6 7 8 9 a"},
-			{"refuses", steps{note("b"), refuse}, refused, "1 2 3 4 5 6 7 8 9 a"},
+			{"beside what depends on another row", steps{raise(7), copied("a"), note("90")}, nil, "1 2 3 4 5 6 7 8 90"},
+			{"touches none beside that", steps{raise(7), copied("a"), note("91")}, none, "1 2 3 4 5 6 7 8 90"},
+			{"and that touches none", steps{raise(8), copied("b"), note("91")}, none, "1 2 3 4 5 6 7 8 90"},
+			{"and was undone, too", steps{raise(8), forget, note("91")}, nil, "1 2 3 4 5 6 7 8 90 91"},
+			{"one table twice", steps{raise(9), raise(10), note("9")}, nil, "1 2 3 4 5 6 7 8 9 90 91"},
+			{"reads", steps{read, raise(11), note("a")}, nil, "1 2 3 4 5 6 7 8 9 90 91 a"},
+			{"reads, touches none", steps{note("b"), raise(11), read}, none, "1 2 3 4 5 6 7 8 9 90 91 a"},
+			{"refuses", steps{note("b"), refuse}, refused, "1 2 3 4 5 6 7 8 9 90 91 a"},
 		} {
 			before := committed
 			err := db.InOne(ctx, func(ctx context.Context) error {
@@ -100,7 +115,7 @@ func TestInOne(t *testing.T) {
 				t.Errorf("%s: something was told as committed", c.name)
 			}
 		}
-		if committed != 10 {
+		if committed != 12 {
 			t.Errorf("%d committed", committed)
 		}
 	})
