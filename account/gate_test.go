@@ -32,7 +32,9 @@ func (c *hashers) come(line queue, lasts time.Duration) {
 		c.mu.Lock()
 		if err == nil {
 			c.order = append(c.order, line.name)
+			c.g.mu.Lock()
 			c.most = max(c.most, c.g.running)
+			c.g.mu.Unlock()
 		} else if errors.Is(err, ErrBusy) {
 			c.errs[line.name]++
 		}

@@ -179,6 +179,9 @@ func TestSeveralStatementsAreOneTransaction(t *testing.T) {
 				case trip == "BEGIN" || trip == "COMMIT":
 					inside = trip == "BEGIN"
 				case len(trip) > 7 && trip[:7] == "PREPARE":
+				case strings.HasPrefix(trip, "WITH part"): // which is all of them
+					writes += strings.Count(trip, "INSERT INTO") + strings.Count(trip, "DELETE FROM") +
+						strings.Count(trip, "UPDATE oauth_grants")
 				case !inside:
 					t.Errorf("%s: alone: %s", name, trip)
 				default:

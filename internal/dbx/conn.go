@@ -66,10 +66,11 @@ func (c *serverConn) ResetSession(ctx context.Context) error {
 
 // begin is before whatever goes to the server: from now on, and until ctx's deadline, it answers.
 func (c *serverConn) begin(ctx context.Context) {
-	c.wire.until, _ = ctx.Deadline()
-	c.wire.sent = false
+	until, _ := ctx.Deadline()
+	c.wire.until.set(until)
+	c.wire.sent.Store(false)
 	if c.wire.patience == 0 { // what was set for connecting would stay
-		_ = c.wire.SetDeadline(c.wire.until) // fails where the connection is lost, which the statement will tell
+		_ = c.wire.SetDeadline(until) // fails where the connection is lost, which the statement will tell
 	}
 }
 
@@ -90,7 +91,7 @@ func (c *serverConn) judge(err error, harmless bool) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && (harmless || c.inTx):
 		return err // it has no effect, and the time for another try is over
-	case !c.wire.sent || harmless || c.inTx: // a transaction that is not committed ends with its connection
+	case !c.wire.sent.Load() || harmless || c.inTx: // a transaction that is not committed ends with its connection
 		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
 	}
 	return fmt.Errorf("%w: %s", ErrUnknown, err) // not wrapped: it may hold ErrBadConn
@@ -165,7 +166,8 @@ type tx struct {
 
 // Commit implements [driver.Tx].
 func (t tx) Commit() error {
-	t.conn.inTx, t.conn.wire.sent = false, false
+	t.conn.inTx = false
+	t.conn.wire.sent.Store(false)
 	return t.conn.judge(t.Tx.Commit(), false)
 }
 

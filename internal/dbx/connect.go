@@ -84,7 +84,8 @@ func (c *connector) try(ctx context.Context, host *pq.Connector) (driver.Conn, e
 	if limit, ok := ctx.Deadline(); ok && limit.Before(until) {
 		until = limit
 	}
-	w := &wire{until: until}
+	w := new(wire)
+	w.until.set(until)
 	// Not ctx's own end: a caller who goes away must not undo the connection that somebody else may have.
 	soon, cancel := context.WithDeadline(context.WithValue(context.WithoutCancel(ctx), wireKey{}, w), until)
 	defer cancel()
