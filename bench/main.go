@@ -34,7 +34,7 @@ func main() {
 	}
 	p := plan{people: 200, rounds: 5, round: 2 * time.Second, open: 5 * time.Second, share: 0.4, starts: 5}
 	if *quick {
-		p = plan{people: 24, rounds: 3, round: 700 * time.Millisecond, open: 2 * time.Second, share: 0.4, starts: 3}
+		p = plan{people: 80, rounds: 3, round: 700 * time.Millisecond, open: 2 * time.Second, share: 0.4, starts: 3}
 	}
 	s := &session{plan: p, wanted: wanted, dex: *dex, hydra: *hydra}
 	exit(s.run(ctx, *write))
@@ -118,7 +118,7 @@ func (s *session) start(ctx context.Context) error {
 	for _, o := range []*ours{
 		{name: onPostgres, program: program, people: s.plan.people},
 		{name: onSQLite, program: program, people: s.plan.people},
-		{name: cheaply, program: self, people: max(150, s.plan.people*5/2), hashMemory: cheap},
+		{name: cheaply, program: self, people: 100 + s.plan.people*3, hashMemory: cheap},
 	} {
 		o.transport = transport
 		if err := s.startOurs(ctx, o); err != nil {
@@ -292,7 +292,8 @@ func (s *session) signIns(ctx context.Context) (err error) {
 	if s.results.Saturation, err = s.plan.saturate(ctx, s.providers[0]); err != nil {
 		return err
 	}
-	return s.measure(ctx, p, newSignInFlow, []*provider{s.cheap}) // everybody has codes again
+	p.rounds, p.share = (p.rounds+1)/2, p.share/2
+	return s.measure(ctx, p, newSignInFlow, []*provider{s.cheap})
 }
 
 // ends reads what the run has made of the providers.

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// restingLimit is the memory, in bytes, that a server with little in it stays below: what it keeps, [room], a hash for each
-// processor but one, and what requests leave behind.
-func restingLimit(processors int) int64 { return room + int64(52+20*max(1, processors-1))<<20 }
+// restingLimit is the memory, in bytes, that a server with little in it stays below: what it keeps, [room], and a hash for each
+// processor but one, with half of one that is over. A new one comes on top while the collector works, and the program's own
+// pages are not of it.
+func restingLimit(processors int) int64 { return room + int64(22+30*max(1, processors-1))<<20 }
 
-// memoryLimit is where the collector of garbage begins to work harder, in bytes, when so much is kept. Where more is kept than
-// a small server does it grows along: it is to bound the garbage, never what a server may keep.
+// memoryLimit is where the collector of garbage begins to work harder, in bytes, when so much is kept, a hash that is being
+// computed with it. Where more is kept than a small server does it grows along: it is to bound the garbage, never what a server may keep.
 func memoryLimit(processors int, live int64) int64 {
-	return restingLimit(processors) + 2*max(0, live-room-16<<20)
+	return restingLimit(processors) + 2*max(0, live-room-28<<20)
 }
 
 // shareMachine lets the runtime serve a machine of few processors and little memory. On one processor a hash of a password

@@ -10,12 +10,12 @@ func TestMemoryLimitLeavesRoom(t *testing.T) {
 		for _, live := range []int64{0, 8 << 20, 200 << 20, 4 << 30} {
 			limit := memoryLimit(processors, room+live)
 			hashes := int64(max(1, processors-1)) * 19 << 20
-			if limit < live+room+live/2 || limit-hashes < room+50<<20 {
+			if limit < live+room+live/2 || limit-hashes < room+30<<20 {
 				t.Errorf("%d processors, %d MiB kept: %d MiB", processors, live>>20, limit>>20)
 			}
 		}
 	}
-	if limit := (memoryLimit(2, room+10<<20) - room) >> 20; limit > 80 {
+	if limit := (memoryLimit(2, room+10<<20) - room) >> 20; limit > 60 {
 		t.Errorf("a small server on two processors: %d MiB", limit)
 	}
 }
