@@ -161,6 +161,7 @@ func TestDoubleClick(t *testing.T) {
 			if late(); b.has("[role=alert]") { // the first of the two changed the session: the second says so and leads on
 				b.says("[role=alert]", "was sent twice")
 				b.link("Open the page again")
+				late()
 			}
 			b.at(d.App + "/profile")
 			b.proved(d, `["pwd","otp","mfa"]`, "aal2")
