@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -61,18 +60,21 @@ func hashCost(hashes int) float64 {
 	return float64((used() - before).Microseconds()) / 1000 / float64((hashes+1)/2*2)
 }
 
-// saturation is what became of the token endpoint while passwords were checked without a pause.
+// saturation is what became of the token endpoint while passwords were checked without a pause: 99th percentiles in milliseconds, the
+// median of those of the rounds.
 type saturation struct {
-	Quiet, Busy float64 // 99th percentile in milliseconds
-	Rate        float64 // of token requests, per second
-	SignIns     float64 // passwords per second meanwhile
-	Refused     float64 // of them, per second: the queue was full
+	Quiet, Busy               float64 // client credentials and refreshes, as many of either
+	MachineQuiet, MachineBusy float64 // of them client credentials, which wait for no disk
+	Rate                      float64 // of token requests, per second
+	SignIns                   float64 // passwords per second meanwhile
+	Refused                   float64 // of them, per second: the queue was full
 }
 
 // signers is how many people try to sign in at once.
 const signers = 16
 
-// saturate measures the token endpoint at a fixed rate, without and with sign-ins.
+// saturate measures the token endpoint at a fixed rate, without and with sign-ins, in rounds that take turns: what else
+// disk and machine do meets both.
 func (p plan) saturate(ctx context.Context, at *provider) (*saturation, error) {
 	byMachine, err := machine(ctx, at, at.apps["machine"])
 	if err != nil {
@@ -82,31 +84,39 @@ func (p plan) saturate(ctx context.Context, at *provider) (*saturation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var n atomic.Int64
-	tokens := func(ctx context.Context) error {
-		if n.Add(1)%2 == 0 {
-			return byMachine(ctx)
-		}
-		return byRefresh(ctx)
+	out := &saturation{Rate: 200}
+	tokens := func() (machines, both *sample) {
+		refreshes := make(chan *sample)
+		go func() { refreshes <- open(ctx, byRefresh, out.Rate/2, p.open/2) }()
+		machines, both = open(ctx, byMachine, out.Rate/2, p.open/2), newSample()
+		both.merge(machines)
+		both.merge(<-refreshes)
+		return machines, both
 	}
-	out := &saturation{Rate: 100}
-	quiet, busy := newSample(), newSample()
-	for range 2 {
-		quiet.merge(open(ctx, tokens, out.Rate, p.open))
+	var found [4][]float64
+	note := func(i int, machines, both *sample) error {
+		for j, s := range []*sample{both, machines} {
+			found[i+j] = append(found[i+j], float64(s.latency.ValueAtQuantile(99))/1000)
+		}
+		return both.err(false)
+	}
+	for range p.rounds {
+		machines, both := tokens()
+		quiet := note(0, machines, both)
 		during, stop := context.WithCancel(ctx)
 		passwords := make(chan *sample)
 		go func() { passwords <- closed(during, at.password(), signers, time.Hour) }()
 		time.Sleep(p.open / 10) // until all of them wait
-		busy.merge(open(ctx, tokens, out.Rate, p.open))
+		machines, both = tokens()
 		stop()
 		s := <-passwords
-		out.SignIns += float64(s.ops) / s.elapsed.Seconds() / 2
-		out.Refused += float64(s.failed) / s.elapsed.Seconds() / 2
+		out.SignIns += float64(s.ops) / s.elapsed.Seconds() / float64(p.rounds)
+		out.Refused += float64(s.failed) / s.elapsed.Seconds() / float64(p.rounds)
+		if err := errors.Join(quiet, note(2, machines, both)); err != nil {
+			return nil, fmt.Errorf("tokens beside sign-ins: %w", err)
+		}
 	}
-	if err := errors.Join(quiet.err(false), busy.err(false)); err != nil {
-		return nil, fmt.Errorf("tokens beside sign-ins: %w", err)
-	}
-	out.Quiet, out.Busy = float64(quiet.latency.ValueAtQuantile(99))/1000, float64(busy.latency.ValueAtQuantile(99))/1000
+	out.Quiet, out.MachineQuiet, out.Busy, out.MachineBusy = median(found[0]), median(found[1]), median(found[2]), median(found[3])
 	return out, nil
 }
 
