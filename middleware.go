@@ -24,8 +24,8 @@ import (
 	"github.com/focushq/idp/templates"
 )
 
-// databaseTime is how long a request's statements may take together, waits for a connection included: what is left of five
-// seconds is for saying that it took too long.
+// databaseTime is how long a request's statements may take together, waits for a connection included, from the first one on: what
+// is left of five seconds is for saying that it took too long.
 const databaseTime = 4 * time.Second
 
 // bodyLimit is more than any form of ours needs.
@@ -60,7 +60,7 @@ func (p *IdP) identify(next http.Handler, mux *http.ServeMux) http.Handler {
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		ctx := mfa.WithAddress(audit.WithRequest(r.Context(), info), info.Address)
 		if !long(r.URL.Path) {
-			ctx = dbx.Bound(ctx, started.Add(databaseTime))
+			ctx = dbx.BoundFor(ctx, databaseTime)
 		}
 		next.ServeHTTP(seen, r.WithContext(ctx))
 		_, route := mux.Handler(r)

@@ -167,13 +167,14 @@ type tx struct {
 // Commit implements [driver.Tx].
 func (t tx) Commit() error {
 	t.conn.inTx = false
-	t.conn.wire.sent.Store(false)
+	t.conn.begin(context.Background()) // it has time of its own: the last statement's may be over
 	return t.conn.judge(t.Tx.Commit(), false)
 }
 
 // Rollback implements [driver.Tx].
 func (t tx) Rollback() error {
 	t.conn.inTx = false
+	t.conn.begin(context.Background())
 	return t.conn.judge(t.Tx.Rollback(), true)
 }
 

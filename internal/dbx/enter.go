@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -21,9 +22,40 @@ func Bound(ctx context.Context, until time.Time) context.Context {
 	return context.WithValue(ctx, boundKey{}, until)
 }
 
-// bound returns until when a statement of ctx may take; zero: as long as the database lets it.
+// BoundFor is [Bound] until so long after the first statement: what comes before it, such as the body of a request that arrives
+// slowly, costs the database nothing.
+func BoundFor(ctx context.Context, within time.Duration) context.Context {
+	return context.WithValue(ctx, boundKey{}, &budget{within: within})
+}
+
+// Settling returns ctx for what has to be written whatever became of the request: without its end, and with two seconds for
+// statements where its own bound may be over.
+func Settling(ctx context.Context) context.Context {
+	return Bound(context.WithoutCancel(ctx), time.Now().Add(2*time.Second))
+}
+
+// budget is a bound that begins with the first statement.
+type budget struct {
+	within time.Duration
+	begin  sync.Once
+	until  time.Time
+}
+
+// end returns the end of the budget, which begins now at the latest.
+func (b *budget) end() time.Time {
+	b.begin.Do(func() { b.until = time.Now().Add(b.within) })
+	return b.until
+}
+
+// bound returns until when a statement of ctx, which begins now, may take; zero: as long as the database lets it.
 func bound(ctx context.Context) time.Time {
-	until, _ := ctx.Value(boundKey{}).(time.Time)
+	var until time.Time
+	switch b := ctx.Value(boundKey{}).(type) {
+	case time.Time:
+		until = b
+	case *budget:
+		until = b.end()
+	}
 	if end, ok := ctx.Deadline(); ok && (until.IsZero() || end.Before(until)) {
 		until = end
 	}
@@ -63,17 +95,24 @@ func (db *DB) enter(ctx context.Context, writes bool) (context.Context, visit, e
 	if until.IsZero() {
 		until = time.Now().Add(answerWithin)
 	}
-	calm := steady{ctx, until}
-	if db.txOf(ctx) != nil {
-		return calm, visit{}, nil
+	var v visit
+	if db.txOf(ctx) == nil {
+		holdsOne, _ := ctx.Value(apartKey{db.sqlx}).(bool)
+		var err error
+		if v, err = db.gates.enter(ctx, until, writes, holdsOne); err != nil {
+			return nil, visit{}, err
+		}
 	}
-	holdsOne, _ := ctx.Value(apartKey{db.sqlx}).(bool)
-	v, err := db.gates.enter(ctx, until, writes, holdsOne)
-	if err != nil {
-		return nil, visit{}, err
+	if db.Postgres() && over(until) {
+		v.leave()
+		return nil, visit{}, ErrFull
 	}
-	return calm, v, nil
+	return steady{ctx, until}, v, nil
 }
+
+// over reports whether there is no time left for a statement. Sent all the same, it would fail on the wire and take a connection
+// along that is in order, so that whoever is late could close the pool's one by one.
+func over(until time.Time) bool { return !time.Now().Before(until) }
 
 // Pooled reports whether a pooler stands between that gives every transaction another server connection (pooler=transaction in the
 // URL): then LISTEN, session locks and settings of a session do not work.

@@ -116,7 +116,11 @@ func (db *DB) once(ctx context.Context, fn func(context.Context) error) error {
 	for _, fn := range tx.after {
 		fn()
 	}
+	until, _ := calm.Deadline()
 	for _, query := range tx.missed {
+		if db.gates != nil && over(until) {
+			break
+		}
 		db.prepare(calm, query) // the next transaction finds it; if this fails, that one tries again
 	}
 	return nil
