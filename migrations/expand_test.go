@@ -36,7 +36,7 @@ func released(t *testing.T) map[string]int {
 
 var (
 	makesTable = regexp.MustCompile(`(?i)\bCREATE TABLE (?:IF NOT EXISTS )?(\w+)`)
-	indexes    = regexp.MustCompile(`(?i)\bCREATE UNIQUE INDEX .*? ON (\w+)`)
+	indexes    = regexp.MustCompile(`(?i)\bCREATE (UNIQUE )?INDEX (CONCURRENTLY IF NOT EXISTS )?.*? ON (\w+)`)
 	alters     = regexp.MustCompile(`(?i)\bALTER TABLE (\w+) (.*)`)
 	takesAway  = regexp.MustCompile(`(?i)^\s*(DROP TABLE|TRUNCATE|DELETE FROM|UPDATE)\b|\b(RENAME|DROP COLUMN|ALTER COLUMN|ADD CONSTRAINT|ADD PRIMARY KEY|DROP CONSTRAINT)\b`)
 	demands    = regexp.MustCompile(`(?i)\bADD COLUMN\b.*\bNOT NULL\b`)
@@ -51,8 +51,13 @@ func narrows(statement string, made map[string]bool) string {
 	if found := makesTable.FindStringSubmatch(statement); found != nil {
 		made[found[1]] = true
 	}
-	if found := indexes.FindStringSubmatch(statement); found != nil && !made[found[1]] {
-		return "it makes something unique that it may write twice"
+	if found := indexes.FindStringSubmatch(statement); found != nil && !made[found[3]] {
+		switch {
+		case found[1] != "":
+			return "it makes something unique that it may write twice"
+		case found[2] == "":
+			return "it waits until the index is built: CREATE INDEX CONCURRENTLY IF NOT EXISTS"
+		}
 	}
 	found := alters.FindStringSubmatch(statement)
 	switch {
@@ -66,8 +71,23 @@ func narrows(statement string, made map[string]bool) string {
 	return ""
 }
 
-// While replicas are upgraded one by one, programs of the last release work on the new schema: what came since then adds. What is
-// taken away goes with a release after the one that stopped using it; the statement then says so, in a comment "contracts: why".
+// alone tells whether a file, without its remarks, has nothing but indexes that are built beside those who write, or none of them:
+// PostgreSQL builds them outside of a transaction, where a file that is interrupted is run again from its beginning.
+func alone(up string) bool {
+	var beside, others int
+	for statement := range strings.SplitSeq(remark.ReplaceAllString(up, ""), ";") {
+		if found := indexes.FindStringSubmatch(statement); found != nil && found[2] != "" {
+			beside++
+		} else if strings.TrimSpace(statement) != "" {
+			others++
+		}
+	}
+	return beside == 0 || others == 0
+}
+
+// While replicas are upgraded one by one, programs of the last release work on the new schema: what came since then adds, and keeps
+// none of their writes waiting until an index is built. What is taken away goes with a release after the one that stopped using it;
+// the statement then says so, in a comment "contracts: why".
 func TestMigrationsOnlyAdd(t *testing.T) {
 	last := released(t)
 	files, err := filepath.Glob("*/*.sql")
@@ -89,6 +109,9 @@ func TestMigrationsOnlyAdd(t *testing.T) {
 			t.Fatal(err)
 		}
 		up, _, _ := strings.Cut(string(text), "-- +goose Down")
+		if outside := strings.Contains(up, "-- +goose NO TRANSACTION\n"); outside != strings.Contains(up, "INDEX CONCURRENTLY") || !alone(up) {
+			t.Errorf("%s: indexes are built CONCURRENTLY in files of their own, and nothing else is done outside of a transaction", name)
+		}
 		for statement := range strings.SplitSeq(up, ";") {
 			if why := narrows(statement, made); why != "" && !strings.Contains(statement, "-- contracts: ") {
 				t.Errorf("%s: %s: %s", name, why, strings.TrimSpace(statement))
@@ -99,9 +122,10 @@ func TestMigrationsOnlyAdd(t *testing.T) {
 
 func TestNarrows(t *testing.T) {
 	for statement, want := range map[string]bool{
-		"CREATE TABLE a (id TEXT PRIMARY KEY, n BIGINT NOT NULL)":      false,
-		"CREATE INDEX a_n ON a (n) WHERE n > 0":                        false,
-		"DROP INDEX a_n":                                               false, // slower is not wrong
+		"CREATE TABLE a (id TEXT PRIMARY KEY, n BIGINT NOT NULL)": false,
+		"CREATE INDEX mine_n ON mine (n) WHERE n > 0":             false,
+		"CREATE INDEX CONCURRENTLY IF NOT EXISTS b_n ON b (n)":    false,
+		"DROP INDEX a_n": false, // slower is not wrong
 		"ALTER TABLE b ADD COLUMN n BIGINT NOT NULL DEFAULT 0":         false,
 		"ALTER TABLE b ADD COLUMN n BIGINT":                            false,
 		"INSERT INTO a (id, n) SELECT id, 1 FROM b":                    false,
@@ -114,10 +138,26 @@ func TestNarrows(t *testing.T) {
 		"DROP TABLE b":                                                 true,
 		"UPDATE b SET n = 1":                                           true,
 		"DELETE FROM b":                                                true,
+		"CREATE INDEX b_n ON b (n)":                                    true,
+		"CREATE INDEX CONCURRENTLY b_n ON b (n)":                       true, // not to be done twice
 		"CREATE UNIQUE INDEX b_n ON b (n)":                             true,
+		"CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS b_n ON b (n)":  true,
 	} {
 		if got := narrows(statement, map[string]bool{"mine": true}) != ""; got != want {
 			t.Errorf("%q: %v, want %v", statement, got, want)
+		}
+	}
+}
+
+func TestAlone(t *testing.T) {
+	for up, want := range map[string]bool{
+		"-- +goose Up\nCREATE INDEX CONCURRENTLY IF NOT EXISTS b_n ON b (n);\n":                                  true,
+		"CREATE TABLE a (id TEXT); CREATE INDEX a_id ON a (id)":                                                  true,
+		"CREATE TABLE a (id TEXT); CREATE INDEX CONCURRENTLY IF NOT EXISTS b_n ON b (n);":                        false,
+		"CREATE INDEX CONCURRENTLY IF NOT EXISTS b_n ON b (n); CREATE INDEX CONCURRENTLY IF NOT EXISTS b_m ON b": true,
+	} {
+		if got := alone(up); got != want {
+			t.Errorf("%q: %v, want %v", up, got, want)
 		}
 	}
 }

@@ -144,11 +144,18 @@ func open(db *sqlx.DB, files fs.FS, stream string) (*goose.Provider, error) {
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if db.DriverName() == "postgres" {
 		dialect = database.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second
+		indexes, err := concurrently(folder)
 		if err != nil {
 			return nil, fmt.Errorf("migrations: %w", err)
 		}
-		options = append(options, goose.WithSessionLocker(locker))
+		// It asks every second: a statement that waited for the lock would be what a concurrent build waits for.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+		if err != nil {
+			return nil, fmt.Errorf("migrations: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(mending{locker, indexes}))
+	} else {
+		folder = plain{folder}
 	}
 	store, err := database.NewStore(dialect, "schema_"+stream)
 	if err != nil {

@@ -36,20 +36,23 @@ var steps = stream(
 func each(t *testing.T, fn func(t *testing.T, starters []*sqlx.DB)) {
 	engines := map[string]func(testing.TB, ...string) string{"sqlite": dbxtest.SQLiteURL, "postgres": dbxtest.PostgresURL}
 	for engine, fresh := range engines {
-		t.Run(engine, func(t *testing.T) {
-			url := fresh(t)
-			starters := make([]*sqlx.DB, 4)
-			for i := range starters {
-				db, err := dbx.Open(t.Context(), url)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { db.Close() })
-				starters[i] = db.SQLX()
-			}
-			fn(t, starters)
-		})
+		t.Run(engine, func(t *testing.T) { fn(t, four(t, fresh(t))) })
 	}
+}
+
+// four opens a database four times.
+func four(t *testing.T, url string) []*sqlx.DB {
+	t.Helper()
+	starters := make([]*sqlx.DB, 4)
+	for i := range starters {
+		db, err := dbx.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		starters[i] = db.SQLX()
+	}
+	return starters
 }
 
 func TestFourStartersApplyEachFileOnce(t *testing.T) {

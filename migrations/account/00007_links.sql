@@ -1,2 +1,3 @@
+-- +goose NO TRANSACTION
 -- +goose Up
-CREATE INDEX account_links_expires_at ON account_links (expires_at);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS account_links_expires_at ON account_links (expires_at);
