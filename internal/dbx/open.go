@@ -130,6 +130,9 @@ func openSQLite(path string, options Options, patience time.Duration) (*sqlx.DB,
 	// steps and refresh tokens are valid again.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)", busyTimeout(options, patience)) +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	if patience > 0 {
+		dsn += "&_pragma=cache_size(-512)" // KiB for each connection, of 2,000: a request reads few pages, and the kernel has them anyway
+	}
 	inner, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("dbx: %w", err)
