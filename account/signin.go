@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/focushq/idp/internal/dbx"
 	"github.com/focushq/idp/internal/throttle"
 )
 
@@ -72,9 +73,10 @@ func (s *Service) prove(ctx context.Context, r *row, person, password, address s
 	}
 	apart := s.cfg.DB.Apart(ctx)
 	ok, outdated, err := s.cfg.Hasher.verify(ctx, place, hash, norm.NFC.String(password))
+	apart = dbx.Settling(apart)
 	if err != nil { // nothing was compared
 		for _, c := range counts {
-			err = errors.Join(err, s.giveBack(context.WithoutCancel(apart), c.key, c.n))
+			err = errors.Join(err, s.giveBack(apart, c.key, c.n))
 		}
 		return nil, err
 	}

@@ -63,8 +63,12 @@ func (s *Store) Attempts(ctx context.Context, key string) (int, time.Time, error
 	return s.tries.Attempts(ctx, key)
 }
 
-// CountAttempt counts tries outside of the transaction of ctx. On SQLite, which has one writer, it fails inside one.
+// CountAttempt counts tries outside of the transaction of ctx. On SQLite, which has one writer, it fails inside one. What is given
+// back has time of its own.
 func (s *Store) CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error) {
+	if tries < 0 {
+		ctx = dbx.Settling(ctx)
+	}
 	return s.tries.CountAttempt(s.db.Apart(ctx), key, n, tries, until)
 }
 
