@@ -85,7 +85,11 @@ func setJSON(dest reflect.Value, value []byte) error {
 		if err != nil {
 			return err
 		}
-		*into, err = hex.DecodeString(strings.TrimPrefix(text, `\x`))
+		digits, ok := strings.CutPrefix(text, `\x`)
+		if !ok {
+			return errors.New("the server's bytea_output is not hex: give the role that setting")
+		}
+		*into, err = hex.DecodeString(digits)
 		return err
 	case *sql.NullInt64:
 		if *into = (sql.NullInt64{}); string(value) == "null" {

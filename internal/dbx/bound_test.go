@@ -89,3 +89,36 @@ func TestAnEndHasTimeOfItsOwn(t *testing.T) {
 		t.Errorf("%v after %d runs, stored: %s", err, runs, ids(t, db))
 	}
 }
+
+// TestTheBackgroundIsReadForThoseInside: what is read in the background is read though all other connections are with those who, in
+// the middle of a transaction, wait for it.
+func TestTheBackgroundIsReadForThoseInside(t *testing.T) {
+	db, err := dbx.OpenWith(t.Context(), dbxtest.PostgresURL(t), dbx.Options{Pool: 4})
+	must(t, err)
+	defer db.Close()
+	var inside, all sync.WaitGroup
+	inside.Add(3)
+	read := make(chan struct{})
+	all.Go(func() {
+		inside.Wait()
+		db.Background(func(ctx context.Context) {
+			defer close(read)
+			if err := db.Get(ctx, new(int), "SELECT 1 + 0"); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	for range 3 {
+		all.Go(func() {
+			err := db.InTx(t.Context(), func(context.Context) error {
+				inside.Done()
+				<-read
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}

@@ -79,12 +79,12 @@ func (c *serverConn) judge(err error, harmless bool) error {
 	if err == nil {
 		return nil
 	}
-	if pq.As(err, pqerror.ReadOnlySQLTransaction, pqerror.AdminShutdown, pqerror.CrashShutdown, pqerror.CannotConnectNow) != nil {
+	if pq.As(err, pqerror.ReadOnlySQLTransaction, pqerror.AdminShutdown, pqerror.CannotConnectNow) != nil {
 		// The server is not, or no longer, the one that takes writes. It has done nothing.
 		c.spoilt = true
 		return fmt.Errorf("%w: %w", driver.ErrBadConn, err)
 	}
-	if !lost(err) {
+	if !lost(err) && pq.As(err, pqerror.CrashShutdown) == nil { // after a crash nobody knows how far it came
 		return err
 	}
 	c.spoilt = true

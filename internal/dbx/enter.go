@@ -79,7 +79,8 @@ func (steady) Done() <-chan struct{} { return nil }
 // Err implements [context.Context].
 func (steady) Err() error { return nil }
 
-// apartKey tells that a context without a transaction was made from one with: somebody waits for it with a connection in hand.
+// apartKey tells that somebody may wait for a context's statements with a connection in hand: it has no transaction and was made from
+// one that has ([DB.Apart]), or is that of [DB.Background].
 type apartKey struct{ db *sqlx.DB }
 
 // enter waits for the right to use a connection, which the caller gives back by leaving. It returns the context for the driver.

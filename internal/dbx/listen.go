@@ -256,7 +256,8 @@ func (n *news) everything() {
 }
 
 // Background runs fn in the background for two seconds at most, for whoever must not wait for it, and independently of any
-// request or transaction. Close waits until it has ended.
+// request or transaction. Close waits until it has ended. Its statements have the connections that are kept for those who hold one
+// already: all others may be theirs who, in the middle of a transaction, wait for what it reads.
 func (db *DB) Background(fn func(context.Context)) {
 	db.news.mu.Lock()
 	open := !db.news.closed
@@ -270,7 +271,7 @@ func (db *DB) Background(fn func(context.Context)) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		fn(ctx)
+		fn(context.WithValue(ctx, apartKey{db.sqlx}, true))
 	}()
 }
 

@@ -198,6 +198,7 @@ func settings(query url.Values, patience time.Duration, pooled bool) map[string]
 		out["binary_parameters"] = "yes" // text and arguments in one round trip
 		return out                       // a pooler refuses what it cannot keep apart for its clients
 	}
+	out["bytea_output"] = "hex" // as json_agg shows it in DB.GetAhead
 	// What is decided is decided by conditional statements. A server whose transactions are serializable by default would fail some of
 	// them, of people who have nothing to do with each other, the more the emptier its tables are.
 	out["default_transaction_isolation"] = "read committed"

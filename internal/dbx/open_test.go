@@ -79,6 +79,37 @@ func TestOpenLimitsStatements(t *testing.T) {
 	}
 }
 
+// TestWhatTheDatabaseIsSetTo: bytes are read with others as they are alone, however the database shows them to programs that do
+// not say how; where that cannot be said, behind a pooler, an error tells what to set.
+func TestWhatTheDatabaseIsSetTo(t *testing.T) {
+	address := dbxtest.PostgresURL(t)
+	patient, err := dbx.OpenPatient(t.Context(), address)
+	must(t, err)
+	defer patient.Close()
+	var name string
+	must(t, patient.Get(t.Context(), &name, "SELECT current_database()"))
+	must(t, exec(t.Context(), patient, "ALTER DATABASE "+name+" SET bytea_output = escape"))
+	must(t, exec(t.Context(), patient, "CREATE TABLE blobs (id TEXT PRIMARY KEY, raw BYTEA)"))
+	must(t, exec(t.Context(), patient, "INSERT INTO blobs (id, raw) VALUES ($1, $2)", "a", []byte("\x0012")))
+	ahead := func(address string) (raw []byte, err error) {
+		db, err := dbx.Open(t.Context(), address)
+		must(t, err)
+		defer db.Close()
+		const query = "SELECT raw FROM blobs WHERE id = $1"
+		ctx := db.Ahead(t.Context())
+		var row struct{ ID string }
+		lookups := []dbx.Lookup{{Query: query, Args: []dbx.Arg{dbx.Of("id")}}}
+		must(t, db.GetAhead(ctx, &row, lookups, "SELECT id FROM blobs WHERE id = $1 AND id <> ''", "a"))
+		return raw, db.Get(ctx, &raw, query, "a")
+	}
+	if raw, err := ahead(address); err != nil || string(raw) != "\x0012" {
+		t.Errorf("%q, %v", raw, err)
+	}
+	if raw, err := ahead(address + "&pooler=transaction"); err == nil || !strings.Contains(err.Error(), "bytea_output") {
+		t.Errorf("behind a pooler: %q, %v", raw, err)
+	}
+}
+
 // TestFault_R09_FrozenDatabase: the database accepts and says nothing, on pooled and on new connections.
 // Every answer comes within five seconds, and the first query after the thaw works.
 func TestFault_R09_FrozenDatabase(t *testing.T) {
