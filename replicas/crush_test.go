@@ -170,7 +170,7 @@ func (c *crush) storm(t *testing.T, r *replica) {
 	if statuses[http.StatusUnprocessableEntity] == 0 || statuses[http.StatusServiceUnavailable] == 0 || len(statuses) != 2 {
 		t.Errorf("answers: %v", statuses)
 	}
-	if waits[len(waits)/2] > 100*time.Millisecond { // so much may the slowest of a hundred take
+	if waits[len(waits)/2] > time.Second { // they wait for none of the hashes; milliseconds where nothing else is busy
 		t.Errorf("half of the tokens took longer than %v", waits[len(waits)/2])
 	}
 	if status, _, err := c.signIn(r.origin, c.ada, "192.0.2.2"); status != http.StatusSeeOther {
