@@ -53,6 +53,18 @@ type Account struct {
 
 	role        Role // a lesser one than administrator, see [Account.Role]
 	askedAnyway bool // by the policy as it was then: for a second factor, whatever the groups
+
+	// password is the hash of what the account had then, "" for none. A pointer, so that nothing that prints an account prints it;
+	// nil in an account that was not read.
+	password *string
+}
+
+// passwordThen is a.password's value.
+func (a *Account) passwordThen() string {
+	if a.password == nil {
+		return ""
+	}
+	return *a.password
 }
 
 // NewAccount is what [Service.Create] makes an account of.

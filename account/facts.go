@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -110,16 +111,29 @@ func (s *Service) Settled(ctx context.Context) (bool, error) {
 // signedInEvery is how exact [Account.SignedInAt] is: most sign-ins of a day write nothing.
 const signedInEvery = time.Hour
 
-// SignedIn notes that a has signed in just now, unless that was noted within the hour. A was read for this sign-in.
+// SignedIn lets a sign in: it belongs into the transaction that begins the session, which must not begin after an error. A is
+// what proved who it is: of [Service.Authenticate], or read before a passkey was accepted. That may be seconds ago, and whoever
+// changes the password or disables the account meanwhile is told that all sessions have ended: [ErrCredentials] when the password is
+// another one, [ErrDisabledCredentials] when the account was disabled. It notes when that was, unless that was noted within the hour.
 func (s *Service) SignedIn(ctx context.Context, a *Account) error {
-	if s.now().Sub(a.SignedInAt) < signedInEvery {
-		return nil
-	}
+	// The row is written in any case. Until this transaction ends, whoever wants to change it waits, and then ends the session of
+	// it as well; whoever was first has changed what is asked for here. No index is written where no indexed column changes.
 	now := s.now().Unix()
-	err := s.cfg.DB.Write(ctx, `UPDATE accounts SET signed_in_at = $2 WHERE subject = $1 AND signed_in_at <= $3`,
-		a.Subject, now, now-int64(signedInEvery/time.Second))
+	n, err := s.cfg.DB.Exec(ctx, `
+		UPDATE accounts SET signed_in_at = CASE WHEN signed_in_at <= $3 THEN $2 ELSE signed_in_at END
+		WHERE subject = $1 AND password = $4 AND NOT disabled`, a.Subject, now, now-int64(signedInEvery/time.Second), a.passwordThen())
 	if err != nil {
 		return fmt.Errorf("account: signed in: %w", err)
 	}
-	return nil
+	if n > 0 {
+		return nil
+	}
+	r, err := s.rowOf(ctx, a.Subject)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err
+	case err == nil && r.Disabled && r.Password == a.passwordThen():
+		return ErrDisabledCredentials
+	}
+	return ErrCredentials
 }

@@ -131,6 +131,21 @@ func (s *Service) SetPasswordByLink(ctx context.Context, purpose, token, passwor
 
 // SetHashed is [Service.SetPassword] with a password that [Service.HashPassword] has hashed for the same person.
 func (s *Service) SetHashed(ctx context.Context, subject string, hashed Hashed) error {
+	return s.setHashed(ctx, subject, hashed, "")
+}
+
+// ReplaceHashed is SetHashed for whoever has proved the password that a has, as [Service.VerifyPassword] returned it:
+// [ErrCredentials] when there has been another one since.
+func (s *Service) ReplaceHashed(ctx context.Context, a *Account, hashed Hashed) error {
+	err := s.setHashed(ctx, a.Subject, hashed, " AND password = $4", a.passwordThen())
+	if errors.Is(err, ErrNotFound) {
+		return ErrCredentials
+	}
+	return err
+}
+
+// setHashed sets a password where also, SQL whose parameters begin with $4, holds.
+func (s *Service) setHashed(ctx context.Context, subject string, hashed Hashed, also string, args ...any) error {
 	if hashed == (Hashed{}) {
 		return &InvalidError{"password", "empty"}
 	}
@@ -141,7 +156,7 @@ func (s *Service) SetHashed(ctx context.Context, subject string, hashed Hashed) 
 		if err := s.forgetTries(ctx, subject); err != nil {
 			return err
 		}
-		return s.one(ctx, `UPDATE accounts SET password = $2, password_at = $3, compromised = FALSE WHERE subject = $1`,
-			subject, hashed.phc, s.now().Unix())
+		return s.one(ctx, `UPDATE accounts SET password = $2, password_at = $3, compromised = FALSE WHERE subject = $1`+also,
+			append([]any{subject, hashed.phc, s.now().Unix()}, args...)...)
 	})
 }

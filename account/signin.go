@@ -13,7 +13,8 @@ import (
 
 // Authenticate returns the account that signs in with name (a username or an e-mail address) and password from the IP
 // address; "" for address counts no network. A browser that shows one of its tokens (see [Service.BrowserToken]) has
-// tries of its own: what others do, anywhere, neither takes them nor gets any.
+// tries of its own: what others do, anywhere, neither takes them nor gets any. The account is as it was when the password was read,
+// which may have had to wait for seconds before it was compared: [Service.SignedIn] tells whether that still holds.
 //
 // It returns [ErrCredentials] for every failure alike, after exactly one hash ([ErrDisabledCredentials], which is one of them, tells
 // the trail of a right password of a disabled account); a [*throttle.Error] when the try was not
@@ -31,15 +32,14 @@ func (s *Service) Authenticate(ctx context.Context, name, password, address stri
 	return s.prove(ctx, r, person, password, address, browser)
 }
 
-// VerifyPassword asks the person of subject for the password again, under the limits of [Service.Authenticate] and
-// with its errors.
-func (s *Service) VerifyPassword(ctx context.Context, subject, password, address string, browser ...string) error {
+// VerifyPassword asks the person of subject for the password again, under the limits of [Service.Authenticate], whose results it
+// returns.
+func (s *Service) VerifyPassword(ctx context.Context, subject, password, address string, browser ...string) (*Account, error) {
 	r, err := s.rowOf(ctx, subject)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+		return nil, err
 	}
-	_, err = s.prove(ctx, r, personKey(subject), password, address, browser)
-	return err
+	return s.prove(ctx, r, personKey(subject), password, address, browser)
 }
 
 // prove counts, compares, and on success gives back what was counted. A nil r is an unknown person.
@@ -130,8 +130,8 @@ func (s *Service) countTry(ctx context.Context, network, key string) ([2]counted
 	return counts, nil
 }
 
-// rehash stores the proven password under today's costs, unless it was changed meanwhile. When the hasher is busy the
-// next sign-in does it.
+// rehash stores the proven password under today's costs, in r too. When the hasher is busy the next sign-in does it. Where another
+// try was quicker, or the password was changed meanwhile, it is compared with what there is now.
 func (s *Service) rehash(ctx context.Context, r *row, password string) error {
 	hash, err := s.cfg.Hasher.Hash(ctx, norm.NFC.String(password))
 	if err != nil {
@@ -140,12 +140,30 @@ func (s *Service) rehash(ctx context.Context, r *row, password string) error {
 		}
 		return err
 	}
-	_, err = s.cfg.DB.Exec(ctx, `UPDATE accounts SET password = $3 WHERE subject = $1 AND password = $2`,
+	n, err := s.cfg.DB.Exec(ctx, `UPDATE accounts SET password = $3 WHERE subject = $1 AND password = $2`,
 		r.Subject, r.Password, hash)
 	if err != nil {
 		return fmt.Errorf("account: rehash: %w", err)
 	}
-	return nil
+	if n > 0 {
+		r.Password = hash
+		return nil
+	}
+	now, err := s.rowOf(ctx, r.Subject)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		ok, _, err := s.cfg.Hasher.Verify(ctx, now.Password, norm.NFC.String(password))
+		if err != nil {
+			return err
+		}
+		if ok && !now.Disabled {
+			*r = *now
+			return nil
+		}
+	}
+	return ErrCredentials
 }
 
 // giveBack takes one try off key: what succeeded is no failure of its network.

@@ -58,7 +58,7 @@ func (r row) account() (*Account, error) {
 		Admin: r.Admin, Disabled: r.Disabled, Compromised: r.Compromised, Groups: strings.Fields(r.Groups), CreatedAt: at(r.CreatedAt),
 		UpdatedAt: at(r.UpdatedAt), PasswordAt: at(r.PasswordAt), MFADueAt: at(r.MFADueAt),
 		CodesAskedAt: at(r.CodesAskedAt), SignedInAt: at(r.SignedInAt), MFAEnrolled: r.MFAEnrolled, CodesLeft: r.CodesLeft,
-		Version: r.Version, role: Role(r.Role), askedAnyway: r.AskedAnyway,
+		Version: r.Version, role: Role(r.Role), askedAnyway: r.AskedAnyway, password: &r.Password,
 	}
 	if err := json.Unmarshal([]byte(r.Profile), &a.Profile); err != nil {
 		return nil, fmt.Errorf("account: profile of %s: %w", r.Subject, err)

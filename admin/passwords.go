@@ -30,21 +30,28 @@ func LinkPath(purpose string) string {
 // remembered devices. All of it or nothing: whoever else knows the old one must not stay where the person reads that it is
 // changed.
 func (a *Actions) SetPassword(ctx context.Context, subject, password string, keep ...string) error {
-	return a.replacePassword(ctx, subject, password, false, keep)
+	return a.replacePassword(ctx, subject, password, false, keep, func(ctx context.Context, hashed account.Hashed) error {
+		return a.Accounts.SetHashed(ctx, subject, hashed)
+	})
 }
 
-// ChangePassword is [Actions.SetPassword] by the person, whose next password must be another one.
-func (a *Actions) ChangePassword(ctx context.Context, subject, password string, keep ...string) error {
-	return a.replacePassword(ctx, subject, password, true, keep)
+// ChangePassword is [Actions.SetPassword] by the person, whose next password must be another one. Who is what proved the present
+// one, if there is one: [account.ErrCredentials] when that has been replaced since.
+func (a *Actions) ChangePassword(ctx context.Context, who *account.Account, password string, keep ...string) error {
+	return a.replacePassword(ctx, who.Subject, password, true, keep, func(ctx context.Context, hashed account.Hashed) error {
+		return a.Accounts.ReplaceHashed(ctx, who, hashed)
+	})
 }
 
-func (a *Actions) replacePassword(ctx context.Context, subject, password string, another bool, keep []string) error {
+func (a *Actions) replacePassword(ctx context.Context, subject, password string, another bool, keep []string,
+	set func(context.Context, account.Hashed) error,
+) error {
 	hashed, err := a.Accounts.HashNext(ctx, subject, password, another) // outside of the transaction: hashing may have to wait
 	if err != nil {
 		return err
 	}
 	return a.Sessions.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := a.Accounts.SetHashed(ctx, subject, hashed); err != nil {
+		if err := set(ctx, hashed); err != nil {
 			return err
 		}
 		return a.endAll(ctx, subject, "password", keep...)

@@ -102,11 +102,14 @@ func (f *Flow) signInByPasskey(w http.ResponseWriter, r *http.Request) {
 		who, err = f.Accounts.Active(ctx, subject)
 		return err
 	})
+	if err == nil {
+		err = f.signedIn(w, r, page, who, "passkey", mfa.AMR(methods...))
+	}
 	if err != nil {
 		f.refusePasskey(w, r, page, owner, err)
 		return
 	}
-	f.signedIn(w, r, page, who, "passkey", mfa.AMR(methods...))
+	f.onward(w, r)
 }
 
 // usedPasskey accepts the passkey that this browser has used, for a ceremony that was begun in it, of somebody whom admit
@@ -140,7 +143,8 @@ func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginP
 		id = "problem.passkey.other"
 	case errors.As(err, &wait) && wait.Sealed: // the one that seals was looked at
 		status, id, counts = http.StatusForbidden, "problem.passkey.sealed", errors.Is(err, mfa.ErrInvalidCode)
-	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrNotFound):
+	case errors.Is(err, mfa.ErrInvalidCode), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrNotFound),
+		errors.Is(err, account.ErrCredentials): // it changed before the session began
 		id = "problem.passkey.refused"
 	case errors.As(err, &wait):
 		status, counts = http.StatusTooManyRequests, false
@@ -150,7 +154,7 @@ func (f *Flow) refusePasskey(w http.ResponseWriter, r *http.Request, page loginP
 	}
 	if counts {
 		detail := map[string]string{"with": "passkey"}
-		if errors.Is(err, account.ErrDisabled) {
+		if errors.Is(err, account.ErrDisabled) || errors.Is(err, account.ErrDisabledCredentials) {
 			detail["cause"] = "disabled"
 		}
 		err := f.Audit.Record(r.Context(), audit.Event{

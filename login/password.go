@@ -156,6 +156,9 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Username = r.PostFormValue("username")
 	who, err := f.check(r, page, known)
+	if err == nil {
+		err = f.signedIn(w, r, page, who, "password", mfa.AMR(mfa.Password))
+	}
 	if errors.Is(err, account.ErrCredentials) {
 		if unrecorded := f.recordRefusal(r.Context(), page, known, err); unrecorded != nil {
 			err = unrecorded
@@ -165,11 +168,12 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, r, page, err)
 		return
 	}
-	f.signedIn(w, r, page, who, "password", mfa.AMR(mfa.Password))
+	f.onward(w, r)
 }
 
-// signedIn begins the session of who, by what the record calls with, and sends the browser on.
-func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, who *account.Account, with string, amr []string) {
+// signedIn begins the session of who, by what the record calls with. Errors are those of [account.Service.SignedIn]: what proved who it
+// is may have come to an end meanwhile.
+func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, who *account.Account, with string, amr []string) error {
 	event := audit.Event{
 		Action: "sign_in", Actor: who.Subject, Subject: who.Subject, Client: page.ClientID, Result: with, Detail: f.wanted(r, page.rule),
 	}
@@ -180,24 +184,25 @@ func (f *Flow) signedIn(w http.ResponseWriter, r *http.Request, page loginPage, 
 		event.Detail["browser"] = "new"
 	}
 	err := f.recorded(w, r, event, func(r *http.Request) error {
+		// Before the session: whoever changes the password takes the account before its sessions, too.
+		if err := f.Accounts.SignedIn(r.Context(), who); err != nil {
+			return err
+		}
 		s, err := f.Sessions.Start(w, r, who.Subject, amr)
 		if err != nil {
 			return err
 		}
 		event.Detail["session"] = s.ID
 		if fresh && !newcomer && f.NewBrowser != nil {
-			if err := f.NewBrowser(r.Context(), who, with); err != nil {
-				return err
-			}
+			return f.NewBrowser(r.Context(), who, with)
 		}
-		return f.Accounts.SignedIn(r.Context(), who)
+		return nil
 	})
 	if err != nil {
-		f.Fail(w, r, err)
-		return
+		return err
 	}
 	f.Sessions.Know(w, r, f.Accounts.BrowserToken(who, f.Sessions.Known(r)...))
-	f.onward(w, r)
+	return nil
 }
 
 // notice takes the news that the page before has left for this one: that a password was set by a link.
@@ -214,7 +219,7 @@ func (f *Flow) notice(w http.ResponseWriter, r *http.Request) string {
 func (f *Flow) check(r *http.Request, page loginPage, known *person) (*account.Account, error) {
 	address, password, browser := audit.RequestOf(r.Context()).Address, r.PostFormValue("password"), f.Sessions.Known(r)
 	if known != nil {
-		return known.account, f.Accounts.VerifyPassword(r.Context(), known.account.Subject, password, address, browser...)
+		return f.Accounts.VerifyPassword(r.Context(), known.account.Subject, password, address, browser...)
 	}
 	return f.Accounts.Authenticate(r.Context(), page.Username, password, address, browser...)
 }

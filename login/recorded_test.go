@@ -46,6 +46,43 @@ func TestSignInIsRecordedOrDoesNotHappen(t *testing.T) {
 	}
 }
 
+// A password that was replaced, or an account that was disabled, after the hash was compared and before the session begins: nobody is
+// signed in, and the trail has a refusal.
+func TestSec_PW13_NoSessionByAPasswordThatIsOver(t *testing.T) {
+	t.Parallel()
+	for change, cause := range map[string]string{"password = 'another'": "", "disabled = TRUE": "disabled"} {
+		url := ""
+		p := idptest.Start(t, func(c *idp.Config) { url = c.DatabaseURL })
+		alice := p.AddUser("alice")
+		db, err := dbx.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		// The count of tries goes when a password was right.
+		meanwhile := `CREATE TRIGGER meanwhile AFTER DELETE ON account_attempts BEGIN UPDATE accounts SET ` + change + `; END`
+		if _, err := db.Exec(t.Context(), meanwhile); err != nil {
+			t.Fatal(err)
+		}
+		b := p.Browser()
+		page := b.Get("/login").Submit("login-submit", "username", "alice", "password", idptest.Password)
+		if page.Status != 422 || page.Text("[role=alert]") == "" {
+			t.Errorf("%s: %d at %s", change, page.Status, page.URL)
+		}
+		if page := b.Get("/account"); page.URL.Path != "/login" {
+			t.Errorf("%s: signed in, at %s", change, page.URL)
+		}
+		sessions, err := p.Sessions.List(t.Context(), alice.Subject)
+		if err != nil || len(sessions) != 0 {
+			t.Errorf("%s: %d sessions, %v", change, len(sessions), err)
+		}
+		entries, err := p.Audit.List(t.Context(), audit.Filter{Action: "sign_in", Subject: alice.Subject})
+		if err != nil || len(entries) != 1 || entries[0].Result != "refused" || entries[0].Detail["cause"] != cause {
+			t.Errorf("%s: on record: %+v, %v", change, entries, err)
+		}
+	}
+}
+
 // A right password of a disabled account is on record as that, a wrong one as any other; the pages are the same.
 func TestSec_PW08_TheTrailAloneTellsThatAnAccountIsDisabled(t *testing.T) {
 	t.Parallel()

@@ -77,7 +77,7 @@ func (c *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := c.changePage(r, a)
-	if err := c.replacePassword(r, s, page.Current); err != nil {
+	if err := c.replacePassword(r, s, a, page.Current); err != nil {
 		c.refusePassword(w, r, page, err)
 		return
 	}
@@ -94,12 +94,12 @@ func (c *Pages) changePassword(w http.ResponseWriter, r *http.Request) {
 	c.done(w, r, "/account", "notice.password_changed")
 }
 
-// replacePassword sets the password that the form holds, if the present one, where there is one, is right. A wrong one is
+// replacePassword sets the password that the form holds, if a's present one, where there is one, is right. A wrong one is
 // counted as at the sign-in, and on record.
-func (c *Pages) replacePassword(r *http.Request, s *session.Session, ask bool) error {
+func (c *Pages) replacePassword(r *http.Request, s *session.Session, a *account.Account, ask bool) (err error) {
 	ctx := r.Context()
 	if ask {
-		err := c.Accounts.VerifyPassword(ctx, s.Subject, r.PostFormValue("current"), audit.RequestOf(ctx).Address, c.Sessions.Known(r)...)
+		a, err = c.Accounts.VerifyPassword(ctx, s.Subject, r.PostFormValue("current"), audit.RequestOf(ctx).Address, c.Sessions.Known(r)...)
 		if errors.Is(err, account.ErrCredentials) {
 			event := audit.Event{Action: account.EventPasswordSet, Actor: s.Subject, Subject: s.Subject, Result: "refused"}
 			err = cmp.Or(c.Actions.Audit.Record(ctx, event), err)
@@ -108,7 +108,7 @@ func (c *Pages) replacePassword(r *http.Request, s *session.Session, ask bool) e
 			return err
 		}
 	}
-	return c.Actions.ChangePassword(ctx, s.Subject, r.PostFormValue("password"), s.ID)
+	return c.Actions.ChangePassword(ctx, a, r.PostFormValue("password"), s.ID)
 }
 
 func (c *Pages) refusePassword(w http.ResponseWriter, r *http.Request, page passwordPage, err error) {

@@ -48,10 +48,10 @@ func (c *Pages) Mount(mux *http.ServeMux) {
 // firstSession signs the first administrator in, with the password that was just chosen: as at any other sign-in, that is when they
 // were last here, and this browser is theirs from now on.
 func (c *Pages) firstSession(w http.ResponseWriter, r *http.Request, who *account.Account) error {
-	if _, err := c.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password)); err != nil {
+	if err := c.Accounts.SignedIn(r.Context(), who); err != nil {
 		return err
 	}
-	if err := c.Accounts.SignedIn(r.Context(), who); err != nil {
+	if _, err := c.Sessions.Start(w, r, who.Subject, mfa.AMR(mfa.Password)); err != nil {
 		return err
 	}
 	c.know(w, r, who)
