@@ -21,13 +21,14 @@ const (
 // gate lets few costly hashes run at a time, and few others wait. Those who wait stand in lines: one for each network, and
 // one for each person whose browser has shown that they signed in with it before. The line goes next that had least of the
 // time: who sends a thousand at once waits for themselves alone. Where there is no more room the longest line makes some for
-// a shorter one, and that of a network for a person. Within a line the oldest goes first.
+// a shorter one, and that of a network for a person. Within a line the oldest goes first of those who are ready: who still counts a
+// try has a place, and holds no turn meanwhile, however slow the database is.
 type gate struct {
 	slots int
 
 	mu      sync.Mutex
 	running int
-	waiting int
+	waiting int             // with a place and without a turn, ready or not
 	lines   map[queue]*line // those that have somebody
 	took    time.Duration   // what a turn lasts, on average of late
 	clock   time.Duration   // what the line had had that went last; a new one begins there
@@ -69,6 +70,7 @@ type place struct {
 	g     *gate
 	line  *line
 	n     int64      // in the order of arrival
+	ready bool       // they wait
 	turn  chan error // nil: it has begun
 	began time.Time  // when the turn did
 }
@@ -83,12 +85,7 @@ func (g *gate) arrive(name queue) (*place, error) {
 	}
 	g.arrived++
 	p := &place{g: g, line: l, n: g.arrived, turn: make(chan error, 1)}
-	if g.running < g.slots { // then nobody waits
-		g.lines[name] = l
-		g.begin(p)
-		return p, nil
-	}
-	if g.waiting >= g.room() && !g.makeRoom(l) {
+	if g.running+g.waiting >= g.slots+g.room() && !g.makeRoom(l) {
 		return nil, ErrBusy
 	}
 	g.lines[name] = l
@@ -99,6 +96,10 @@ func (g *gate) arrive(name queue) (*place, error) {
 
 // wait returns when the turn begins, or an error when it will not: the place is gone then.
 func (p *place) wait(ctx context.Context) (err error) {
+	p.g.mu.Lock()
+	p.ready = true
+	p.g.fill()
+	p.g.mu.Unlock()
 	timer := time.NewTimer(queueFor)
 	defer timer.Stop()
 	select {
@@ -130,11 +131,22 @@ func (p *place) leave() {
 	l.used += took
 	l.running--
 	g.running--
-	if next := g.next(); next != nil {
-		g.begin(next.waiting[0])
-		g.remove(next, 0)
-	}
+	g.fill()
 	g.tidy(l)
+}
+
+// fill begins as many turns as there are slots for.
+func (g *gate) fill() {
+	for g.running < g.slots {
+		next := g.next()
+		if next == nil {
+			return
+		}
+		i := next.ready()
+		p := next.waiting[i]
+		g.begin(p)
+		g.remove(next, i)
+	}
 }
 
 // begin begins p's turn.
@@ -187,18 +199,24 @@ func (l *line) before(other *line) bool {
 // share is what a line has had, with what it is having.
 func (g *gate) share(l *line) time.Duration { return l.used + time.Duration(l.running)*g.took }
 
-// next returns the line whose turn it is.
+// next returns the line whose turn it is, nil when nobody is ready.
 func (g *gate) next() (next *line) {
+	var oldest int64 // who is ready in next
 	for _, l := range g.lines {
-		if len(l.waiting) == 0 {
+		i := l.ready()
+		if i < 0 {
 			continue
 		}
-		if next == nil || g.share(l) < g.share(next) ||
-			g.share(l) == g.share(next) && l.waiting[0].n < next.waiting[0].n {
-			next = l
+		if n := l.waiting[i].n; next == nil || g.share(l) < g.share(next) || g.share(l) == g.share(next) && n < oldest {
+			next, oldest = l, n
 		}
 	}
 	return next
+}
+
+// ready returns which of those who wait in l goes first, -1 for none.
+func (l *line) ready() int {
+	return slices.IndexFunc(l.waiting, func(p *place) bool { return p.ready })
 }
 
 func (g *gate) remove(l *line, i int) {

@@ -198,6 +198,52 @@ func TestSec_DS08_ManyNetworks(t *testing.T) {
 	})
 }
 
+// Who has a place and is not ready holds no turn, and the time is none of a hash; it still counts where there is no room.
+func TestAPlaceIsNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		g.took = hashing
+		slow, err := g.arrive(net("slow"))
+		check(t, err)
+		for range 20 {
+			leave, err := g.enter(t.Context(), net("quick"))
+			check(t, err)
+			time.Sleep(hashing)
+			leave()
+		}
+		time.Sleep(time.Minute)
+		leave, err := g.enter(t.Context(), net("quick"))
+		check(t, err)
+		waited := make(chan error)
+		go func() { waited <- slow.wait(t.Context()) }()
+		time.Sleep(hashing)
+		leave()
+		check(t, <-waited)
+		time.Sleep(hashing)
+		slow.leave()
+		if g.took != hashing {
+			t.Errorf("a hash is taken to last %v", g.took)
+		}
+		var places []*place
+		for {
+			p, err := g.arrive(net("slow"))
+			if err != nil {
+				break
+			}
+			places = append(places, p)
+		}
+		if want := g.slots + g.room(); len(places) != want {
+			t.Errorf("%d places, want %d", len(places), want)
+		}
+		for _, p := range places {
+			p.leave()
+		}
+		if g.running != 0 || g.waiting != 0 || len(g.lines) != 0 {
+			t.Errorf("left: %d running, %d waiting, %d lines", g.running, g.waiting, len(g.lines))
+		}
+	})
+}
+
 // TestGateIsExact: many at once, with clocks that run, never more than there are slots, and nothing stays behind.
 func TestGateIsExact(t *testing.T) {
 	g := newGate(3)
