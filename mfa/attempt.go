@@ -221,11 +221,6 @@ func (s *Service) clear(ctx context.Context, subject string, f factor, cause str
 	if err != nil || n == 0 {
 		return err
 	}
-	return s.clearAt(ctx, subject, f, n, cause)
-}
-
-// clearAt is clear for who knows that so many tries were counted.
-func (s *Service) clearAt(ctx context.Context, subject string, f factor, n int, cause string) error {
 	if err := s.store.ClearAttempts(ctx, f.key(subject)); err != nil {
 		return err
 	}
@@ -233,6 +228,17 @@ func (s *Service) clearAt(ctx context.Context, subject string, f factor, n int, 
 		return nil
 	}
 	return s.emit(ctx, subject, Unsealed, "factor", string(f), "cause", cause)
+}
+
+// clearAt is clear for who has counted the n-th try. Below the seal one write does it, unless others have come since who reached it.
+func (s *Service) clearAt(ctx context.Context, subject string, f factor, n int, cause string) error {
+	if seal := s.policy(f).Seal; n < seal {
+		done, err := s.store.ClearBelow(ctx, f.key(subject), seal)
+		if err != nil || done {
+			return err
+		}
+	}
+	return s.clear(ctx, subject, f, cause)
 }
 
 // standing returns whether a factor is sealed, and else when its next code is looked at (zero: now).

@@ -133,6 +133,16 @@ func (s *mapStore) ClearAttempts(ctx context.Context, key string) error {
 	return s.InTx(ctx, func(context.Context) error { delete(s.counts, key); return nil })
 }
 
+func (s *mapStore) ClearBelow(ctx context.Context, key string, n int) (done bool, err error) {
+	return done, s.InTx(ctx, func(context.Context) error {
+		if c := s.counts[key].n; 0 < c && c < n {
+			delete(s.counts, key)
+			done = true
+		}
+		return nil
+	})
+}
+
 func (s *mapStore) AddEnrollment(ctx context.Context, e mfa.PendingEnrollment) error {
 	_, err := s.edit(ctx, e.Subject, func(p *person) bool {
 		p.pending = append(p.pending[max(0, len(p.pending)-4):], pendingApp{PendingEnrollment: e})

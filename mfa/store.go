@@ -29,6 +29,8 @@ type Store interface {
 	CountAttempt(ctx context.Context, key string, n, tries int, until time.Time) (bool, error)
 	// ClearAttempts forgets key.
 	ClearAttempts(ctx context.Context, key string) error
+	// ClearBelow forgets key if it was counted, and stands below n; false when not.
+	ClearBelow(ctx context.Context, key string, n int) (bool, error)
 
 	// AddEnrollment keeps a pending enrolment, and of this subject's others only the newest four.
 	AddEnrollment(ctx context.Context, e PendingEnrollment) error

@@ -77,6 +77,11 @@ func (s *Store) ClearAttempts(ctx context.Context, key string) error {
 	return s.tries.ClearAttempts(ctx, key)
 }
 
+// ClearBelow forgets key if it stands below n.
+func (s *Store) ClearBelow(ctx context.Context, key string, n int) (bool, error) {
+	return s.one(ctx, `DELETE FROM `+attemptsTable+` WHERE key = $1 AND n < $2`, key, n)
+}
+
 // one reports whether a conditional statement touched its row.
 func (s *Store) one(ctx context.Context, query string, args ...any) (bool, error) {
 	rows, err := s.db.Exec(ctx, query, args...)

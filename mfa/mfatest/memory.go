@@ -137,6 +137,14 @@ func (m *memory) ClearAttempts(ctx context.Context, key string) error {
 	return nil
 }
 
+func (m *memory) ClearBelow(ctx context.Context, key string, n int) (bool, error) {
+	stands, _, err := m.Attempts(ctx, key)
+	if err != nil || stands == 0 || stands >= n {
+		return false, err
+	}
+	return true, m.ClearAttempts(ctx, key)
+}
+
 func (m *memory) AddEnrollment(ctx context.Context, e mfa.PendingEnrollment) error {
 	return m.do(ctx, func(d *data) error {
 		others := d.pending(e.Subject)

@@ -155,6 +155,21 @@ func testAttempts(t *testing.T, s mfa.Store) {
 	stands(2, at.Add(time.Minute))
 	must(t, s.ClearAttempts(ctx, "totp/alice"))
 	stands(0, time.Time{})
+	below := func(name string, n int, want bool) {
+		t.Helper()
+		var done bool
+		must(t, s.InOne(ctx, func(ctx context.Context) (err error) {
+			done, err = s.ClearBelow(ctx, "totp/alice", n)
+			return err
+		}))
+		check(t, name, want)(done, nil)
+	}
+	below("nothing is counted", 60, false)
+	check(t, "three", true)(s.CountAttempt(ctx, "totp/alice", 0, 3, at))
+	below("as many as that", 3, false)
+	stands(3, at)
+	below("fewer", 4, true)
+	stands(0, time.Time{})
 }
 
 func testAttemptsApart(t *testing.T, s mfa.Store) {
