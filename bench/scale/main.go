@@ -5,7 +5,8 @@
 // It starts a PostgreSQL server of its own, with a database for each size, filled by package fill, and a provider on each in its own
 // process, without a network between. The sizes take turns, so that whatever else the machine does meets them alike. It prints for
 // each operation the processor's time of provider and server, statements, WAL and latencies, and their ratios to the first size; and
-// which tables were read as a whole. It ends with 1 when a ratio of the processor's time is above -most or a large table was read so.
+// at the end the same as a table for docs/capacity.md, with the tables that were read as a whole. It ends with 1 when a ratio of the
+// processor's time is above -most or a large table was read so.
 //
 // It runs on Linux: the processor's time is read from /proc.
 package main
@@ -83,33 +84,53 @@ func run(ctx context.Context, people string, grants, trail, ops, turns int, buff
 			return false, err
 		}
 	}
+	// What was filled is written now, not in the middle of what is measured.
+	if _, err := places[0].db.ExecContext(ctx, "CHECKPOINT"); err != nil {
+		return false, err
+	}
+	if err := load(ctx, places, ops, turns); err != nil {
+		return false, err
+	}
+	good = report(places, most)
+	for _, p := range places {
+		if p.whole, err = p.scanned(ctx); err != nil {
+			return false, err
+		}
+		good = good && len(p.whole) == 0
+	}
+	markdown(places)
+	return good, nil
+}
+
+// load does the operations in turns. The first turn warms caches and prepares statements, and does not count.
+func load(ctx context.Context, places []*place, ops, turns int) error {
 	for turn := range turns + 1 {
+		if turn == 1 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(quiet):
+			}
+			for _, p := range places {
+				if err := p.begin(ctx); err != nil {
+					return err
+				}
+			}
+		}
 		for _, op := range operations {
 			for _, p := range places {
-				if err := p.measure(ctx, op, ops, turn > 0); err != nil { // the first turn warms caches and prepares statements
-					return false, fmt.Errorf("%s over %d people: %w", op.name, p.crowd.People, err)
+				if err := p.measure(ctx, op, ops, turn > 0); err != nil {
+					return fmt.Errorf("%s over %d people: %w", op.name, p.crowd.People, err)
 				}
 			}
 		}
 	}
-	good = report(places, most)
-	for _, p := range places {
-		scanned, err := p.scanned(ctx)
-		if err != nil {
-			return false, err
-		}
-		fmt.Printf("%d people, %d grants: %s; read as a whole: %s\n", p.crowd.People, p.crowd.Grants, p.size, or(strings.Join(scanned, ", "), "no table of more than 1,000 rows"))
-		good = good && len(scanned) == 0
-	}
-	return good, nil
+	return nil
 }
 
-func or(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
+// quiet is after how long at most a connection that has nothing to do tells the server's statistics what it did: ten seconds
+// (PGSTAT_IDLE_INTERVAL). What the provider read when it started is no part of the load.
+const quiet = 11 * time.Second
 
 // report prints what each operation costs at each place and whether no ratio is above most.
 func report(places []*place, most float64) (good bool) {
@@ -131,3 +152,46 @@ func report(places []*place, most float64) (good bool) {
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// markdown prints the table of docs/capacity.md.
+func markdown(places []*place) {
+	row := func(name string, cell func(*place) string) {
+		fmt.Printf("| %s |", name)
+		for _, p := range places {
+			fmt.Printf(" %s |", cell(p))
+		}
+		fmt.Println()
+	}
+	row("operation", func(p *place) string {
+		return fmt.Sprintf("%s people, %s grants", thousands(p.crowd.People), thousands(p.crowd.Grants))
+	})
+	fmt.Println("|---|" + strings.Repeat("---:|", len(places)))
+	for _, op := range operations {
+		first := places[0].costs[op.name].perOp()
+		row(op.name, func(p *place) string {
+			per := p.costs[op.name].perOp()
+			cell := fmt.Sprintf("%.2f + %.2f ms, %.1f kB", ms(per.provider), ms(per.database), float64(per.wal)/1000)
+			if p != places[0] {
+				cell = fmt.Sprintf("**%.2f**: %s", float64(per.cpu())/float64(first.cpu()), cell)
+			}
+			return cell
+		})
+	}
+	row("size of the database", func(p *place) string { return p.size })
+	row("tables of more than 1,000 rows that were read as a whole", func(p *place) string { return or(strings.Join(p.whole, ", "), "none") })
+}
+
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for at := len(text) - 3; at > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
+}
+
+func or(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
