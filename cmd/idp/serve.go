@@ -102,14 +102,14 @@ type served struct {
 }
 
 // serveAll serves all of them beside the background work until a is done. It serves on for the delay, in which proxies and
-// balancers notice that this one is not ready any more and send nobody here, and then lets open requests finish.
+// balancers notice that this one is not ready any more and send nobody here, and then lets open requests finish. The background
+// work goes on until then: what is remembered of the database is told of changes, letters and logout notices are sent.
 func serveAll(a *app, all []served, delay time.Duration, background func(context.Context)) error {
-	ctx, cancel := context.WithCancel(a)
-	defer cancel()
+	working, rest := context.WithCancel(context.WithoutCancel(a))
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() { background(ctx) })
+	defer rest()
+	wg.Go(func() { background(working) })
 	wg.Go(debug.FreeOSMemory) // a start leaves behind several times what stays; by itself it would go as slowly as new garbage comes
 
 	failed := make(chan error, len(all))
@@ -129,7 +129,7 @@ func serveAll(a *app, all []served, delay time.Duration, background func(context
 	}
 	var err error
 	select {
-	case <-ctx.Done():
+	case <-a.Done():
 		leaving.Store(true)
 		select {
 		case <-time.After(delay):
@@ -137,7 +137,7 @@ func serveAll(a *app, all []served, delay time.Duration, background func(context
 		}
 	case err = <-failed:
 	}
-	grace, end := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	grace, end := context.WithTimeout(working, 10*time.Second)
 	defer end()
 	for _, server := range servers {
 		err = errors.Join(err, server.Shutdown(grace))

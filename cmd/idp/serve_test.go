@@ -187,23 +187,30 @@ func TestLogIsJSON(t *testing.T) {
 	}
 }
 
-// TestStopLetsOpenRequestsFinish: whoever is being answered when the program is asked to stop gets the whole answer.
+// TestStopLetsOpenRequestsFinish: whoever is being answered when the program is asked to stop gets the whole answer, and what goes on
+// in the background goes on until then.
 func TestStopLetsOpenRequestsFinish(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	begun, goOn := make(chan struct{}), make(chan struct{})
+	begun, goOn, background := make(chan struct{}), make(chan struct{}), make(chan context.Context, 1)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(begun)
 		<-goOn
+		if working := <-background; working.Err() != nil {
+			t.Error("the background work ended before the requests")
+		}
 		io.WriteString(w, "whole")
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	a := &app{Context: ctx, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	ended := make(chan error)
 	go func() {
-		ended <- serveAll(a, []served{{listener: listener, handler: handler}}, 0, func(ctx context.Context) { <-ctx.Done() })
+		ended <- serveAll(a, []served{{listener: listener, handler: handler}}, 0, func(ctx context.Context) {
+			background <- ctx
+			<-ctx.Done()
+		})
 	}()
 	answer := make(chan string)
 	go func() {
