@@ -59,6 +59,11 @@ func (l LimitsConfig) validate() error {
 		if limit.key == "code_address" && limit.set.Seal != 0 {
 			return fmt.Errorf("%s: a network is never sealed: leave seal out", limit.key)
 		}
+		if limit.key == "code" || limit.key == "recovery" { // package mfa would say so too, and not by the key
+			if err := limit.set.factor().Validate(); err != nil {
+				return fmt.Errorf("%s: %w", limit.key, err)
+			}
+		}
 	}
 	return nil
 }

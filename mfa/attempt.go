@@ -58,9 +58,9 @@ func (l Limits) complete() (Limits, error) {
 		limit, normal *Limit
 		validate      func(Limit) error
 	}{
-		{"Limits.TOTP", &l.TOTP, &fallback.TOTP, Limit.validate},
-		{"Limits.Recovery", &l.Recovery, &fallback.Recovery, Limit.validate},
-		{"Limits.Others", &l.Others, &fallback.Others, Limit.validate},
+		{"Limits.TOTP", &l.TOTP, &fallback.TOTP, Limit.Validate},
+		{"Limits.Recovery", &l.Recovery, &fallback.Recovery, Limit.Validate},
+		{"Limits.Others", &l.Others, &fallback.Others, Limit.Validate},
 		{"Limits.Network", &l.Network, &fallback.Network, Limit.validateNetwork},
 	} {
 		if each.limit.Waits == nil && each.limit.Seal == 0 {
@@ -73,7 +73,8 @@ func (l Limits) complete() (Limits, error) {
 	return l, nil
 }
 
-func (l Limit) validate() error {
+// Validate says what [New] refuses in a limit of one person's codes.
+func (l Limit) Validate() error {
 	if err := l.policy().Validate(); err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func (s *Service) takeOff(ctx context.Context, t toll) {
 	}
 }
 
-// validateNetwork is validate for the limit of a network. Behind one address there may be thousands of people.
+// validateNetwork is Validate for the limit of a network. Behind one address there may be thousands of people.
 func (l Limit) validateNetwork() error {
 	if err := l.policy().Validate(); err != nil {
 		return err
