@@ -50,7 +50,9 @@ func main() {
 
 func run(ctx context.Context, people string, grants, trail, ops, turns int, buffers string, most float64) (good bool, err error) {
 	// Autovacuum would work on what has just been filled, in whose turn it happens to be; filling ends with what it would do.
-	server, err := dbxtest.NewServer(ctx, "shared_buffers="+buffers, "max_wal_size=4GB", "autovacuum=off", "shared_preload_libraries=pg_stat_statements")
+	// Checkpoints come seldom while it fills, and none while it measures.
+	server, err := dbxtest.NewServer(ctx, "shared_buffers="+buffers, "max_wal_size=8GB", "checkpoint_timeout=30min", "autovacuum=off",
+		"shared_preload_libraries=pg_stat_statements")
 	if err != nil {
 		return false, err
 	}
