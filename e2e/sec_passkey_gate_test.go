@@ -97,6 +97,27 @@ func TestSec_PW14_CeremoniesAreNotEachOthers(t *testing.T) {
 	secGranted(t, secTouch(t, page, device))
 }
 
+// An account that is disabled after its passkey was accepted, and before the session begins, gets none.
+func TestSec_PW13_DisabledWhileAPasskeyIsLookedAt(t *testing.T) {
+	t.Parallel()
+	s := secOpen(t, secNamed)
+	p := s.person("alice")
+	device := p.passkey()
+	asked := secAsk(t, secAt(t, s.begin(s.Browser(), s.app), "/login"))
+	const meanwhile = `CREATE TRIGGER meanwhile AFTER UPDATE ON mfa_passkeys BEGIN UPDATE accounts SET disabled = TRUE; END`
+	if _, err := s.database().Exec(t.Context(), meanwhile); err != nil {
+		t.Fatal(err)
+	}
+	sessions := s.count(`SELECT COUNT(*) FROM sessions`)
+	secSaid(t, "disabled meanwhile", asked.send(device.Get(asked.options)), http.StatusUnprocessableEntity)
+	if n := s.count(`SELECT COUNT(*) FROM accounts WHERE disabled`); n == 0 {
+		t.Error("nothing was disabled")
+	}
+	if n := s.count(`SELECT COUNT(*) FROM sessions`); n != sessions {
+		t.Errorf("%d sessions, before %d", n, sessions)
+	}
+}
+
 func TestSec_DS04_OptionsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := secOpen(t, secNamed)

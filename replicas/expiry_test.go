@@ -42,7 +42,7 @@ func TestFault_R03_KilledWhileRemovingWhatHasExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows := times(30_000, 300_000)
+	rows := times(30_000, 100_000)
 	const alive = 100
 	now := time.Now().Unix()
 	for _, of := range []struct {

@@ -85,7 +85,7 @@ func (f *fleet) prepare(database string, p plan) (keyset string) {
 	if err := os.WriteFile(filepath.Join(f.folder, "idp.yaml"), []byte(p.settings), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
-	f.env = append(p.env, "IDP_LISTEN=127.0.0.1:0", "IDP_PUBLIC_URL="+f.front.URL, "IDP_DATABASE_URL="+database, "IDP_KEYSET_FILE="+keyset,
+	f.env = append(p.env, "IDP_LISTEN=127.0.0.1:0", "IDP_PUBLIC_URL="+f.front.URL, "IDP_DATABASE_URL="+database, "IDP_DATABASE_POOL=10", "IDP_KEYSET_FILE="+keyset,
 		"PATH="+os.Getenv("PATH"))
 	return keyset
 }

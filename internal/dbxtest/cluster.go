@@ -145,7 +145,7 @@ func startOnce(programs string, who *syscall.Credential, settings []string) (*cl
 		return nil, err
 	}
 	args := []string{"-c", supervise, "sh", folder, filepath.Join(programs, "postgres"), "-D", data, "-k", folder,
-		"-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"}
+		"-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=500"}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
