@@ -55,7 +55,7 @@ func TestAnObserverIsToldOfEveryRoundTrip(t *testing.T) {
 	for engine, url := range map[string]string{"sqlite": dbxtest.SQLiteURL(t), "postgres": dbxtest.PostgresURL(t)} {
 		t.Run(engine, func(t *testing.T) {
 			var o told
-			db, err := dbx.OpenObserved(t.Context(), url, o.tell)
+			db, err := dbx.OpenWith(t.Context(), url, dbx.Options{Observe: o.tell})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -47,11 +47,6 @@ type Options struct {
 // Open is OpenWith without options.
 func Open(ctx context.Context, rawURL string) (*DB, error) { return OpenWith(ctx, rawURL, Options{}) }
 
-// OpenObserved is Open with somebody who is told of every round trip; nil is nobody.
-func OpenObserved(ctx context.Context, rawURL string, observe Observer) (*DB, error) {
-	return OpenWith(ctx, rawURL, Options{Observe: observe})
-}
-
 // OpenWith opens the database that rawURL names and checks that it answers.
 //
 //	sqlite:PATH                          a file, made with its folder (mode 0600, 0700) when missing; [ErrShared] when it is others' too
