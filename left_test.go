@@ -17,6 +17,46 @@ import (
 // TestWhatSignInsLeaveBehind measures the bytes that a sign-in with ten refreshes leaves in the database, apart from the trail and
 // with the entries of indexes, and that nothing is left of it when it has expired.
 func TestWhatSignInsLeaveBehind(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, p *idptest.Server, db *dbx.DB) {
+		app := &relying{TB: t, s: p, clients: map[string]*idptest.Client{
+			"app":   p.AddClient(oauth.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"}}),
+			"asked": p.AddClient(oauth.Client{ID: "asked", RedirectURIs: []string{"https://app.example/callback"}, AuthMethod: "none"}),
+		}}
+		visit := func() {
+			p.Clock.Add(time.Second)
+			app.browser = p.Browser()
+			app.browser.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36")
+			page := app.browser.Get(app.address("app")).Submit("login-submit", "username", "alice", "password", idptest.Password)
+			token := app.exchange("app", page.URL.Query().Get("code"))["refresh_token"].(string)
+			for range 10 {
+				token = app.token("app", "grant_type", "refresh_token", "refresh_token", token)["refresh_token"].(string)
+			}
+		}
+		visit()
+		load := &load{Server: p, t: t}
+		const visits = 12
+		rows, before, trail := load.counts(db), stored(t, db, false), stored(t, db, true)
+		for range visits {
+			visit()
+		}
+		p.Deliver(t.Context()) // letters about a new browser
+		left, told := (stored(t, db, false)-before)/visits, (stored(t, db, true)-trail)/visits
+		t.Logf("a sign-in with 10 refreshes leaves %d bytes, and %d in the trail", left, told)
+		if left < 100 || left > 1500 {
+			t.Errorf("%d bytes", left)
+		}
+		p.Clock.Add(100 * 24 * time.Hour)
+		p.Prune(t.Context())
+		for table, n := range load.counts(db) {
+			if most := rows[table]; !strings.HasPrefix(table, "audit") && n > most || n > 0 && (table == "oauth_grants" || table == "sessions") {
+				t.Errorf("%s: %d rows, %d before", table, n, most)
+			}
+		}
+	})
+}
+
+// onEachEngine runs fn beside a provider on SQLite and one on PostgreSQL, each with alice, and with a look at its database.
+func onEachEngine(t *testing.T, fn func(t *testing.T, p *idptest.Server, db *dbx.DB)) {
 	for engine, url := range map[string]string{"sqlite": "", "postgres": dbxtest.PostgresURL(t)} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
@@ -26,41 +66,7 @@ func TestWhatSignInsLeaveBehind(t *testing.T) {
 				}
 			})
 			p.AddUser("alice")
-			db := beside(t, p)
-			app := &relying{TB: t, s: p, clients: map[string]*idptest.Client{
-				"app":   p.AddClient(oauth.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"}}),
-				"asked": p.AddClient(oauth.Client{ID: "asked", RedirectURIs: []string{"https://app.example/callback"}, AuthMethod: "none"}),
-			}}
-			visit := func() {
-				p.Clock.Add(time.Second)
-				app.browser = p.Browser()
-				app.browser.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36")
-				page := app.browser.Get(app.address("app")).Submit("login-submit", "username", "alice", "password", idptest.Password)
-				token := app.exchange("app", page.URL.Query().Get("code"))["refresh_token"].(string)
-				for range 10 {
-					token = app.token("app", "grant_type", "refresh_token", "refresh_token", token)["refresh_token"].(string)
-				}
-			}
-			visit()
-			load := &load{Server: p, t: t}
-			const visits = 12
-			rows, before, trail := load.counts(db), stored(t, db, false), stored(t, db, true)
-			for range visits {
-				visit()
-			}
-			p.Deliver(t.Context()) // letters about a new browser
-			left, told := (stored(t, db, false)-before)/visits, (stored(t, db, true)-trail)/visits
-			t.Logf("%s: a sign-in with 10 refreshes leaves %d bytes, and %d in the trail", engine, left, told)
-			if left < 100 || left > 1500 {
-				t.Errorf("%d bytes", left)
-			}
-			p.Clock.Add(100 * 24 * time.Hour)
-			p.Prune(t.Context())
-			for table, n := range load.counts(db) {
-				if most := rows[table]; !strings.HasPrefix(table, "audit") && n > most || n > 0 && (table == "oauth_grants" || table == "sessions") {
-					t.Errorf("%s: %d rows, %d before", table, n, most)
-				}
-			}
+			fn(t, p, beside(t, p))
 		})
 	}
 }
@@ -94,42 +100,32 @@ func stored(t *testing.T, db *dbx.DB, trail bool) (total int) {
 // TestRefreshTouchesAsManyRowsAlongAChain: the two-hundredth rotation of a chain of refresh tokens touches as many rows as the
 // first, and writes as much into PostgreSQL's log.
 func TestRefreshTouchesAsManyRowsAlongAChain(t *testing.T) {
-	for engine, url := range map[string]string{"sqlite": "", "postgres": dbxtest.PostgresURL(t)} {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			p := idptest.Start(t, func(c *idp.Config) {
-				if url != "" {
-					c.DatabaseURL = url
-				}
-			})
-			p.AddUser("alice")
-			db := beside(t, p)
-			app := &relying{TB: t, s: p, browser: p.Browser(), clients: map[string]*idptest.Client{
-				"app": p.AddClient(oauth.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"}}),
-			}}
-			page := app.browser.Get(app.address("app")).Submit("login-submit", "username", "alice", "password", idptest.Password)
-			token := app.exchange("app", page.URL.Query().Get("code"))["refresh_token"].(string)
-			watchRows(t, db)
-			const rotations = 200
-			var touched []int
-			var log []int64
-			for range rotations {
-				token = app.token("app", "grant_type", "refresh_token", "refresh_token", token)["refresh_token"].(string)
-				touched, log = append(touched, rowsTouched(t, db)), append(log, logged(t, db))
+	onEachEngine(t, func(t *testing.T, p *idptest.Server, db *dbx.DB) {
+		app := &relying{TB: t, s: p, browser: p.Browser(), clients: map[string]*idptest.Client{
+			"app": p.AddClient(oauth.Client{ID: "app", RedirectURIs: []string{"https://app.example/callback"}}),
+		}}
+		page := app.browser.Get(app.address("app")).Submit("login-submit", "username", "alice", "password", idptest.Password)
+		token := app.exchange("app", page.URL.Query().Get("code"))["refresh_token"].(string)
+		watchRows(t, db)
+		const rotations = 200
+		var touched []int
+		var log []int64
+		for range rotations {
+			token = app.token("app", "grant_type", "refresh_token", "refresh_token", token)["refresh_token"].(string)
+			touched, log = append(touched, rowsTouched(t, db)), append(log, logged(t, db))
+		}
+		first := touched[1] - touched[0]
+		for n := 1; n < rotations; n++ {
+			if got := touched[n] - touched[n-1]; got != first {
+				t.Errorf("rotation %d touches %d rows, the second %d", n+1, got, first)
 			}
-			first := touched[1] - touched[0]
-			for n := 1; n < rotations; n++ {
-				if got := touched[n] - touched[n-1]; got != first {
-					t.Errorf("rotation %d touches %d rows, the second %d", n+1, got, first)
-				}
-			}
-			early, late := log[50]-log[0], log[rotations-1]-log[rotations-51]
-			t.Logf("%s: %d rows a refresh; 50 of them write %d bytes at the beginning of the chain and %d at its end", engine, first, early, late)
-			if late > early*5/4+4096 {
-				t.Errorf("50 refreshes write %d bytes, at the end of the chain %d", early, late)
-			}
-		})
-	}
+		}
+		early, late := log[50]-log[0], log[rotations-1]-log[rotations-51]
+		t.Logf("%d rows a refresh; 50 of them write %d bytes at the beginning of the chain and %d at its end", first, early, late)
+		if late > early*5/4+4096 {
+			t.Errorf("50 refreshes write %d bytes, at the end of the chain %d", early, late)
+		}
+	})
 }
 
 // watchRows has the database count in the table or sequence touched what is inserted, updated or deleted anywhere.
